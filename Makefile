@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything is built into build/. V=1 shows the commands; CFLAGS, LDFLAGS, DESTDIR and PREFIX are honoured.
+
+VERSION := 0.1.0
+
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+CFLAGS ?= -O2 -g
+B := build
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wpointer-arith -Wno-missing-field-initializers
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -I$(B) $(CFLAGS)
+LIBS := -lbpf -lelf -lz -lmnl -ljansson
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Ivmlinux -Iinclude -Ibpf
+
+USER_SRC := $(wildcard user/*.c)
+USER_OBJ := $(USER_SRC:user/%.c=$(B)/user/%.o)
+LIB_OBJ := $(filter-out $(B)/user/main.o,$(USER_OBJ))
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(B)/%.skel.h)
+
+Q := $(if $(V),,@)
+msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps need-deps clean install uninstall demo test
+
+all: $(B)/nsxdp
+
+$(B)/nsxdp: $(USER_OBJ)
+	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(B)/user/%.o: user/%.c $(SKELETONS) $(B)/version.h | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/version.h: Makefile | $(B)/user
+	$(Q)echo '#define NSXDP_VERSION "$(VERSION)"' > $@
+
+# Compile, then let bpftool strip the object to what loading needs.
+$(B)/%.bpf.o: bpf/%.bpf.c vmlinux/vmlinux.h | $(B)/user
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $(@:.o=.tmp) && \
+		$(BPFTOOL) gen object $@ $(@:.o=.tmp)
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call msg,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
+
+$(B)/user:
+	$(Q)mkdir -p $@
+
+-include $(wildcard $(B)/*.d $(B)/*/*.d)
+
+# Debian packages: to build, and for the demo, the tests and the benchmarks.
+BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
+TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
+	tcpdump procps util-linux mandoc
+
+deps:
+	$(Q)missing=; for p in $(BUILD_DEPS) $(TEST_DEPS); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends $$missing > /dev/null; \
+	fi
+
+clean:
+	$(Q)rm -rf $(B)

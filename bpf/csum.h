@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Internet checksum arithmetic (RFC 1071, RFC 1624); touches no packet. */
+#ifndef NSXDP_CSUM_H
+#define NSXDP_CSUM_H
+
+#include "defs.h"
+
+/* Sum of one's complements, folded to 16 bits. */
+static __always_inline __u16 csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* What must be added to a sum (not to its complement) when a word changes. */
+static __always_inline __u32 csum_delta32(__be32 from, __be32 to)
+{
+	__u64 sum = (__u64)(__u32)~from + to;
+
+	return (sum & 0xffffffff) + (sum >> 32);
+}
+
+static __always_inline __u32 csum_delta16(__be16 from, __be16 to)
+{
+	return (__u32)(__u16)~from + to;
+}
+
+/* RFC 1624, eqn. 3: the checksum field after a change of what it covers. */
+static __always_inline __sum16 csum_apply(__sum16 field, __u64 delta)
+{
+	return ~csum_fold((__u64)(__u16)~field + delta);
+}
+
+/* The same for a field that holds an uncomplemented partial sum. */
+static __always_inline __sum16 csum_add_partial(__sum16 field, __u64 delta)
+{
+	return csum_fold((__u64)field + delta);
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Constants of the wire and of the kernel that BTF does not carry, and the shape of a stage. */
+#ifndef NSXDP_DEFS_H
+#define NSXDP_DEFS_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "nsxdp.h"
+#include "verdict.h"
+
+#define ETH_P_IP	bpf_htons(0x0800)
+#define ETH_P_IPV6	bpf_htons(0x86dd)
+#define ETH_HLEN	14
+#define ETH_ALEN	6
+
+#define IP_MF_OFFSET	bpf_htons(0x3fff)	/* more-fragments bit and fragment offset */
+#define IP_HLEN_MIN	20
+#define IP_HLEN_MAX	60
+#define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
+
+#define ICMP_ECHOREPLY		0
+#define ICMP_DEST_UNREACH	3
+#define ICMP_SOURCE_QUENCH	4
+#define ICMP_ECHO		8
+#define ICMP_TIME_EXCEEDED	11
+#define ICMP_PARAMETERPROB	12
+#define ICMP_HLEN		8
+
+#define TCP_FIN	0x01
+#define TCP_SYN	0x02
+#define TCP_RST	0x04
+#define TCP_ACK	0x10
+#define TCP_HLEN_MIN 20
+
+/* skb->ip_summed */
+#define CHECKSUM_NONE		0
+#define CHECKSUM_UNNECESSARY	1
+#define CHECKSUM_COMPLETE	2
+#define CHECKSUM_PARTIAL	3
+
+#define TC_ACT_UNSPEC	(-1)	/* tcx: on to the next program, then the stack */
+#define TC_ACT_SHOT	2
+
+/* A stage returns the verdict that ends the packet's way, or this: go on to the next stage. */
+#define NSX_CONTINUE (-1)
+#define NSX_MASQUERADE (-3)	/* of the look-ups: this is for snat_pkt() */
+
+#define NULL ((void *)0)
+
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+#define barrier() asm volatile("" ::: "memory")
+
+/* Which end of the packet is the namespace's, and is therefore translated. */
+enum side {
+	SIDE_SRC,
+	SIDE_DST,
+};
+
+/* What the look-ups decided: the new endpoint of one side and where the packet goes. */
+struct xlat {
+	struct nsx_addr addr;
+	__be16 port;
+	__u8 side;		/* enum side */
+	__u8 to_ns;		/* deliver through the veth ifindex, else send by the uplink */
+	__u32 ifindex;
+	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
+	__u8 verdict;		/* enum nsx_verdict, once it is sent */
+	__u8 pad;
+};
+
+static __always_inline bool addr_eq(const struct nsx_addr *a, const struct nsx_addr *b)
+{
+	return a->d[0] == b->d[0] && a->d[1] == b->d[1];
+}
+
+static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
+{
+	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
+	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
+}
+
+static __always_inline void mac_copy(__u8 *to, const __u8 *from)
+{
+	*(__u16 *)to = *(__u16 *)from;
+	*(__u16 *)(to + 2) = *(__u16 *)(from + 2);
+	*(__u16 *)(to + 4) = *(__u16 *)(from + 4);
+}
+
+static __always_inline void addr_from_v4(struct nsx_addr *a, __be32 v4)
+{
+	a->d[0] = 0;
+	a->w[2] = NSX_V4_PREFIX;
+	a->w[3] = v4;
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* All maps. The command pins them by these names below the instance's directory. */
+#ifndef NSXDP_MAPS_H
+#define NSXDP_MAPS_H
+
+#include "defs.h"
+
+/* Settings of the instance. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_conf);
+} nsx_conf SEC(".maps");
+
+/* The port registry: who holds an outside port, [protocol][port]. Serves both directions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NSX_PROTOS * NSX_PORTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_slot);
+} nsx_ports SEC(".maps");
+
+/* The session table: what the registry alone cannot tell, in hashed buckets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NSX_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_bucket);
+} nsx_sessions SEC(".maps");
+
+/* Published endpoints as their namespaces see them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_BACK_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nsx_back_key);
+	__type(value, struct nsx_back);
+} nsx_back SEC(".maps");
+
+/* Host-side veths by ifindex. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_NS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct nsx_veth);
+} nsx_veths SEC(".maps");
+
+/* The host's addresses beyond the first, to their index in nsx_conf.own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_OWN_MAX);
+	__type(key, struct nsx_addr);
+	__type(value, __u32);
+} nsx_own SEC(".maps");
+
+/* Namespaces by name; for the command only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_NS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, char[NSX_NAME_LEN]);
+	__type(value, struct nsx_ns);
+} nsx_names SEC(".maps");
+
+/* Packets and bytes by verdict, [hook][verdict]. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NSX_HOOKS * NSX_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, struct nsx_count);
+} nsx_counts SEC(".maps");
+
+static __always_inline const struct nsx_conf *conf_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nsx_conf, &zero);
+}
+
+/* The registry's entry of an outside port; NULL only to please the verifier. */
+static __always_inline struct nsx_slot *port_slot(__u8 proto, __be16 port)
+{
+	__u32 index = ((__u32)proto << 16) | bpf_ntohs(port);
+
+	return bpf_map_lookup_elem(&nsx_ports, &index);
+}
+
+#endif

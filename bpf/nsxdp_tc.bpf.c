@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The datapath at TC, complete by itself: tc_from_uplink on the ingress of the uplink, tc_from_ns on
+ * the ingress of the host end of every namespace's veth. The order of the includes is the packet's way.
+ */
+#include "defs.h"
+#include "maps.h"
+#include "ctx_skb.h"
+#include "parse.h"
+#include "flow.h"
+#include "portmap.h"
+#include "snat.h"
+#include "rewrite.h"
+#include "ttl.h"
+#include "redirect.h"
+#include "exit.h"
+
+/* Index of one of the host's own addresses in nsx_conf.own, or -1. */
+static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
+{
+	__u32 *index;
+
+	if (addr_eq(addr, &conf->own[0]))
+		return 0;
+	if (conf->own_count < 2)
+		return -1;
+	index = bpf_map_lookup_elem(&nsx_own, addr);
+	return index ? (int)*index : -1;
+}
+
+static __always_inline bool in_pool(const struct nsx_conf *conf, const struct nsx_addr *a)
+{
+	return (a->d[0] & conf->pool_mask.d[0]) == conf->pool.d[0] &&
+	       (a->d[1] & conf->pool_mask.d[1]) == conf->pool.d[1];
+}
+
+static __always_inline bool is_multicast(__be32 v4)
+{
+	return (v4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || v4 == 0xffffffff;
+}
+
+/* Translate and send: the common end of both programs. */
+static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
+				    int *action)
+{
+	int v = rewrite_pkt(ctx, p, x);
+
+	if (v != NSX_CONTINUE)
+		return v;
+	if (p->icmp_error)
+		x->verdict = NSX_ICMP_ERROR;
+	return redirect_pkt(ctx, conf, x, action);
+}
+
+static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_addr local = {};
+	struct xlat x = {};
+	struct nsx_slot *s;
+	__u32 state;
+	int own, v;
+
+	v = parse_pkt(ctx, p);
+	if (v != NSX_CONTINUE)
+		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
+	if (!conf)
+		return NSX_PASS_HOST;
+
+	addr_from_v4(&local, p->daddr);
+	own = own_index(conf, &local);
+	if (own < 0)
+		return in_pool(conf, &local) ? NSX_DROP_POOL : NSX_PASS_HOST;
+	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
+		return NSX_PASS_HOST;
+
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_PASS_HOST;
+	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) == NSX_MAP)
+		v = portmap_in(p, s, state, own, &x);
+	else if (NSX_KIND(state) == NSX_FLOW)
+		v = snat_in(p, conf, s, state, own, &x);
+	else
+		return NSX_PASS_HOST;
+	if (v != NSX_CONTINUE)
+		return v;
+	if (p->ttl <= 1)
+		return ttl_answer(ctx, p, p->daddr, action);
+	return send_pkt(ctx, p, conf, &x, action);
+}
+
+/*
+ * From a namespace to one of the host's own addresses: a published port of another namespace is
+ * reached with the client's address kept, all else is for the host itself.
+ */
+static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struct xlat *x)
+{
+	struct nsx_slot *s;
+	__u32 state;
+
+	if (p->proto >= NSX_ICMP || p->icmp_error)
+		return NSX_PASS_GATEWAY;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_PASS_GATEWAY;
+	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) != NSX_MAP)
+		return NSX_PASS_GATEWAY;
+	if (s->ifindex == ctx_ifindex(ctx))
+		return NSX_DROP_ISOLATED;
+	x->addr = s->inside;
+	x->port = s->inside_port;
+	x->ifindex = s->ifindex;
+	mac_copy(x->mac, s->mac);
+	x->side = SIDE_DST;
+	x->to_ns = 1;
+	x->verdict = NSX_HAIRPIN;
+	if (!slot_same(s, state))
+		return NSX_DROP_ISOLATED;
+	return return_note(p, x, own, ctx_ifindex(ctx));
+}
+
+/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
+static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+					 struct xlat *x)
+{
+	struct nsx_back_key k = {
+		.ifindex = ctx_ifindex(ctx),
+		.inside_port = p->sport,
+		.proto = p->proto,
+	};
+	const struct nsx_back *back = bpf_map_lookup_elem(&nsx_back, &k);
+
+	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
+		return NSX_DROP_NO_FLOW;
+	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
+		__u32 now = now_tick();
+		struct nsx_slot *s = return_find(p, conf, now);
+
+		if (s)
+			return return_out(p, conf, s, now, x);
+	}
+	x->addr = conf->own[0];
+	x->port = back->outside_port;
+	x->side = SIDE_SRC;
+	x->verdict = NSX_PUBLISHED_OUT;
+	return NSX_CONTINUE;
+}
+
+static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
+{
+	return p->saddr != veth->addr.w[3] || !mac_eq(p->mac, veth->mac);
+}
+
+/* Everything that snat_established() did not answer. */
+int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth;
+	struct nsx_addr remote = {};
+	bool pool;
+	int own, v;
+
+	if (!p || !x || !conf)
+		return NSX_DROP_ERROR;
+	addr_from_v4(&remote, p->daddr);
+	own = own_index(conf, &remote);
+	pool = in_pool(conf, &remote);
+	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP) {
+		v = published_out(ctx, p, conf, x);
+		if (v != NSX_DROP_NO_FLOW)
+			return v;
+	}
+
+	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	if (!veth)
+		return NSX_PASS_HOST;
+	if (is_spoofed(p, veth))
+		return NSX_DROP_SPOOFED;
+	p->ns_id = veth->id;
+	if (addr_eq(&remote, &veth->gw))
+		return NSX_PASS_GATEWAY;
+	if (own >= 0)
+		return hairpin(ctx, p, own, x);
+	if (is_multicast(p->daddr))
+		return NSX_PASS_MULTICAST;
+	if (pool) {
+		__u32 now = now_tick();
+		struct nsx_slot *s;
+
+		if (p->proto >= NSX_ICMP)
+			return NSX_DROP_ISOLATED;
+		s = return_find(p, conf, now);
+		return s && (s->flags & NSX_F_HAIRPIN) ? return_out(p, conf, s, now, x) : NSX_DROP_ISOLATED;
+	}
+	if (p->fragment)
+		return NSX_DROP_FRAGMENT;
+	if (p->proto >= NSX_PROTOS)
+		return NSX_DROP_PROTOCOL;
+	return NSX_MASQUERADE;
+}
+
+/* IPv6 is not forwarded: only what belongs to the link itself reaches the host. */
+static __always_inline int link_scope(CTX *ctx, const struct pkt *p)
+{
+	__u8 *dst = ctx_data(ctx) + ETH_HLEN + 24;
+
+	if (p->ip_proto != 41)
+		return NSX_PASS_LINK;
+	if ((void *)(dst + 16) > ctx_data_end(ctx))
+		return NSX_DROP_BAD_PACKET;
+	if (dst[0] == 0xff || (dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80))
+		return NSX_PASS_LINK;
+	return NSX_DROP_IPV6;
+}
+
+static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_slot *s = NULL;
+	struct xlat x = {};
+	int v;
+
+	v = parse_pkt(ctx, p);
+	if (v == NSX_PASS_LINK)
+		return link_scope(ctx, p);
+	if (v != NSX_CONTINUE)
+		return v;
+	if (!conf)
+		return NSX_DROP_ERROR;
+
+	v = NSX_DROP_NO_FLOW;
+	if (p->proto < NSX_PROTOS && !p->icmp_error)
+		s = port_slot(p->proto & 3, p->sport);
+	if (s)
+		v = snat_established(ctx, p, conf, s, &x);
+	if (v == NSX_DROP_NO_FLOW)
+		v = from_ns_lookup(ctx, p, &x);
+	if (v == NSX_MASQUERADE)
+		v = snat_pkt(ctx, p, &x);
+	if (v != NSX_CONTINUE)
+		return v;
+	if (p->ttl <= 1) {
+		__u32 ifindex = ctx_ifindex(ctx);
+		const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+		return veth ? ttl_answer(ctx, p, veth->gw.w[3], action) : NSX_DROP_TTL;
+	}
+	return send_pkt(ctx, p, conf, &x, action);
+}
+
+SEC("tc")
+int tc_from_uplink(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len;
+	int action = TC_ACT_SHOT;
+	struct pkt p = {};
+	int v = from_uplink(skb, &p, &action);
+
+	return exit_pkt(NSX_FROM_UPLINK, v, bytes, action);
+}
+
+SEC("tc")
+int tc_from_ns(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len;
+	int action = TC_ACT_SHOT;
+	struct pkt p = {};
+	int v = from_ns(skb, &p, &action);
+
+	return exit_pkt(NSX_FROM_NS, v, bytes, action);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the packet is: bounds, lengths and the tuple; reads only. */
+#ifndef NSXDP_PARSE_H
+#define NSXDP_PARSE_H
+
+#include "defs.h"
+
+/*
+ * struct pkt - a parsed IPv4 packet
+ *
+ * An ICMP error is described by the packet that it quotes, with its ends exchanged: so src and dst
+ * mean the same direction as those of an answer to the quoted packet, and every look-up serves both.
+ */
+struct pkt {
+	struct nsx_addr src;
+	struct nsx_addr dst;
+	__be16 sport;		/* ICMP echo: both are 0 but the identifier, on the asker's side */
+	__be16 dport;
+	__u8 proto;		/* enum nsx_proto; NSX_PROTOS where it is none of them */
+	__u8 ip_proto;
+	__u8 tcp_flags;
+	__u8 ttl;
+	__u8 icmp_error;	/* the tuple is that of the quoted packet */
+	__u8 echo_reply;
+	__u8 fragment;		/* not all of a datagram, or not its beginning */
+	__u8 inner_proto;	/* ICMP error: IP protocol of the quoted packet */
+	__u32 l4;		/* offset of the L4 header in the frame */
+	__u32 inner_l3;		/* ICMP error: offsets in the quoted packet */
+	__u32 inner_l4;
+	__be32 saddr;		/* as in the outer header */
+	__be32 daddr;
+	__u8 mac[ETH_ALEN];	/* of the sender */
+	__u16 pad;
+	__u32 ns_id;		/* nsx_ns.id of the sender, once its veth was looked up */
+};
+
+/* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
+#define PARSE_SHORT (-2)
+
+static __always_inline bool icmp_is_error(__u8 type)
+{
+	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
+	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
+}
+
+/* Read ports of a TCP, UDP or ICMP echo header at l4; an echo's identifier goes to the asker's side. */
+static __always_inline int parse_l4(void *l4, void *end, __u8 ip_proto, struct pkt *p)
+{
+	if (ip_proto == 6 || ip_proto == 17) {
+		struct udphdr *uh = l4;	/* the ports of TCP stand in the same place */
+
+		if ((void *)(uh + 1) > end)
+			return PARSE_SHORT;
+		p->sport = uh->source;
+		p->dport = uh->dest;
+		p->proto = ip_proto == 6 ? NSX_TCP : NSX_UDP;
+		return NSX_CONTINUE;
+	}
+	if (ip_proto == 1) {
+		struct icmphdr *ih = l4;
+
+		if ((void *)(ih + 1) > end)
+			return PARSE_SHORT;
+		p->proto = NSX_ICMP;
+		p->sport = 0;
+		p->dport = 0;
+		if (ih->type == ICMP_ECHO)
+			p->sport = ih->un.echo.id;
+		else if (ih->type == ICMP_ECHOREPLY)
+			p->dport = ih->un.echo.id;
+		else
+			p->proto = NSX_PROTOS;
+		if (icmp_is_error(ih->type))
+			p->icmp_error = 1;
+		p->echo_reply = ih->type == ICMP_ECHOREPLY;
+		return NSX_CONTINUE;
+	}
+	p->proto = NSX_PROTOS;
+	return NSX_CONTINUE;
+}
+
+/* An ICMP error quotes the packet that it is about: RFC 792, at least its IP header and 8 bytes. */
+static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
+{
+	__u32 l3 = p->l4 + ICMP_HLEN;
+	struct iphdr *ip = data + l3;
+	__u32 ihl;
+	__be16 port;
+	int v;
+
+	if ((void *)(ip + 1) > end)
+		return PARSE_SHORT;
+	ihl = ip->ihl * 4;
+	if (ip->version != 4 || ihl < IP_HLEN_MIN)
+		return NSX_DROP_BAD_PACKET;
+	p->inner_proto = ip->protocol;
+	p->inner_l3 = l3;
+	p->inner_l4 = l3 + ihl;
+	if (ip->frag_off & bpf_htons(0x1fff)) {
+		p->proto = NSX_PROTOS;	/* a later fragment quotes no ports */
+		return NSX_CONTINUE;
+	}
+	addr_from_v4(&p->src, ip->daddr);
+	addr_from_v4(&p->dst, ip->saddr);
+	v = parse_l4((void *)ip + ihl, end, ip->protocol, p);
+	port = p->sport;
+	p->sport = p->dport;
+	p->dport = port;
+	p->echo_reply = !p->echo_reply;
+	return v;
+}
+
+static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, struct pkt *p)
+{
+	struct iphdr *ip = data + ETH_HLEN;
+	__u32 ihl, total;
+	void *l4;
+	int v;
+
+	if ((void *)(ip + 1) > end)
+		return PARSE_SHORT;
+	ihl = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	/* A GSO super-packet of more than 64 KiB says 0 (BIG TCP). */
+	if (ip->version != 4 || ihl < IP_HLEN_MIN || (total && total < ihl) || total > frame_len - ETH_HLEN)
+		return NSX_DROP_BAD_PACKET;
+
+	p->l4 = ETH_HLEN + ihl;
+	p->ip_proto = ip->protocol;
+	p->ttl = ip->ttl;
+	p->saddr = ip->saddr;
+	p->daddr = ip->daddr;
+	addr_from_v4(&p->src, ip->saddr);
+	addr_from_v4(&p->dst, ip->daddr);
+	if (ip->frag_off & IP_MF_OFFSET) {
+		p->fragment = 1;
+		p->proto = NSX_PROTOS;
+		return NSX_CONTINUE;
+	}
+
+	l4 = (void *)ip + ihl;
+	v = parse_l4(l4, end, ip->protocol, p);
+	if (v != NSX_CONTINUE)
+		return v;
+	if (p->proto == NSX_TCP) {
+		if (l4 + TCP_HLEN_MIN > end)
+			return PARSE_SHORT;
+		p->tcp_flags = ((__u8 *)l4)[13];
+		if ((((__u8 *)l4)[12] >> 4) * 4 < TCP_HLEN_MIN)
+			return NSX_DROP_BAD_PACKET;
+	} else if (p->icmp_error) {
+		return parse_quoted(data, end, p);
+	}
+	return NSX_CONTINUE;
+}
+
+/* The uncommon case of a header that is not in the linear part of the packet. */
+static __noinline int parse_pulled(CTX *ctx, struct pkt *p)
+{
+	int v;
+
+	if (!p || ctx_pull(ctx, HEADERS_MAX) < 0)
+		return NSX_DROP_BAD_PACKET;
+	v = parse_ipv4(ctx_data(ctx), ctx_data_end(ctx), ctx_len(ctx), p);
+	return v == PARSE_SHORT ? NSX_DROP_BAD_PACKET : v;
+}
+
+/**
+ * parse_pkt() - describe the packet
+ *
+ * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 (p->ip_proto is 41 for
+ * IPv6), DROP_BAD_PACKET where it cannot be trusted.
+ */
+static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
+{
+	void *data = ctx_data(ctx), *end = ctx_data_end(ctx);
+	struct ethhdr *eth = data;
+	int v;
+
+	if ((void *)(eth + 1) > end || ctx_has_vlan(ctx))
+		return NSX_PASS_LINK;
+	if (eth->h_proto != ETH_P_IP) {
+		p->ip_proto = eth->h_proto == ETH_P_IPV6 ? 41 : 0;
+		return NSX_PASS_LINK;
+	}
+	mac_copy(p->mac, eth->h_source);
+	v = parse_ipv4(data, end, ctx_len(ctx), p);
+	return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
+}
+
+#endif

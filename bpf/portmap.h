@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Published ports. A map is a bijection between an outside port and an inside endpoint, so both
+ * directions are translated from it alone: the registry's slot on the way in, its mirror nsx_back on
+ * the way out, and no state per connection.
+ *
+ * Three kinds of connection need to be remembered on the way back, because the map alone would
+ * answer wrongly: those to another than the host's first address, those to the second and later ports
+ * of one endpoint, and those from another namespace (hairpin). They have a RETURN session.
+ */
+#ifndef NSXDP_PORTMAP_H
+#define NSXDP_PORTMAP_H
+
+#include "defs.h"
+#include "flow.h"
+
+static __always_inline void return_key(struct nsx_session_key *k, const struct pkt *p,
+				       const struct nsx_addr *inside, __be16 inside_port,
+				       const struct nsx_addr *remote, __be16 remote_port)
+{
+	k->inside = *inside;
+	k->remote = *remote;
+	k->inside_port = inside_port;
+	k->remote_port = remote_port;
+	k->proto = p->proto;
+	k->kind = NSX_RETURN;
+	k->pad = 0;
+}
+
+/**
+ * return_note() - remember a connection whose way back the map cannot tell, or note its use
+ * @own: index of the address that was asked
+ * @client: ifindex of the asking namespace's veth for a hairpin, else 0
+ *
+ * Return: NSX_CONTINUE, or the verdict that refuses the packet.
+ */
+int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 now = now_tick();
+	struct nsx_session_key k;
+	struct nsx_slot *s;
+
+	if (!p || !x || !conf)
+		return NSX_DROP_ERROR;
+	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
+	s = session_find(&k);
+	if (s && flow_alive(s, conf, now) && s->outside_port == p->dport && s->own == (__u8)own) {
+		flow_touch(s, p, now, false);
+		return NSX_CONTINUE;
+	}
+	if (p->icmp_error)
+		return NSX_CONTINUE;
+	if (p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN)))
+		return NSX_DROP_NO_FLOW;
+	if (s) {
+		__u32 state = READ_ONCE(s->state);
+
+		if (!slot_claim(s, state))
+			s = NULL;
+	}
+	if (!s)
+		s = session_claim(&k, now);
+	if (!s)
+		return NSX_DROP_TABLE_FULL;
+	s->inside = x->addr;
+	s->remote = p->src;
+	s->inside_port = x->port;
+	s->remote_port = p->sport;
+	s->outside_port = p->dport;
+	s->proto = p->proto;
+	s->own = own;
+	s->seen = now;
+	s->tcp = NSX_T_SYN;
+	s->flags = client ? NSX_F_HAIRPIN : 0;
+	s->ifindex = client;
+	s->id = p->ns_id;
+	mac_copy(s->mac, p->mac);
+	slot_publish(s, NSX_RETURN);
+	return NSX_CONTINUE;
+}
+
+/**
+ * portmap_in() - a packet to an outside port that is published
+ * @slot: the registry's entry of that port, whose state was read as state
+ */
+static __always_inline int portmap_in(const struct pkt *p, const struct nsx_slot *slot, __u32 state,
+				      __u32 own, struct xlat *x)
+{
+	x->addr = slot->inside;
+	x->port = slot->inside_port;
+	x->ifindex = slot->ifindex;
+	mac_copy(x->mac, slot->mac);
+	x->side = SIDE_DST;
+	x->to_ns = 1;
+	x->verdict = NSX_PUBLISHED_IN;
+	if (own || (slot->flags & NSX_F_STATEFUL)) {
+		int v = return_note(p, x, own, 0);
+
+		if (v != NSX_CONTINUE)
+			return v;
+	}
+	return slot_same(slot, state) ? NSX_CONTINUE : NSX_PASS_HOST;
+}
+
+/* A live session that tells the way back of this packet from a published endpoint. */
+static __always_inline struct nsx_slot *return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now)
+{
+	struct nsx_session_key k;
+	struct nsx_slot *s;
+
+	return_key(&k, p, &p->src, p->sport, &p->dst, p->dport);
+	s = session_find(&k);
+	return s && flow_alive(s, conf, now) ? s : NULL;
+}
+
+/* The endpoint as the other end knows it, and where that other end is. */
+static __always_inline int return_out(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
+				      __u32 now, struct xlat *x)
+{
+	__u32 own = s->own;
+
+	if (own >= NSX_OWN_MAX)
+		return NSX_DROP_ERROR;
+	x->addr = conf->own[own];
+	x->port = s->outside_port;
+	x->side = SIDE_SRC;
+	x->verdict = NSX_PUBLISHED_OUT;
+	if (s->flags & NSX_F_HAIRPIN) {
+		x->to_ns = 1;
+		x->ifindex = s->ifindex;
+		mac_copy(x->mac, s->mac);
+		x->verdict = NSX_HAIRPIN;
+	}
+	if (!p->icmp_error)
+		flow_touch(s, p, now, true);
+	return NSX_CONTINUE;
+}
+
+#endif

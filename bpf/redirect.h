@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sending a translated packet on, by TC: MAC addresses and the device. */
+#ifndef NSXDP_REDIRECT_H
+#define NSXDP_REDIRECT_H
+
+#include "defs.h"
+
+static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
+
+/**
+ * redirect_pkt() - send the packet where the look-ups decided
+ * @action: set to the TC action of the helper
+ *
+ * Into a namespace: straight to the far end of its veth, past the host's queue (bpf_redirect_peer).
+ * Out: by the uplink, where the kernel finds route and neighbour for the translated packet and
+ * resolves the neighbour if it must (bpf_redirect_neigh).
+ */
+static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct xlat *x, int *action)
+{
+	struct ethhdr *eth;
+
+	ctx_scrub(ctx);
+	if (!x->to_ns) {
+		*action = bpf_redirect_neigh(conf->uplink, NULL, 0, 0);
+		return x->verdict;
+	}
+	eth = ctx_data(ctx);
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		return NSX_DROP_ERROR;
+	mac_copy(eth->h_dest, x->mac);
+	mac_copy(eth->h_source, host_mac);
+	*action = bpf_redirect_peer(x->ifindex, 0);
+	return x->verdict;
+}
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the BPF programs and the command: every map key and value, the limits and
+ * the pin names, once. BPF programs include vmlinux.h first.
+ *
+ * Addresses and ports are in network byte order everywhere; a port is the ICMP echo identifier
+ * where the protocol is ICMP. Times are ticks (see NSX_TICK_SHIFT). Nothing here has implicit padding.
+ */
+#ifndef NSXDP_H
+#define NSXDP_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
+#define NSX_OWN_MAX	64	/* addresses of the host that the datapath knows */
+#define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
+#define NSX_BACK_MAX	262144	/* published inside endpoints */
+#define NSX_PORTS	65536
+#define NSX_WAYS	8	/* entries in a bucket of the session table */
+#define NSX_BUCKETS	8192	/* default size of the session table: 65,536 entries, 4 MiB */
+#define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
+#define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
+
+/*
+ * One tick is 2^26 ns (about 67 ms) of CLOCK_MONOTONIC; 32 bits of it last nine years of uptime.
+ * An entry's last-seen time is written at most once per tick.
+ */
+#define NSX_TICK_SHIFT	26
+#define NSX_TICKS(seconds) ((__u32)(((__u64)(seconds) * 1000000000ULL) >> NSX_TICK_SHIFT))
+
+/* The pinned names, below the directory of the instance. */
+#define NSX_PIN_ROOT	"/sys/fs/bpf/nsxdp"
+
+/* The MAC of every host-side veth that nsxdp makes: the links are point to point, it is never seen twice. */
+#define NSX_HOST_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x64, 0x70 }
+
+/** struct nsx_addr - an IPv6 address, or an IPv4 address as v4-mapped (RFC 4291, 2.5.5.2) */
+struct nsx_addr {
+	union {
+		__be32 w[4];
+		__u64 d[2];
+	};
+};
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define NSX_V4_PREFIX 0xffff0000U	/* ::ffff:0:0/96, the third word in network order */
+#else
+#define NSX_V4_PREFIX 0x0000ffffU
+#endif
+
+/* Index of a protocol in the port registry. */
+enum nsx_proto {
+	NSX_TCP,
+	NSX_UDP,
+	NSX_ICMP,
+	NSX_PROTOS,
+};
+
+/*
+ * What an entry of the port registry or of the session table is. The kind is the low byte of
+ * nsx_slot.state, the rest of that word is a sequence number that each new owner raises: a reader
+ * takes the word first, reads what it needs and has a consistent copy if the word is still the same.
+ */
+enum nsx_kind {
+	NSX_FREE,	/* nobody's */
+	NSX_CLAIMED,	/* being written by the CPU or command that won it */
+	NSX_FLOW,	/* registry: a masqueraded endpoint with its first remote; sessions: a further remote */
+	NSX_MAP,	/* registry: a published port */
+	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
+	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
+};
+#define NSX_KIND(state)	((state) & 0xffU)
+#define NSX_SEQ_ONE	0x100U
+
+/* nsx_slot.flags */
+#define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has further remotes in the session table */
+#define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
+#define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
+
+/* nsx_slot.tcp: what was seen of a flow. For UDP and ICMP only NSX_T_IN counts. */
+#define NSX_T_SYN	0x01	/* opened by a SYN from inside */
+#define NSX_T_IN	0x02	/* a packet came from outside: the flow is two-way */
+#define NSX_T_FIN_OUT	0x04
+#define NSX_T_FIN_IN	0x08
+#define NSX_T_RST	0x10
+
+/**
+ * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the
+ * session table (found by hash); one cache line
+ * @state: kind and sequence number, see enum nsx_kind
+ * @seen: last use, ticks; unused for NSX_MAP
+ * @inside: address in the namespace
+ * @remote: the other end; unused for NSX_MAP and NSX_ALIAS
+ * @inside_port: port of @inside
+ * @remote_port: port of @remote; 0 for ICMP
+ * @outside_port: the port on the host's address
+ * @proto: enum nsx_proto
+ * @own: index of the host's address in nsx_conf.own; unused for NSX_MAP
+ * @ifindex: host-side veth of the namespace that a packet for this entry goes to
+ * @mac: the namespace's MAC
+ * @tcp: NSX_T_*
+ * @flags: NSX_F_*
+ * @id: nsx_ns.id of the namespace that @inside belongs to
+ */
+struct nsx_slot {
+	__u32 state;
+	__u32 seen;
+	struct nsx_addr inside;
+	struct nsx_addr remote;
+	__be16 inside_port;
+	__be16 remote_port;
+	__be16 outside_port;
+	__u8 proto;
+	__u8 own;
+	__u32 ifindex;
+	__u8 mac[6];
+	__u8 tcp;
+	__u8 flags;
+	__u32 id;
+};
+
+/** struct nsx_bucket - one bucket of the session table */
+struct nsx_bucket {
+	struct nsx_slot way[NSX_WAYS];
+};
+
+/** struct nsx_back_key - a published endpoint seen from its namespace, for the way back */
+struct nsx_back_key {
+	__u32 ifindex;
+	__be16 inside_port;
+	__u8 proto;
+	__u8 pad;
+};
+
+/**
+ * struct nsx_back - how a published endpoint looks from outside
+ * @inside: the only source address that may use it
+ * @outside_port: its port on the host
+ * @mac: the namespace's MAC, checked against spoofing
+ * @id: nsx_ns.id
+ * @flags: NSX_B_*
+ */
+struct nsx_back {
+	struct nsx_addr inside;
+	__be16 outside_port;
+	__u8 mac[6];
+	__u32 id;
+	__u32 flags;
+};
+#define NSX_B_STATEFUL	0x01	/* published under further ports too: their sessions are asked first */
+
+/** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
+struct nsx_veth {
+	struct nsx_addr addr;	/* the namespace's address: the only source that may appear */
+	struct nsx_addr gw;	/* the host's address on this link */
+	__u8 mac[6];		/* the namespace's MAC */
+	__u16 pad;
+	__u32 id;		/* nsx_ns.id */
+	__u32 pad2;
+};
+
+/* nsx_ns.state */
+enum nsx_ns_state {
+	NSX_NS_MAKING = 1,	/* intent written; a command that died here left parts to be removed */
+	NSX_NS_READY,
+};
+
+/* nsx_ns.flags: what nsxdp made and therefore removes */
+#define NSX_NS_MADE_NETNS	0x01
+#define NSX_NS_MADE_VETH	0x02
+#define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
+
+/** struct nsx_ns - a managed namespace; key: its name, NUL-padded to NSX_NAME_LEN */
+struct nsx_ns {
+	__u32 state;		/* enum nsx_ns_state */
+	__u32 id;		/* unique in the instance and never used twice */
+	__u32 ifindex;		/* host-side veth */
+	__u32 flags;		/* NSX_NS_* */
+	struct nsx_addr addr;
+	struct nsx_addr gw;
+	__u8 mac[6];
+	__u8 prefix_len;	/* of addr, IPv4 bits */
+	__u8 pad;
+	char host_if[16];
+	char ns_if[16];
+};
+
+/* Timeouts in ticks, indexed by enum; the seconds and their sources are in user/config.c. */
+enum nsx_timeout {
+	NSX_TO_TCP_OPENING,
+	NSX_TO_TCP_ESTABLISHED,
+	NSX_TO_TCP_CLOSED,
+	NSX_TO_TCP_RESET,
+	NSX_TO_UDP_ONEWAY,
+	NSX_TO_UDP,
+	NSX_TO_ICMP,
+	NSX_TIMEOUTS,
+};
+
+/* nsx_conf.flags */
+#define NSX_UP_MADE_RUN_NETNS	0x01	/* /run/netns did not exist before */
+#define NSX_UP_MADE_ETC_NETNS	0x02	/* /etc/netns did not exist before */
+#define NSX_UP_MADE_BPFFS	0x04	/* the BPF file system was not mounted before */
+
+/**
+ * struct nsx_conf - settings of an instance, the only entry of its map
+ * @own: the host's addresses; the first is the one that masqueraded flows leave from
+ * @own_count: how many of them are valid
+ * @pool, @pool_mask: where the namespaces' addresses come from
+ * @uplink: ifindex
+ * @port_lo, @port_hi: ports searched for a masqueraded flow that cannot keep its own, host byte order, inclusive
+ * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive: never used for masquerading
+ * @timeout: ticks, by enum nsx_timeout
+ * @next_id: nsx_ns.id of the next namespace
+ * @flags: NSX_UP_*
+ * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
+ */
+struct nsx_conf {
+	struct nsx_addr own[NSX_OWN_MAX];
+	struct nsx_addr pool;
+	struct nsx_addr pool_mask;
+	__u32 own_count;
+	__u32 uplink;
+	__u16 port_lo;
+	__u16 port_hi;
+	__u16 host_lo;
+	__u16 host_hi;
+	__u32 timeout[NSX_TIMEOUTS];
+	__u32 next_id;
+	__u32 flags;
+	__u64 hash_seed;
+	__u8 pool_len;		/* IPv4 bits */
+	__u8 pad[3];
+	char uplink_name[16];
+};
+
+#define NSX_INLINE static inline __attribute__((always_inline))
+
+/** struct nsx_session_key - identity of a session entry; all of it is compared */
+struct nsx_session_key {
+	struct nsx_addr inside;
+	struct nsx_addr remote;	/* 0 for NSX_ALIAS */
+	__be16 inside_port;
+	__be16 remote_port;
+	__u8 proto;
+	__u8 kind;		/* enum nsx_kind */
+	__u16 pad;
+};
+
+/* The bucket of the session table that an entry belongs in. */
+NSX_INLINE __u32 nsx_session_bucket(const struct nsx_conf *conf, const struct nsx_session_key *k)
+{
+	__u64 h = conf->hash_seed;
+
+	h = (h ^ k->inside.d[0] ^ k->inside.d[1]) * 0x9e3779b97f4a7c15ULL;
+	h ^= h >> 32;
+	h = (h ^ k->remote.d[0] ^ (k->remote.d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
+	h ^= h >> 29;
+	h = (h ^ ((__u64)k->inside_port << 32 | (__u64)k->remote_port << 16 | k->proto << 8 | k->kind)) *
+	    0x9e3779b97f4a7c15ULL;
+	return (h >> 40) & (NSX_BUCKETS - 1);
+}
+
+NSX_INLINE int nsx_session_is(const struct nsx_slot *s, const struct nsx_session_key *k)
+{
+	/* Without branches: the verifier follows each of them for every way of a bucket. */
+	__u32 ports = (s->inside_port ^ k->inside_port) | (s->remote_port ^ k->remote_port) |
+		      (s->proto ^ k->proto) | (NSX_KIND(s->state) ^ k->kind);
+	__u64 addrs = (s->inside.d[0] ^ k->inside.d[0]) | (s->inside.d[1] ^ k->inside.d[1]) |
+		      (s->remote.d[0] ^ k->remote.d[0]) | (s->remote.d[1] ^ k->remote.d[1]);
+
+	return (ports | addrs) == 0;
+}
+
+NSX_INLINE int nsx_tcp_closed(__u8 tcp)
+{
+	__u8 fins = NSX_T_FIN_IN | NSX_T_FIN_OUT;
+
+	return (tcp & NSX_T_RST) || (tcp & fins) == fins;
+}
+
+/* Which timeout applies to a flow in its present state. */
+NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp, __u8 flags)
+{
+	if (proto == NSX_ICMP)
+		return NSX_TO_ICMP;
+	if (proto == NSX_UDP)
+		return (tcp & NSX_T_IN) || (flags & NSX_F_MANY) ? NSX_TO_UDP : NSX_TO_UDP_ONEWAY;
+	if (flags & NSX_F_MANY)
+		return NSX_TO_TCP_ESTABLISHED;
+	if (tcp & NSX_T_RST)
+		return NSX_TO_TCP_RESET;
+	if (nsx_tcp_closed(tcp))
+		return NSX_TO_TCP_CLOSED;
+	return tcp & NSX_T_IN ? NSX_TO_TCP_ESTABLISHED : NSX_TO_TCP_OPENING;
+}
+
+/* Ticks until a flow is dead; negative once it is. Another CPU's clock may be one tick ahead of now. */
+NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+{
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp, s->flags);
+
+	return t < NSX_TIMEOUTS ? (__s32)conf->timeout[t] - (__s32)(now - s->seen) : -1;
+}
+
+/* Which program counted a verdict. */
+enum nsx_hook {
+	NSX_FROM_UPLINK,
+	NSX_FROM_NS,
+	NSX_HOOKS,
+};
+
+/** struct nsx_count - packets and bytes (of the frame as the hook sees it) per verdict and CPU */
+struct nsx_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+_Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
+_Static_assert(sizeof(struct nsx_back_key) == 8, "no implicit padding");
+_Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 48, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 88, "no implicit padding");
+_Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
+
+#endif

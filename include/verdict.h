@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every way in which a packet can leave the datapath, once: an identifier, the name that the user
+ * reads and greps for, and a sentence. The programs count by it, the command prints from it.
+ *
+ * The prefix tells what happens: PASS_ goes on to the host's stack unchanged, DROP_ ends here, the
+ * others are translated or answered and sent.
+ */
+#ifndef NSXDP_VERDICT_H
+#define NSXDP_VERDICT_H
+
+#define NSX_VERDICTS(V) \
+	V(PASS_HOST,		"pass-host",		"the host's own traffic") \
+	V(PASS_GATEWAY,		"pass-gateway",		"from a namespace to the host itself") \
+	V(PASS_LINK,		"pass-link",		"ARP and other frames that are not IPv4") \
+	V(PASS_MULTICAST,	"pass-multicast",	"multicast or broadcast, for the host to hear") \
+	V(PUBLISHED_IN,		"published-in",		"to a published port") \
+	V(PUBLISHED_OUT,	"published-out",	"from a published port") \
+	V(HAIRPIN,		"hairpin",		"between namespaces through a published port") \
+	V(MASQ_OUT,		"masquerade-out",	"masqueraded") \
+	V(MASQ_IN,		"masquerade-in",	"back to a masqueraded flow") \
+	V(ICMP_ERROR,		"icmp-error",		"an ICMP error about a published or masqueraded flow") \
+	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
+	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
+	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is not the namespace's") \
+	V(DROP_ISOLATED,	"drop-isolated",	"to another namespace's private address") \
+	V(DROP_POOL,		"drop-pool",		"from outside to a private address of the pool") \
+	V(DROP_NO_PORT,		"drop-no-port",		"no free outside port for a new flow") \
+	V(DROP_TABLE_FULL,	"drop-table-full",	"no free place in the session table") \
+	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
+	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
+	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment that cannot be translated") \
+	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
+	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace beyond its link") \
+	V(DROP_ERROR,		"drop-error",		"the kernel refused to change the packet")
+
+enum nsx_verdict {
+#define V(id, name, sentence) NSX_##id,
+	NSX_VERDICTS(V)
+#undef V
+	NSX_VERDICT_COUNT,
+};
+
+#endif

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The lab: machines made of network namespaces, for the demo, the tests and the benchmarks.
+#
+#   inet 198.51.100.8 --- 198.51.100.1 client 203.0.113.10 --- 203.0.113.1 ens5 host
+#
+# "client" is another machine on the host's network and its way to "inet", a server beyond. nsxdp runs
+# inside "host". Names carry the lab's own suffix, so labs stand side by side; lab_down (called on any
+# exit) removes everything that lab_up and nsxdp inside the lab have made.
+#
+#   lab_up; on host CMD...; on client CMD...; nsxdp ARGS...; lab_down
+
+LAB_ID=${LAB_ID:-$$}
+LAB_TMP=$(mktemp -d "/tmp/nsxdp-lab.$LAB_ID.XXXXXX")
+LAB_PIDS=()
+NSXDP=${NSXDP:-$(dirname "${BASH_SOURCE[0]}")/../build/nsxdp}
+
+# The name of a lab machine's namespace. Those of nsxdp's own namespaces carry the suffix too.
+lab_ns() { echo "$1-$LAB_ID"; }
+
+# Run in a lab machine, or in a namespace behind the host. Not "ip netns exec": that hides the BPF file system.
+on() { local n; n=$(lab_ns "$1"); shift; nsenter --net="/run/netns/$n" "$@"; }
+
+nsxdp() { on host "$NSXDP" "$@"; }
+
+# Start a server in the background; it ends with the lab.
+on_bg() {
+	local n; n=$(lab_ns "$1"); shift
+	nsenter --net="/run/netns/$n" "$@" &
+	LAB_PIDS+=($!)
+}
+
+lab_link() { # NS1 IF1 ADDR1 NS2 IF2 ADDR2
+	ip link add "$2" netns "$(lab_ns "$1")" type veth peer name "$5" netns "$(lab_ns "$4")"
+	on "$1" ip addr add "$3" dev "$2"
+	on "$4" ip addr add "$6" dev "$5"
+	on "$1" ip link set "$2" up
+	on "$4" ip link set "$5" up
+}
+
+lab_up() {
+	local n
+	trap lab_down EXIT
+	trap 'exit 130' INT TERM HUP PIPE
+	LAB_HAD_RUN=$([ -d /run/netns ] && echo yes)
+	LAB_HAD_BPFFS=$(mountpoint -q /sys/fs/bpf && echo yes)
+	for n in client host inet; do
+		ip netns add "$(lab_ns $n)"
+		on $n ip link set lo up
+	done
+	lab_link client eth0 203.0.113.10/24 host ens5 203.0.113.1/24
+	lab_link client eth1 198.51.100.1/24 inet eth0 198.51.100.8/24
+	on host ip route add default via 203.0.113.10
+	on inet ip route add default via 198.51.100.1
+	on client sysctl -qw net.ipv4.ip_forward=1
+}
+
+lab_down() {
+	local n status=$?
+	trap - EXIT
+	trap '' INT TERM HUP PIPE
+	for n in "${LAB_PIDS[@]}"; do kill "$n" 2>/dev/null; done
+	for n in "${LAB_PIDS[@]}"; do wait "$n" 2>/dev/null; done
+	[ -e "/run/netns/$(lab_ns host)" ] && nsxdp down 2>/dev/null
+	ip netns list | awk '{print $1}' | grep -e "-$LAB_ID\$" | while read -r n; do
+		ip netns pids "$n" | xargs -r kill 2>/dev/null
+		ip netns del "$n"
+		rm -rf "/etc/netns/$n"
+	done
+	rmdir /etc/netns 2>/dev/null
+	if [ -z "$LAB_HAD_RUN" ] && [ -d /run/netns ] && [ -z "$(ls /run/netns)" ]; then
+		umount /run/netns 2>/dev/null
+		rmdir /run/netns 2>/dev/null
+	fi
+	if [ -z "$LAB_HAD_BPFFS" ] && mountpoint -q /sys/fs/bpf && [ -z "$(ls /sys/fs/bpf)" ]; then
+		umount /sys/fs/bpf 2>/dev/null
+	fi
+	rm -rf "$LAB_TMP"
+	return "$status"
+}
+
+# Wait until a TCP port listens in a lab machine: lab_listening MACHINE PORT
+lab_listening() {
+	local i
+	for i in $(seq 100); do
+		on "$1" ss -Hltn "sport = :$2" | grep -q . && return 0
+		sleep 0.1
+	done
+	echo "nothing listens on port $2 in $1" >&2
+	return 1
+}

@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making, adopting and removing namespaces.
+ *
+ * The intent is written into the table of names before anything is made, with flags that say what
+ * will be made. A command that dies on the way leaves that entry behind, and the next one for the same
+ * name removes the parts before it starts afresh.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "datapath.h"
+#include "link.h"
+#include "netns.h"
+#include "resolv.h"
+
+#define NS_IF "eth0"
+#define PORT_BLOCK 8192	/* ports of a namespace's ip_local_port_range */
+
+static const __u8 host_mac[6] = NSX_HOST_MAC;
+
+/* Sockets into both sides of a namespace's link. */
+struct sides {
+	struct nl host;
+	struct nl ns;
+	int self;	/* the host's network namespace */
+	int fd;		/* the namespace */
+};
+
+static void sides_close(struct sides *s)
+{
+	nl_close(&s->host);
+	nl_close(&s->ns);
+	if (s->self >= 0)
+		close(s->self);
+	if (s->fd >= 0)
+		close(s->fd);
+}
+
+static int sides_open(struct sides *s, const char *name, struct fail *f)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->self = netns_open_self();
+	s->fd = netns_open(name);
+	if (s->self < 0 || s->fd < 0)
+		return fail_errno(f, s->fd < 0 ? s->fd : s->self, "cannot open namespace '%s'", name);
+	err = nl_open(&s->host);
+	if (!err)
+		err = netns_enter(s->fd);
+	if (!err) {
+		err = nl_open(&s->ns);
+		if (netns_enter(s->self) && !err)
+			err = -EIO;
+	}
+	return err ? fail_errno(f, err, "cannot talk to the kernel about '%s'", name) : 0;
+}
+
+/* Each namespace binds its own sockets to a block of the masquerade range, so that ports are kept outside. */
+static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
+{
+	__u32 span = in->conf->port_hi - in->conf->port_lo + 1;
+	__u32 size = span < PORT_BLOCK ? span : PORT_BLOCK, blocks = span / size;
+	__u32 hi = in->conf->port_hi - id % blocks * size;
+	char range[32];
+	int err = netns_enter(s->fd);
+
+	if (err)
+		return err;
+	snprintf(range, sizeof(range), "%u %u", hi - size + 1, hi);
+	err = netns_sysctl_write("net/ipv4/ip_local_port_range", range);
+	/* A narrower range of ports must be used again sooner: safe with timestamps (RFC 6191). */
+	if (!err)
+		err = netns_sysctl_write("net/ipv4/tcp_tw_reuse", "1");
+	if (netns_enter(s->self) && !err)
+		err = -EIO;
+	return err;
+}
+
+/* Let the datapath know the veth, before a packet can come from it. */
+static int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	struct nsx_veth veth = { .addr = ns->addr, .gw = ns->gw, .id = ns->id };
+
+	memcpy(veth.mac, ns->mac, sizeof(veth.mac));
+	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
+		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
+	return datapath_attach_ns(&in->dir, ns->ifindex, f);
+}
+
+static int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)
+{
+	struct link_info uplink, link;
+	struct veth_spec spec = {
+		.host_if = ns->host_if,
+		.ns_if = ns->ns_if,
+		.host_mac = host_mac,
+		.ns_mac = ns->mac,
+		.ns_fd = s->fd,
+	};
+	int err = link_get(&s->host, NULL, in->conf->uplink, &uplink);
+
+	if (err)
+		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_name);
+	spec.mtu = uplink.mtu;
+	err = link_veth_add(&s->host, &spec);
+	if (!err)
+		err = link_get(&s->host, ns->host_if, 0, &link);
+	if (err)
+		return fail_errno(f, err, "cannot make veth %s", ns->host_if);
+	ns->ifindex = link.ifindex;
+	return 0;
+}
+
+/* Addresses and link states of both ends, and the way out. */
+static int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
+{
+	struct link_info inside;
+	int err;
+
+	err = addr_add(&s->host, ns->ifindex, &ns->gw, ns->prefix_len);
+	if (!err)
+		err = link_up(&s->host, ns->ifindex);
+	if (err)
+		return fail_errno(f, err, "cannot configure %s", ns->host_if);
+	err = link_get(&s->ns, ns->ns_if, 0, &inside);
+	if (!err)
+		err = addr_add(&s->ns, inside.ifindex, &ns->addr, ns->prefix_len);
+	if (!err)
+		err = link_up(&s->ns, inside.ifindex);
+	if (!err)
+		err = route_add_default(&s->ns, inside.ifindex, &ns->gw);
+	if (err && err != -EEXIST)
+		return fail_errno(f, err, "cannot configure %s inside", ns->ns_if);
+	return 0;
+}
+
+/* Everything after the intent was written. */
+static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	bool made_dir = false;
+	int err;
+
+	if (ns->flags & NSX_NS_MADE_NETNS) {
+		err = netns_create(c->name);
+		if (err)
+			return fail_errno(f, err, "cannot make the namespace");
+	}
+	err = sides_open(&s, c->name, f);
+	if (!err && (ns->flags & NSX_NS_MADE_VETH))
+		err = veth_make(in, &s, ns, f);
+	if (!err)
+		err = veth_register(in, ns, f);
+	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
+		err = veth_configure(&s, ns, f);
+		if (!err && (err = link_up(&s.ns, 1)) != 0)
+			fail_errno(f, err, "cannot set lo up inside");
+	}
+	if (!err && (ns->flags & NSX_NS_MADE_NETNS) && (err = ns_sysctls(in, &s, ns->id)) != 0)
+		fail_errno(f, err, "cannot set sysctls inside");
+	if (!err && (ns->flags & NSX_NS_MADE_RESOLV)) {
+		err = resolv_write(c->name, c->dns, c->dns_count, &made_dir);
+		if (err)
+			fail_errno(f, err, "cannot write its resolv.conf");
+		if (made_dir)
+			in->conf->flags |= NSX_UP_MADE_ETC_NETNS;
+	}
+	if (!err) {
+		ns->state = NSX_NS_READY;
+		err = table_ns_set(in, c->name, ns);
+		if (err)
+			fail_errno(f, err, "cannot write the table of names");
+	}
+	sides_close(&s);
+	return err;
+}
+
+/* A free block of the pool, as a bitmap over its /30 networks. */
+static int alloc_block(struct instance *in, const struct ns_list *list, struct nsx_ns *ns, struct fail *f)
+{
+	__u32 base = addr_v4(&in->conf->pool), blocks = 1U << (30 - in->conf->pool_len);
+	__u8 *used = calloc(blocks, 1);
+	__u32 i;
+
+	if (!used)
+		return fail_errno(f, -ENOMEM, "cannot find a free address");
+	for (size_t n = 0; n < list->count; n++) {
+		const struct nsx_ns *other = &list->item[n].ns;
+		__u32 mask = mask_v4(other->prefix_len);
+		__u32 first = ((addr_v4(&other->addr) & mask) - base) >> 2;
+		__u32 last = ((addr_v4(&other->addr) | ~mask) - base) >> 2;
+
+		for (i = first; i <= last && i < blocks; i++)
+			used[i] = 1;
+	}
+	for (i = 0; i < blocks && used[i]; i++)
+		;
+	free(used);
+	if (i == blocks)
+		return fail(f, -ENOSPC, "the pool has no free block left");
+	addr_set_v4(&ns->addr, base + 4 * i + 2);
+	ns->prefix_len = 30;
+	return 0;
+}
+
+static int check_addr(struct instance *in, const struct ns_list *list, const struct nsx_ns *ns, struct fail *f)
+{
+	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
+
+	format_addr(&ns->addr, addr);
+	if (ns->prefix_len < in->conf->pool_len ||
+	    !config_overlap(&ns->addr, ns->prefix_len, &in->conf->pool, in->conf->pool_len))
+		return fail(f, -EINVAL, "%s/%u is not in the pool %s/%u (nsxdp up --pool)", addr, ns->prefix_len,
+			    format_addr(&in->conf->pool, pool), in->conf->pool_len);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct nsx_ns *other = &list->item[i].ns;
+
+		if (config_overlap(&ns->addr, ns->prefix_len, &other->addr, other->prefix_len))
+			return fail(f, -EEXIST, "%s/%u overlaps the network of namespace %s", addr, ns->prefix_len,
+				    list->item[i].name);
+	}
+	return 0;
+}
+
+/* Choose addresses, MAC and names of a new namespace. */
+static int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+{
+	struct ns_list list = {};
+	__u32 v4;
+	int err = table_ns_list(in, &list);
+
+	if (err)
+		return fail_errno(f, err, "cannot read the table of names");
+	if (c->has_addr) {
+		ns->addr = c->addr;
+		ns->prefix_len = c->prefix_len;
+		err = check_addr(in, &list, ns, f);
+	} else {
+		err = alloc_block(in, &list, ns, f);
+	}
+	ns_list_free(&list);
+	if (err)
+		return err;
+	config_gateway(&ns->addr, ns->prefix_len, &ns->gw);
+	v4 = addr_v4(&ns->addr);
+	memcpy(ns->mac, (__u8[6]){ 0x02, 0x78, v4 >> 24, v4 >> 16, v4 >> 8, v4 }, 6);
+	ns->id = in->conf->next_id++;
+	if (strlen(c->name) <= 11)
+		snprintf(ns->host_if, sizeof(ns->host_if), "nsx-%s", c->name);
+	else
+		snprintf(ns->host_if, sizeof(ns->host_if), "nsx.%u", ns->id);
+	strcpy(ns->ns_if, NS_IF);
+	return 0;
+}
+
+static int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+{
+	int err;
+
+	if ((ns->flags & NSX_NS_MADE_VETH) && if_nametoindex(ns->host_if))
+		return fail(f, -EEXIST, "an interface %s exists already", ns->host_if);
+	if (!resolv_exists(c->name))
+		ns->flags |= NSX_NS_MADE_RESOLV;
+	ns->state = NSX_NS_MAKING;
+	err = table_ns_set(in, c->name, ns);
+	if (err)
+		return fail_errno(f, err, "cannot write the table of names");
+	err = ns_make(in, c, ns, f);
+	if (err)
+		apply_ns_remove(in, c->name, ns, false);
+	return err;
+}
+
+/* The namespace that the table tells of is really there. */
+static bool ns_is_whole(const char *name, const struct nsx_ns *ns)
+{
+	char ifname[IF_NAMESIZE];
+
+	return netns_exists(name) && if_indextoname(ns->ifindex, ifname);
+}
+
+/*
+ * What the table has under this name. Returns 1 where it is just what is wanted, 0 where the name is
+ * free (remains of a dead command or of a namespace that others deleted are removed first).
+ */
+static int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
+{
+	char addr[ADDR_STRLEN];
+	struct nsx_ns old;
+
+	if (table_ns_get(in, c->name, &old))
+		return 0;
+	if (old.state != NSX_NS_READY || !ns_is_whole(c->name, &old)) {
+		if (old.state == NSX_NS_READY)
+			note("%s: somebody deleted this namespace: its published ports are removed", c->name);
+		apply_ns_remove(in, c->name, &old, false);
+		return 0;
+	}
+	if (c->has_addr && (memcmp(&c->addr, &old.addr, sizeof(old.addr)) || c->prefix_len != old.prefix_len))
+		return fail(f, -EEXIST, "exists with address %s/%u", format_addr(&old.addr, addr), old.prefix_len);
+	return 1;
+}
+
+int apply_ns_add(struct instance *in, const struct ns_conf *c, struct fail *f)
+{
+	struct nsx_ns ns = { .flags = NSX_NS_MADE_NETNS | NSX_NS_MADE_VETH };
+	int err = ns_existing(in, c, f);
+
+	if (err)
+		return err < 0 ? err : 0;
+	if (netns_exists(c->name))
+		return fail(f, -EEXIST, "a namespace of this name exists: nsxdp ns adopt %s takes it over", c->name);
+	err = ns_plan(in, c, &ns, f);
+	if (err)
+		return err;
+	return ns_commit(in, c, &ns, f);
+}
+
+/* Search of a namespace's veth whose far end is here. */
+struct find_veth {
+	struct nl *host;
+	struct link_info inside;
+	struct link_info outside;
+	int count;
+};
+
+static void find_veth_cb(const struct link_info *link, void *arg)
+{
+	struct find_veth *find = arg;
+	struct link_info outside;
+
+	if (strcmp(link->kind, "veth") || link_get(find->host, NULL, link->peer, &outside))
+		return;
+	if (strcmp(outside.kind, "veth") || outside.peer != link->ifindex)
+		return;
+	find->inside = *link;
+	find->outside = outside;
+	find->count++;
+}
+
+static void first_addr_cb(const struct addr_info *addr, void *arg)
+{
+	struct addr_info *first = arg;
+
+	if (!first->prefix_len)
+		*first = *addr;
+}
+
+/* Describe the veth that a namespace has; returns 0 and leaves ns->ifindex 0 where it has none. */
+static int veth_find(struct sides *s, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+{
+	struct find_veth find = { .host = &s->host };
+	struct addr_info inside = {}, outside = {};
+	int err = link_each(&s->ns, find_veth_cb, &find);
+
+	if (err)
+		return fail_errno(f, err, "cannot list its interfaces");
+	if (!find.count)
+		return 0;
+	if (find.count > 1)
+		return fail(f, -EINVAL, "it has %d veths that lead here: which one is meant is not clear", find.count);
+	if (find.outside.master)
+		return fail(f, -EINVAL, "its veth %s belongs to a bridge: take it out first", find.outside.name);
+	if (c->has_addr)
+		return fail(f, -EINVAL, "--addr: it has a veth already, whose address is kept");
+	addr_each(&s->ns, find.inside.ifindex, first_addr_cb, &inside);
+	addr_each(&s->host, find.outside.ifindex, first_addr_cb, &outside);
+	if (!inside.prefix_len || !outside.prefix_len)
+		return fail(f, -EINVAL, "its veth %s has no address on %s", find.outside.name,
+			    inside.prefix_len ? "the host's side" : "its side");
+	ns->ifindex = find.outside.ifindex;
+	ns->addr = inside.addr;
+	ns->prefix_len = inside.prefix_len;
+	ns->gw = outside.addr;
+	memcpy(ns->mac, find.inside.mac, sizeof(ns->mac));
+	memcpy(ns->host_if, find.outside.name, sizeof(ns->host_if));
+	memcpy(ns->ns_if, find.inside.name, sizeof(ns->ns_if));
+	return 0;
+}
+
+int apply_ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	struct nsx_ns ns = {};
+	struct ns_list list = {};
+	int err = ns_existing(in, c, f);
+
+	if (err)
+		return err < 0 ? err : 0;
+	if (!netns_exists(c->name))
+		return fail(f, -ENOENT, "there is no such namespace (ip netns list shows them)");
+	err = sides_open(&s, c->name, f);
+	if (!err)
+		err = veth_find(&s, c, &ns, f);
+	sides_close(&s);
+	if (err)
+		return err;
+	if (!ns.ifindex) {
+		ns.flags = NSX_NS_MADE_VETH;
+		err = ns_plan(in, c, &ns, f);
+	} else {
+		err = table_ns_list(in, &list);
+		if (!err)
+			err = check_addr(in, &list, &ns, f);
+		ns_list_free(&list);
+		ns.id = in->conf->next_id++;
+	}
+	return err ? err : ns_commit(in, c, &ns, f);
+}
+
+void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns, bool keep)
+{
+	struct nl nl = {};
+	struct link_info link;
+	struct nsx_ns going = *ns;
+
+	going.state = NSX_NS_MAKING;	/* a later command finishes the job if this one dies */
+	table_ns_set(in, name, &going);
+	apply_map_del_ns(in, ns->id);
+	table_flush(in, &ns->addr, 0, 0);
+	if (ns->ifindex) {
+		datapath_detach_ns(&in->dir, ns->ifindex);
+		bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex);
+	}
+	if (!keep && (ns->flags & NSX_NS_MADE_VETH) && nl_open(&nl) == 0) {
+		if (link_get(&nl, ns->host_if, 0, &link) == 0 && strcmp(link.kind, "veth") == 0 &&
+		    (!ns->ifindex || link.ifindex == (int)ns->ifindex)) {
+			/* A command that died knew no ifindex yet. */
+			datapath_detach_ns(&in->dir, link.ifindex);
+			bpf_map_delete_elem(in->fd[TABLE_VETHS], &link.ifindex);
+			link_del(&nl, link.ifindex);
+		}
+		nl_close(&nl);
+	}
+	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))
+		netns_delete(name);
+	if (!keep && (ns->flags & NSX_NS_MADE_RESOLV))
+		resolv_remove(name);
+	table_ns_del(in, name);
+}
+
+/* "6000/tcp, 6001/tcp" of the ports published to a namespace; returns how many there are. */
+static int ns_ports(struct instance *in, __u32 id, char *buf, size_t size)
+{
+	char port[ADDR_STRLEN];
+	const struct nsx_slot *ports = table_ports(in);
+	size_t used = 0;
+	int count = 0;
+
+	buf[0] = '\0';
+	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
+		const struct nsx_slot *s = &ports[i];
+
+		if (NSX_KIND(s->state) != NSX_MAP || s->id != id)
+			continue;
+		if (count++ < 8)
+			used += snprintf(buf + used, size - used, "%s%s", count > 1 ? ", " : "",
+					 config_port_name(s->proto, i & 0xffff, port));
+	}
+	if (count > 8)
+		snprintf(buf + used, size - used, " and %d more", count - 8);
+	return count;
+}
+
+int apply_ns_del(struct instance *in, const char name[NSX_NAME_LEN], bool force, struct fail *f)
+{
+	char ports[256];
+	struct nsx_ns ns;
+
+	if (table_ns_get(in, name, &ns)) {
+		if (netns_exists(name))
+			return fail(f, -EPERM, "this namespace is not nsxdp's: ip netns del %s removes it", name);
+		note("ns del %s: there is no such namespace", name);
+		return 0;
+	}
+	if (ns.state == NSX_NS_READY && !force && ns_ports(in, ns.id, ports, sizeof(ports)))
+		return fail(f, -EBUSY, "ports are published to it: %s (--force removes them too)", ports);
+	apply_ns_remove(in, name, &ns, false);
+	return 0;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Bringing an instance up, and taking it away without a trace. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "datapath.h"
+#include "link.h"
+#include "netns.h"
+
+/* The host's addresses, those of the uplink first. */
+struct own_list {
+	struct addr_info addr[NSX_OWN_MAX];
+	__u32 count;
+	int uplink;
+};
+
+static void own_cb(const struct addr_info *addr, void *arg)
+{
+	struct own_list *own = arg;
+
+	if (own->count == NSX_OWN_MAX || addr_v4(&addr->addr) >> 24 == 127)
+		return;
+	own->addr[own->count++] = *addr;
+}
+
+static void own_other_cb(const struct addr_info *addr, void *arg)
+{
+	if (addr->ifindex != ((struct own_list *)arg)->uplink)
+		own_cb(addr, arg);
+}
+
+static int read_host(const struct up_conf *c, struct link_info *link, struct own_list *own, struct fail *f)
+{
+	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	if (!err)
+		err = link_get(&nl, c->dev, 0, link);
+	if (err) {
+		err = err == -ENODEV ? fail(f, err, "there is no interface %s", c->dev) :
+				       fail_errno(f, err, "cannot look at %s", c->dev);
+		goto out;
+	}
+	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK)) {
+		err = fail(f, -EINVAL, "%s is not an Ethernet interface", c->dev);
+		goto out;
+	}
+	own->uplink = link->ifindex;
+	err = addr_each(&nl, link->ifindex, own_cb, own);
+	if (!err && !own->count) {
+		err = fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", c->dev);
+		goto out;
+	}
+	if (!err)
+		err = addr_each(&nl, 0, own_other_cb, own);
+	if (err)
+		fail_errno(f, err, "cannot read the host's addresses");
+	for (__u32 i = 0; i < own->count && !err; i++)
+		if (config_overlap(&own->addr[i].addr, own->addr[i].prefix_len, &c->pool, c->pool_len))
+			err = fail(f, -EINVAL, "the pool %s/%u overlaps the host's network %s/%u: choose another with --pool",
+				   format_addr(&c->pool, pool), c->pool_len, format_addr(&own->addr[i].addr, addr),
+				   own->addr[i].prefix_len);
+out:
+	nl_close(&nl);
+	return err;
+}
+
+/* Masquerading keeps away from the ports that the host gives to its own sockets: the larger rest is ours. */
+static int read_ports(struct nsx_conf *conf, struct fail *f)
+{
+	char value[64];
+	unsigned int lo, hi;
+	int below, above, err = netns_sysctl_read("net/ipv4/ip_local_port_range", value, sizeof(value));
+
+	if (err || sscanf(value, "%u %u", &lo, &hi) != 2)
+		return fail_errno(f, err ? err : -EINVAL, "cannot read ip_local_port_range");
+	below = (int)lo - NSX_PORT_MIN;
+	above = 65535 - (int)hi;
+	if (below < 1024 && above < 1024)
+		return fail(f, -ENOSPC,
+			    "ip_local_port_range %u-%u leaves fewer than 1024 ports in a row for masquerading", lo, hi);
+	conf->host_lo = lo;
+	conf->host_hi = hi;
+	conf->port_lo = below >= above ? NSX_PORT_MIN : hi + 1;
+	conf->port_hi = below >= above ? lo - 1 : 65535;
+	return 0;
+}
+
+static int write_conf(struct instance *in, const struct up_conf *c, const struct link_info *link,
+		      const struct own_list *own, struct fail *f)
+{
+	struct nsx_conf *conf = in->conf;
+
+	conf->pool = c->pool;
+	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
+	conf->pool_mask.w[3] = htonl(mask_v4(c->pool_len));
+	conf->pool_len = c->pool_len;
+	conf->uplink = link->ifindex;
+	memcpy(conf->uplink_name, link->name, sizeof(conf->uplink_name));
+	conf->next_id = 1;
+	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0)
+		return fail_errno(f, -errno, "cannot get random numbers");
+	for (int i = 0; i < NSX_TIMEOUTS; i++)
+		conf->timeout[i] = NSX_TICKS(config_timeouts[i]);
+	for (__u32 i = 0; i < own->count; i++) {
+		conf->own[i] = own->addr[i].addr;
+		if (bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_NOEXIST) && errno != EEXIST)
+			return fail_errno(f, -errno, "cannot write the host's addresses");
+	}
+	conf->own_count = own->count;
+	return read_ports(conf, f);
+}
+
+/* Is what runs what is wanted? */
+static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fail *f)
+{
+	char pool[ADDR_STRLEN];
+	struct instance in;
+	int err = instance_open_dir(&in, d, f);
+
+	if (!err && strcmp(in.conf->uplink_name, c->dev))
+		err = fail(f, -EEXIST, "already up on %s: nsxdp down first", in.conf->uplink_name);
+	else if (!err && c->has_pool &&
+		 (memcmp(&in.conf->pool, &c->pool, sizeof(c->pool)) || in.conf->pool_len != c->pool_len))
+		err = fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
+			   format_addr(&in.conf->pool, pool), in.conf->pool_len);
+	instance_close(&in);
+	return err;
+}
+
+static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct link_info *link,
+		    const struct own_list *own, bool mounted, struct fail *f)
+{
+	struct pin_dir tables = *d;
+	struct instance in;
+	bool made_run = false;
+	int err = datapath_load(d, f);
+
+	if (err)
+		return err;
+	tables.fd = -1;
+	err = instance_open_dir(&in, &tables, f);
+	if (!err)
+		err = write_conf(&in, c, link, own, f);
+	if (!err) {
+		err = netns_prepare(&made_run);
+		if (err)
+			fail_errno(f, err, "cannot prepare " NETNS_RUN_DIR);
+	}
+	if (!err) {
+		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
+		err = datapath_attach_uplink(d, link->ifindex, f);
+	}
+	if (err && made_run)
+		netns_unprepare();
+	instance_close(&in);
+	return err;
+}
+
+int apply_up(const struct up_conf *c, struct fail *f)
+{
+	struct own_list own = {};
+	struct link_info link;
+	char path[PIN_PATH_MAX];
+	struct pin_dir d = { .fd = -1 };
+	struct fail ignored;
+	bool mounted;
+	int err;
+
+	err = pin_mount(&mounted, f);
+	if (err)
+		return err;
+	err = pin_dir_create(&d, f);
+	if (err)
+		return err;
+	if (access(pin_path(&d, "link_uplink", path), F_OK) == 0) {
+		err = compare_running(&d, c, f);
+		pin_dir_close(&d);
+		return err;
+	}
+	err = read_host(c, &link, &own, f);
+	if (!err) {
+		/* Remains of an "up" that was killed. */
+		pin_dir_remove(&d, false, &ignored);
+		pin_dir_close(&d);
+		err = pin_dir_create(&d, f);
+	}
+	if (!err)
+		err = bring_up(&d, c, &link, &own, mounted, f);
+	if (err)
+		pin_dir_remove(&d, mounted, &ignored);
+	else if (mounted)
+		note("up: mounted the BPF file system at /sys/fs/bpf");
+	pin_dir_close(&d);
+	return err;
+}
+
+static void remove_all_ns(struct instance *in, bool keep_ns)
+{
+	struct ns_list list = {};
+
+	table_ns_list(in, &list);
+	for (size_t i = 0; i < list.count; i++)
+		apply_ns_remove(in, list.item[i].name, &list.item[i].ns, keep_ns);
+	ns_list_free(&list);
+}
+
+int apply_down(bool keep_ns, struct fail *f)
+{
+	struct pin_dir d, copy;
+	struct instance in;
+	__u32 flags = 0;
+	int err = pin_dir_open(&d, true, f);
+
+	if (err == -ENOENT) {
+		note("down: not up in this network namespace");
+		return 0;
+	}
+	if (err)
+		return err;
+	copy = d;
+	copy.fd = -1;
+	/* Where the tables cannot be opened, an earlier up or down died: only pins are left. */
+	if (instance_open_dir(&in, &copy, f) == 0) {
+		flags = in.conf->flags;
+		remove_all_ns(&in, keep_ns);
+	}
+	instance_close(&in);
+	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);
+	if (!err && !keep_ns && (flags & NSX_UP_MADE_ETC_NETNS))
+		rmdir(NETNS_ETC_DIR);
+	if (!err && !keep_ns && (flags & NSX_UP_MADE_RUN_NETNS))
+		netns_unprepare();
+	pin_dir_close(&d);
+	return err;
+}

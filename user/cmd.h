@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands: what main dispatches to. */
+#ifndef NSXDP_CMD_H
+#define NSXDP_CMD_H
+
+#include <stdbool.h>
+
+#define EXIT_USAGE 2
+
+/** struct cmd - a command: "noun verb", or a noun alone where verb is NULL */
+struct cmd {
+	const char *noun;
+	const char *verb;
+	/* Gets the words behind the verb; returns an exit status. */
+	int (*run)(const struct cmd *cmd, int argc, char **argv);
+	const char *args;
+	const char *help;	/* one sentence or more, without the trailing newline */
+};
+
+/* Set by -j: print JSON. */
+extern bool json_output;
+
+int cmd_up(const struct cmd *cmd, int argc, char **argv);
+int cmd_down(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_add(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_adopt(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_del(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_show(const struct cmd *cmd, int argc, char **argv);
+int cmd_ns_exec(const struct cmd *cmd, int argc, char **argv);
+int cmd_map_add(const struct cmd *cmd, int argc, char **argv);
+int cmd_map_del(const struct cmd *cmd, int argc, char **argv);
+int cmd_map_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_flow_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_status(const struct cmd *cmd, int argc, char **argv);
+
+/*
+ * Report a failure the way every command does, "nsxdp: map add 6000: reason", and return the exit
+ * status: 2 for a usage error (with the usage), else 1. object may be NULL.
+ */
+struct fail;
+int cmd_failed(const struct cmd *cmd, const char *object, const struct fail *f);
+int cmd_usage(const struct cmd *cmd, const struct fail *f);
+
+/* A usage error where a command that takes no words got some; 0 where it got none. */
+int cmd_no_words(const struct cmd *cmd, int argc, char **argv);
+
+/* The first word that is no option, for error messages. */
+const char *cmd_object(int argc, char **argv);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* nsxdp flow list, nsxdp status */
+#include "cmd.h"
+#include "output.h"
+#include "state.h"
+
+int cmd_flow_list(const struct cmd *cmd, int argc, char **argv)
+{
+	static const struct column columns[] = {
+		{ "proto", "PROTO" },	  { "inside", "INSIDE" }, { "outside", "OUTSIDE" },
+		{ "remote", "REMOTE" },	  { "ns", "NAMESPACE" },  { "kind", "KIND" },
+		{ "state", "STATE" },	  { "expires", "EXPIRES" }, {},
+	};
+	struct instance in;
+	json_t *rows;
+	struct fail f;
+
+	if (argc)
+		return cmd_no_words(cmd, argc, argv);
+	if (instance_open(&in, ACCESS_READ, &f))
+		return cmd_failed(cmd, NULL, &f);
+	rows = state_flows(&in);
+	instance_close(&in);
+	return output_table(rows, columns);
+}
+
+static void print_status(const json_t *s)
+{
+	const json_t *own = json_object_get(s, "addresses"), *ports = json_object_get(s, "masquerade_ports");
+	const json_t *addr;
+	size_t i;
+
+	printf("uplink      %s%s", json_string_value(json_object_get(s, "uplink")),
+	       json_is_true(json_object_get(s, "uplink_present")) ? "" : " (gone)");
+	json_array_foreach(own, i, addr)
+		printf("%s%s", i ? ", " : ", ", json_string_value(addr));
+	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
+	printf("masquerade  ports %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT "\n",
+	       json_integer_value(json_array_get(ports, 0)), json_integer_value(json_array_get(ports, 1)));
+	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));
+	printf("published   %" JSON_INTEGER_FORMAT " ports\n", json_integer_value(json_object_get(s, "published_ports")));
+	printf("flows       %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "flows")));
+}
+
+int cmd_status(const struct cmd *cmd, int argc, char **argv)
+{
+	static const struct column columns[] = {
+		{ "from", "FROM" },   { "verdict", "VERDICT" }, { "packets", "PACKETS" },
+		{ "bytes", "BYTES" }, { "meaning", "MEANING" }, {},
+	};
+	struct instance in;
+	json_t *status;
+	struct fail f;
+	int ret;
+
+	if (argc)
+		return cmd_no_words(cmd, argc, argv);
+	if (instance_open(&in, ACCESS_READ, &f))
+		return cmd_failed(cmd, NULL, &f);
+	status = state_status(&in);
+	instance_close(&in);
+	if (json_output || !status)
+		return output_json(status);
+	print_status(status);
+	if (json_array_size(json_object_get(status, "verdicts")))
+		putchar('\n');
+	ret = output_table(json_incref(json_object_get(status, "verdicts")), columns);
+	json_decref(status);
+	return ret;
+}

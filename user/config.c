@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Words to wanted state. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+#define DEFAULT_POOL "192.168.0.0/16"
+
+const unsigned int config_timeouts[NSX_TIMEOUTS] = {
+	[NSX_TO_TCP_OPENING] = 60,
+	[NSX_TO_TCP_ESTABLISHED] = 7440,	/* RFC 5382 REQ-5: 2 h 4 min or more */
+	[NSX_TO_TCP_CLOSED] = 240,		/* RFC 5382 REQ-5: transitory, 4 min or more */
+	[NSX_TO_TCP_RESET] = 10,
+	[NSX_TO_UDP_ONEWAY] = 60,
+	[NSX_TO_UDP] = 300,			/* RFC 4787 REQ-5: 5 min recommended */
+	[NSX_TO_ICMP] = 60,			/* RFC 5508 REQ-1: 60 s or more */
+};
+
+/* The word after an option; NULL (with the reason) where there is none. */
+static const char *option_value(int argc, char **argv, int *i, struct fail *f)
+{
+	if (*i + 1 >= argc) {
+		fail(f, -EINVAL, "%s needs a value", argv[*i]);
+		return NULL;
+	}
+	return argv[++*i];
+}
+
+int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
+{
+	struct up_conf c = {};
+	const char *value;
+
+	parse_prefix(DEFAULT_POOL, &c.pool, &c.pool_len);
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--dev") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (c.dev[0])
+				return fail(f, -EINVAL, "--dev %s: there is one uplink, and %s is it", value, c.dev);
+			if (parse_ifname(value, c.dev))
+				return fail(f, -EINVAL, "--dev %s: not an interface's name", value);
+		} else if (strcmp(argv[i], "--pool") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (parse_prefix(value, &c.pool, &c.pool_len))
+				return fail(f, -EINVAL, "--pool %s: not ADDRESS/LENGTH", value);
+			if (c.pool_len < 8 || c.pool_len > 30)
+				return fail(f, -EINVAL, "--pool %s: the length must be from 8 to 30", value);
+			if (addr_v4(&c.pool) & ~mask_v4(c.pool_len))
+				return fail(f, -EINVAL, "--pool %s: host bits are set", value);
+			c.has_pool = true;
+		} else {
+			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
+		}
+	}
+	if (!c.dev[0])
+		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
+	*ret = c;
+	return 0;
+}
+
+static int check_ns_addr(const struct ns_conf *c, const char *word, struct fail *f)
+{
+	__u32 v4 = addr_v4(&c->addr), host = v4 & ~mask_v4(c->prefix_len);
+
+	if (c->prefix_len < 8 || c->prefix_len > 30)
+		return fail(f, -EINVAL, "--addr %s: the length must be from 8 to 30", word);
+	if (host == 0 || host == ~mask_v4(c->prefix_len))
+		return fail(f, -EINVAL, "--addr %s: this is the %s address of its network", word,
+			    host ? "broadcast" : "lowest");
+	return 0;
+}
+
+int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f)
+{
+	struct ns_conf c = {};
+	const char *value;
+	int err;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--addr") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (parse_prefix(value, &c.addr, &c.prefix_len))
+				return fail(f, -EINVAL, "--addr %s: not ADDRESS/LENGTH", value);
+			err = check_ns_addr(&c, value, f);
+			if (err)
+				return err;
+			c.has_addr = true;
+		} else if (with_dns && strcmp(argv[i], "--dns") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (c.dns_count == DNS_MAX)
+				return fail(f, -EINVAL, "--dns %s: resolv.conf takes %d", value, DNS_MAX);
+			if (parse_addr(value, &c.dns[c.dns_count++]))
+				return fail(f, -EINVAL, "--dns %s: not an IPv4 address", value);
+		} else if (argv[i][0] == '-' || c.name[0]) {
+			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
+		} else if ((err = parse_name(argv[i], c.name)) != 0) {
+			return fail(f, -EINVAL, "'%s': %s", argv[i],
+				    err == -ERANGE ? "the name is too long" : "not a name for a namespace");
+		}
+	}
+	if (!c.name[0])
+		return fail(f, -EINVAL, "the namespace's name is missing");
+	*ret = c;
+	return 0;
+}
+
+int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f)
+{
+	struct map_conf c = { .proto = NSX_TCP };
+	const char *value;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "-p") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (parse_proto(value, &c.proto))
+				return fail(f, -EINVAL, "-p %s: the protocol is tcp or udp", value);
+		} else if (argv[i][0] == '-') {
+			return fail(f, -EINVAL, "unknown option '%s'", argv[i]);
+		} else if (!c.port) {
+			if (parse_port(argv[i], &c.port))
+				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535", argv[i]);
+		} else if (with_target && !c.ns[0]) {
+			if (parse_target(argv[i], c.ns, &c.ns_port))
+				return fail(f, -EINVAL, "'%s': not NAMESPACE:PORT", argv[i]);
+		} else {
+			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
+		}
+	}
+	if (!c.port)
+		return fail(f, -EINVAL, "the port is missing");
+	if (with_target && !c.ns[0])
+		return fail(f, -EINVAL, "%u: the target NAMESPACE:PORT is missing", c.port);
+	*ret = c;
+	return 0;
+}
+
+const char *config_port_name(__u8 proto, __u16 port, char buf[ADDR_STRLEN])
+{
+	snprintf(buf, ADDR_STRLEN, "%u/%s", port, proto_name(proto));
+	return buf;
+}
+
+bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len)
+{
+	__u32 mask = mask_v4(a_len < b_len ? a_len : b_len);
+
+	return ((addr_v4(a) ^ addr_v4(b)) & mask) == 0;
+}
+
+void config_gateway(const struct nsx_addr *addr, __u8 prefix_len, struct nsx_addr *ret)
+{
+	__u32 net = addr_v4(addr) & mask_v4(prefix_len);
+
+	addr_set_v4(ret, net + 1 == addr_v4(addr) ? net + 2 : net + 1);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is wanted: the words of a command become one of these structs, and apply.h makes them true.
+ * A reader returns 0, or -EINVAL with the reason in words; the struct is then not to be used.
+ */
+#ifndef NSXDP_CONFIG_H
+#define NSXDP_CONFIG_H
+
+#include <stdbool.h>
+
+#include "fail.h"
+#include "nsxdp.h"
+#include "parse.h"
+
+#define DNS_MAX 3	/* as many as resolv.conf(5) takes */
+
+/** struct up_conf - an instance: its uplink and the pool of the namespaces' addresses */
+struct up_conf {
+	char dev[16];
+	struct nsx_addr pool;	/* the network's address: host bits are 0 */
+	__u8 pool_len;
+	bool has_pool;		/* given, not the default */
+};
+
+/** struct ns_conf - a namespace */
+struct ns_conf {
+	char name[NSX_NAME_LEN];
+	struct nsx_addr addr;
+	__u8 prefix_len;
+	bool has_addr;		/* else the next free block of the pool is taken */
+	struct nsx_addr dns[DNS_MAX];
+	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
+};
+
+/** struct map_conf - a published port; ports in host byte order */
+struct map_conf {
+	__u8 proto;		/* enum nsx_proto */
+	__u16 port;
+	char ns[NSX_NAME_LEN];	/* empty where only the port matters (map del) */
+	__u16 ns_port;
+};
+
+int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f);
+int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f);
+int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f);
+
+/* "6000/tcp", the way a published port is named in messages. */
+const char *config_port_name(__u8 proto, __u16 port, char buf[ADDR_STRLEN]);
+
+/* The networks a/a_len and b/b_len have an address in common. */
+bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len);
+
+/* The host's address on a namespace's link: the first of the network that is not the namespace's own. */
+void config_gateway(const struct nsx_addr *addr, __u8 prefix_len, struct nsx_addr *ret);
+
+/* Default timeouts in seconds, by enum nsx_timeout. */
+extern const unsigned int config_timeouts[NSX_TIMEOUTS];
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The BPF programs: loading, attaching, pinning. The only file that knows how a program is attached.
+ * Functions return 0 or a negative errno, with the reason in words.
+ */
+#ifndef NSXDP_DATAPATH_H
+#define NSXDP_DATAPATH_H
+
+#include "fail.h"
+#include "pin.h"
+
+/* Load the programs, and pin them and the maps in the (empty) directory. Takes some 70 ms for the kernel's BTF. */
+int datapath_load(const struct pin_dir *d, struct fail *f);
+
+/* Attach the pinned from_uplink program and pin the link as "link_uplink". */
+int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f);
+
+/* The same for a host-side veth, pinned by its ifindex; one that is attached already is left as it is. */
+int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
+
+/* Harmless where nothing is attached. */
+void datapath_detach_ns(const struct pin_dir *d, int ifindex);
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Links, addresses and routes. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "link.h"
+#include "parse.h"
+
+static void link_decode_info(const struct nlattr *nest, struct link_info *link)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest)
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+			snprintf(link->kind, sizeof(link->kind), "%s", mnl_attr_get_str(attr));
+}
+
+static void link_decode(const struct nlmsghdr *nlh, struct link_info *link)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	memset(link, 0, sizeof(*link));
+	link->ifindex = ifi->ifi_index;
+	link->flags = ifi->ifi_flags;
+	link->type = ifi->ifi_type;
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_IFNAME:
+			snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attr));
+			break;
+		case IFLA_MTU:
+			link->mtu = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK:
+			link->peer = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_MASTER:
+			link->master = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == sizeof(link->mac))
+				memcpy(link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));
+			break;
+		case IFLA_LINKINFO:
+			link_decode_info(attr, link);
+			break;
+		}
+	}
+}
+
+static int link_get_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	link_decode(nlh, arg);
+	return MNL_CB_OK;
+}
+
+int link_get(struct nl *nl, const char *name, int ifindex, struct link_info *ret)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	struct link_info link = {};
+	int err;
+
+	if (name)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	else
+		ifi->ifi_index = ifindex;
+	err = nl_do(nl, nlh, link_get_cb, &link);
+	if (!err)
+		*ret = link;
+	return err;
+}
+
+struct each_arg {
+	union {
+		link_cb link;
+		addr_cb addr;
+	};
+	int ifindex;
+	void *arg;
+};
+
+static int link_each_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct each_arg *each = arg;
+	struct link_info link;
+
+	link_decode(nlh, &link);
+	each->link(&link, each->arg);
+	return MNL_CB_OK;
+}
+
+int link_each(struct nl *nl, link_cb cb, void *arg)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETLINK, NLM_F_DUMP);
+	struct each_arg each = { .link = cb, .arg = arg };
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	return nl_do(nl, nlh, link_each_cb, &each);
+}
+
+int link_veth_add(struct nl *nl, const struct veth_spec *spec)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *info, *data, *peer;
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->host_if);
+	mnl_attr_put(nlh, IFLA_ADDRESS, 6, spec->host_mac);
+	mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->ns_if);
+	mnl_attr_put(nlh, IFLA_ADDRESS, 6, spec->ns_mac);
+	mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
+	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, spec->ns_fd);
+	mnl_attr_nest_end(nlh, peer);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int link_del(struct nl *nl, int ifindex)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_DELLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int link_up(struct nl *nl, int ifindex)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_change = IFF_UP;
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	struct each_arg *each = arg;
+	struct addr_info info = {
+		.ifindex = ifa->ifa_index,
+		.prefix_len = ifa->ifa_prefixlen,
+		.secondary = ifa->ifa_flags & IFA_F_SECONDARY,
+	};
+	const struct nlattr *attr;
+	bool found = false;
+
+	if (each->ifindex && each->ifindex != info.ifindex)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+		int type = mnl_attr_get_type(attr);
+
+		/* On a point-to-point link IFA_ADDRESS is the far end: the local one wins. */
+		if (type == IFA_LOCAL || (type == IFA_ADDRESS && !found)) {
+			addr_set_v4(&info.addr, ntohl(mnl_attr_get_u32(attr)));
+			found = true;
+		}
+	}
+	if (found)
+		each->addr(&info, each->arg);
+	return MNL_CB_OK;
+}
+
+int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETADDR, NLM_F_DUMP);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	struct each_arg each = { .addr = cb, .ifindex = ifindex, .arg = arg };
+
+	ifa->ifa_family = AF_INET;
+	return nl_do(nl, nlh, addr_each_cb, &each);
+}
+
+int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	__u32 broadcast = addr_v4(addr) | ~mask_v4(prefix_len);
+
+	ifa->ifa_family = AF_INET;
+	ifa->ifa_prefixlen = prefix_len;
+	ifa->ifa_index = ifindex;
+	mnl_attr_put_u32(nlh, IFA_LOCAL, addr->w[3]);
+	mnl_attr_put_u32(nlh, IFA_ADDRESS, addr->w[3]);
+	if (prefix_len < 31)
+		mnl_attr_put_u32(nlh, IFA_BROADCAST, htonl(broadcast));
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = AF_INET;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_protocol = RTPROT_STATIC;
+	rtm->rtm_scope = RT_SCOPE_UNIVERSE;
+	rtm->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(nlh, RTA_GATEWAY, via->w[3]);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	return nl_do(nl, nlh, NULL, NULL);
+}

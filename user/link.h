@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Links, addresses and routes in terms of what nsxdp needs. Functions return 0 or a negative errno. */
+#ifndef NSXDP_LINK_H
+#define NSXDP_LINK_H
+
+#include <stdbool.h>
+#include "netlink.h"
+#include "nsxdp.h"
+
+/** struct link_info - what the kernel says of a link */
+struct link_info {
+	int ifindex;
+	unsigned int mtu;
+	unsigned int flags;	/* IFF_* */
+	unsigned short type;	/* ARPHRD_* */
+	int peer;		/* veth: ifindex of the far end, in its own namespace; else 0 */
+	int master;		/* bridge or bond that it belongs to; else 0 */
+	__u8 mac[6];
+	char name[16];
+	char kind[16];		/* "veth", ...; empty for a physical device */
+};
+
+/** struct addr_info - an IPv4 address of the host, v4-mapped */
+struct addr_info {
+	int ifindex;
+	struct nsx_addr addr;
+	__u8 prefix_len;
+	bool secondary;
+};
+
+/** struct veth_spec - a veth pair to be made; MACs are set explicitly, so that nothing changes them later */
+struct veth_spec {
+	const char *host_if;
+	const char *ns_if;
+	const __u8 *host_mac;
+	const __u8 *ns_mac;
+	unsigned int mtu;
+	int ns_fd;		/* where ns_if goes */
+};
+
+typedef void (*link_cb)(const struct link_info *link, void *arg);
+typedef void (*addr_cb)(const struct addr_info *addr, void *arg);
+
+/* By name, or by ifindex where name is NULL. -ENODEV where there is none. */
+int link_get(struct nl *nl, const char *name, int ifindex, struct link_info *ret);
+int link_each(struct nl *nl, link_cb cb, void *arg);
+int link_veth_add(struct nl *nl, const struct veth_spec *spec);
+int link_del(struct nl *nl, int ifindex);
+int link_up(struct nl *nl, int ifindex);
+
+/* Of one link, or of all where ifindex is 0, in the kernel's order: a link's primary address first. */
+int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg);
+int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
+
+/* -EEXIST where there is a default route already. */
+int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Words to values and back. A parser takes the whole word or fails; on failure it changes nothing.
+ * Each returns 0, or -EINVAL where the word is not of the form, or -ERANGE where the value is not allowed.
+ */
+#ifndef NSXDP_PARSE_H
+#define NSXDP_PARSE_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "nsxdp.h"
+
+#define ADDR_STRLEN 64	/* an address with prefix length or port */
+
+/* A decimal number in [min, max]; no sign, no blanks, no leading zeros but 0 itself. */
+int parse_number(const char *word, unsigned long min, unsigned long max, unsigned long *value);
+
+/* A port, 1 to 65535, in host byte order. */
+int parse_port(const char *word, __u16 *port);
+
+/* "tcp" or "udp". */
+int parse_proto(const char *word, __u8 *proto);
+
+/* A dotted IPv4 address, to v4-mapped form. */
+int parse_addr(const char *word, struct nsx_addr *addr);
+
+/* ADDR/LEN; the host part may be set. prefix_len is in bits of IPv4. */
+int parse_prefix(const char *word, struct nsx_addr *addr, __u8 *prefix_len);
+
+/* A namespace's name: a file name, not starting with '-' or '.', without '/', ':' or blanks, below NSX_NAME_LEN. */
+int parse_name(const char *word, char name[NSX_NAME_LEN]);
+
+/* NAME:PORT. */
+int parse_target(const char *word, char name[NSX_NAME_LEN], __u16 *port);
+
+/* An interface's name as the kernel allows it. */
+int parse_ifname(const char *word, char name[16]);
+
+/* Address as text, IPv4 dotted; returns buf. */
+const char *format_addr(const struct nsx_addr *addr, char buf[ADDR_STRLEN]);
+const char *format_mac(const __u8 mac[6], char buf[ADDR_STRLEN]);
+const char *proto_name(__u8 proto);
+
+/* IPv4 arithmetic on v4-mapped addresses, in host byte order. */
+__u32 addr_v4(const struct nsx_addr *addr);
+void addr_set_v4(struct nsx_addr *addr, __u32 v4);
+__u32 mask_v4(__u8 prefix_len);
+
+#endif

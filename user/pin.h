@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where an instance lives: a directory of the BPF file system, named by the cookie of the network
+ * namespace that the command runs in, so that instances in different namespaces never meet. A lock
+ * on the directory itself guards it; no other file is needed.
+ */
+#ifndef NSXDP_PIN_H
+#define NSXDP_PIN_H
+
+#include <stdbool.h>
+
+#include "fail.h"
+
+#define PIN_PATH_MAX 256
+
+/** struct pin_dir - the locked directory of an instance */
+struct pin_dir {
+	char path[PIN_PATH_MAX / 2];
+	int fd;		/* holds the lock; -1 where not open */
+};
+
+/* Mount the BPF file system if it is missing; *mounted tells. */
+int pin_mount(bool *mounted, struct fail *f);
+
+/* Make the directory where it is missing, and lock it exclusively. */
+int pin_dir_create(struct pin_dir *d, struct fail *f);
+
+/* Open and lock an existing one. -ENOENT (without a reason) where there is none. */
+int pin_dir_open(struct pin_dir *d, bool exclusive, struct fail *f);
+
+/* Release the lock; accepts one that is not open. */
+void pin_dir_close(struct pin_dir *d);
+
+/* Remove all pins and the directory; the root too, once it is empty, and its mount where unmount is set. */
+int pin_dir_remove(struct pin_dir *d, bool unmount, struct fail *f);
+
+/* Path of a pin in the directory; returns buf. */
+const char *pin_path(const struct pin_dir *d, const char *name, char buf[PIN_PATH_MAX]);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The running state as JSON. */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netns.h"
+#include "output.h"
+#include "state.h"
+#include "parse.h"
+
+static const char *const verdict_names[NSX_VERDICT_COUNT] = {
+#define V(id, name, sentence) name,
+	NSX_VERDICTS(V)
+#undef V
+};
+
+static const char *const verdict_sentences[NSX_VERDICT_COUNT] = {
+#define V(id, name, sentence) sentence,
+	NSX_VERDICTS(V)
+#undef V
+};
+
+static json_t *addr_json(const struct nsx_addr *addr)
+{
+	char buf[ADDR_STRLEN];
+
+	return json_string(format_addr(addr, buf));
+}
+
+static json_t *ns_name_json(const struct ns_list *list, __u32 id)
+{
+	const struct ns_item *item = ns_list_by_id(list, id);
+
+	return item ? json_string(item->name) : json_null();
+}
+
+json_t *state_maps(struct instance *in, __u32 ns_id)
+{
+	const struct nsx_slot *ports = table_ports(in);
+	json_t *rows = json_array();
+	struct ns_list list = {};
+
+	table_ns_list(in, &list);
+	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
+		const struct nsx_slot *s = &ports[i];
+
+		if (NSX_KIND(s->state) != NSX_MAP || (ns_id && s->id != ns_id))
+			continue;
+		json_array_append_new(rows, json_pack("{s:i, s:s, s:o, s:i, s:o}", "port", i & 0xffff, "proto",
+						      proto_name(s->proto), "ns", ns_name_json(&list, s->id),
+						      "ns_port", ntohs(s->inside_port), "address",
+						      addr_json(&s->inside)));
+	}
+	ns_list_free(&list);
+	return rows;
+}
+
+static const char *flow_state(const struct nsx_slot *s)
+{
+	if (s->proto != NSX_TCP)
+		return s->tcp & NSX_T_IN ? "two-way" : "one-way";
+	if (s->tcp & NSX_T_RST)
+		return "reset";
+	if (nsx_tcp_closed(s->tcp))
+		return "closed";
+	if (s->tcp & (NSX_T_FIN_IN | NSX_T_FIN_OUT))
+		return "half-closed";
+	return s->tcp & NSX_T_IN ? "established" : "opening";
+}
+
+/* "192.168.0.2:4000"; ICMP's remote end has no port. */
+static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
+{
+	char text[ADDR_STRLEN], buf[ADDR_STRLEN + 8];
+
+	format_addr(addr, text);
+	if (!port)
+		return json_string(text);
+	snprintf(buf, sizeof(buf), "%s:%u", text, ntohs(port));
+	return json_string(buf);
+}
+
+static void flow_append(json_t *rows, struct instance *in, const struct ns_list *list, const struct nsx_slot *s,
+			__u32 now)
+{
+	__u32 kind = NSX_KIND(s->state);
+	__s32 left;
+
+	if (kind != NSX_FLOW && kind != NSX_RETURN)
+		return;
+	left = nsx_flow_left(s, in->conf, now);
+	if (left < 0 || s->own >= NSX_OWN_MAX)
+		return;
+	json_array_append_new(
+		rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "proto", proto_name(s->proto), "kind",
+				kind == NSX_FLOW ? "masquerade" : "published", "ns", ns_name_json(list, s->id),
+				"inside", endpoint_json(&s->inside, s->inside_port), "outside",
+				endpoint_json(&in->conf->own[s->own], s->outside_port), "remote",
+				endpoint_json(&s->remote, s->remote_port), "state", flow_state(s), "expires",
+				(int)(((__u64)left << NSX_TICK_SHIFT) / 1000000000)));
+}
+
+json_t *state_flows(struct instance *in)
+{
+	json_t *rows = json_array();
+	struct ns_list list = {};
+	const struct nsx_slot *ports = table_ports(in), *sessions = table_sessions(in);
+	__u32 now = now_tick();
+
+	table_ns_list(in, &list);
+	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++)
+		flow_append(rows, in, &list, &ports[i], now);
+	for (__u32 i = 0; sessions && i < TABLE_SESSIONS_COUNT; i++)
+		flow_append(rows, in, &list, &sessions[i], now);
+	ns_list_free(&list);
+	return rows;
+}
+
+static const char *ns_state(const char *name, const struct nsx_ns *ns)
+{
+	char ifname[IF_NAMESIZE];
+
+	if (ns->state != NSX_NS_READY)
+		return "unfinished";
+	return netns_exists(name) && if_indextoname(ns->ifindex, ifname) ? "ready" : "gone";
+}
+
+json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns)
+{
+	char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], mac[ADDR_STRLEN];
+
+	(void)in;
+	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix, "gateway",
+			 addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
+			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "state",
+			 ns_state(name, ns));
+}
+
+json_t *state_ns_list(struct instance *in)
+{
+	json_t *rows = json_array();
+	struct ns_list list = {};
+
+	table_ns_list(in, &list);
+	for (size_t i = 0; i < list.count; i++)
+		json_array_append_new(rows, state_ns(in, list.item[i].name, &list.item[i].ns));
+	ns_list_free(&list);
+	return rows;
+}
+
+static json_t *counts_json(struct instance *in)
+{
+	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns" };
+	struct nsx_count counts[NSX_HOOKS][NSX_VERDICT_COUNT];
+	json_t *rows = json_array();
+
+	if (table_counts(in, counts))
+		return rows;
+	for (int hook = 0; hook < NSX_HOOKS; hook++)
+		for (int v = 0; v < NSX_VERDICT_COUNT; v++)
+			if (counts[hook][v].packets)
+				json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o, s:s}", "from", hooks[hook],
+								      "verdict", verdict_names[v], "packets",
+								      output_u64(counts[hook][v].packets), "bytes",
+								      output_u64(counts[hook][v].bytes), "meaning",
+								      verdict_sentences[v]));
+	return rows;
+}
+
+json_t *state_status(struct instance *in)
+{
+	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], ifname[IF_NAMESIZE];
+	json_t *own = json_array(), *namespaces = state_ns_list(in);
+	json_t *maps = state_maps(in, 0), *flows = state_flows(in), *status;
+
+	for (__u32 i = 0; i < in->conf->own_count; i++)
+		json_array_append_new(own, addr_json(&in->conf->own[i]));
+	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
+	status = json_pack("{s:s, s:b, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
+			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "addresses", own,
+			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "namespaces",
+			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
+			   (int)json_array_size(flows), "verdicts", counts_json(in));
+	json_decref(namespaces);
+	json_decref(maps);
+	json_decref(flows);
+	return status;
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The pinned maps, typed. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tables.h"
+
+const char *const table_names[TABLES] = {
+	[TABLE_CONF] = "nsx_conf",	   [TABLE_PORTS] = "nsx_ports", [TABLE_SESSIONS] = "nsx_sessions",
+	[TABLE_BACK] = "nsx_back",	   [TABLE_VETHS] = "nsx_veths", [TABLE_OWN] = "nsx_own",
+	[TABLE_NAMES] = "nsx_names",	   [TABLE_COUNTS] = "nsx_counts",
+};
+
+/* Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. */
+static void *table_window(struct instance *in, enum table table, size_t offset, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), start = offset / page * page;
+	size_t length = (offset + size - start + page - 1) / page * page;
+	struct window *w;
+	void *memory;
+
+	for (w = in->window; w < in->window + in->windows; w++)
+		if (w->table == table && w->offset <= offset && offset + size <= w->offset + w->size)
+			return (char *)w->memory + (offset - w->offset);
+	if (in->windows == TABLE_WINDOWS) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, in->fd[table], start);
+	if (memory == MAP_FAILED)
+		return NULL;
+	in->window[in->windows++] = (struct window){ table, start, length, memory };
+	return (char *)memory + (offset - start);
+}
+
+static void instance_init(struct instance *in)
+{
+	memset(in, 0, sizeof(*in));
+	in->dir.fd = -1;
+	for (int i = 0; i < TABLES; i++)
+		in->fd[i] = -1;
+}
+
+int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
+{
+	char path[PIN_PATH_MAX];
+
+	instance_init(in);
+	in->dir = *d;
+	d->fd = -1;
+	for (int i = 0; i < TABLES; i++) {
+		in->fd[i] = bpf_obj_get(pin_path(&in->dir, table_names[i], path));
+		if (in->fd[i] < 0)
+			return fail_errno(f, -errno, "cannot open %s", path);
+	}
+	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
+	if (!in->conf)
+		return fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
+	return 0;
+}
+
+int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
+{
+	struct pin_dir d;
+	char path[PIN_PATH_MAX];
+	int err;
+
+	instance_init(in);
+	err = pin_dir_open(&d, mode == ACCESS_CHANGE, f);
+	/* The uplink's link is the last thing that "up" pins. */
+	if (!err && access(pin_path(&d, "link_uplink", path), F_OK))
+		err = -ENOENT;
+	if (err == -ENOENT) {
+		pin_dir_close(&d);
+		return fail(f, err, "not up in this network namespace: run nsxdp up --dev DEV first");
+	}
+	if (err)
+		return err;
+	err = instance_open_dir(in, &d, f);
+	if (err)
+		instance_close(in);
+	return err;
+}
+
+void instance_close(struct instance *in)
+{
+	for (int i = 0; i < in->windows; i++)
+		munmap(in->window[i].memory, in->window[i].size);
+	for (int i = 0; i < TABLES; i++)
+		if (in->fd[i] >= 0)
+			close(in->fd[i]);
+	pin_dir_close(&in->dir);
+	instance_init(in);
+}
+
+struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port)
+{
+	size_t index = (size_t)proto << 16 | port;
+
+	return table_window(in, TABLE_PORTS, index * sizeof(struct nsx_slot), sizeof(struct nsx_slot));
+}
+
+struct nsx_slot *table_ports(struct instance *in)
+{
+	return table_window(in, TABLE_PORTS, 0, TABLE_PORTS_COUNT * sizeof(struct nsx_slot));
+}
+
+struct nsx_slot *table_sessions(struct instance *in)
+{
+	return table_window(in, TABLE_SESSIONS, 0, TABLE_SESSIONS_COUNT * sizeof(struct nsx_slot));
+}
+
+struct nsx_slot *table_session(struct instance *in, const struct nsx_session_key *key)
+{
+	size_t index = nsx_session_bucket(in->conf, key);
+	struct nsx_bucket *b = table_window(in, TABLE_SESSIONS, index * sizeof(*b), sizeof(*b));
+
+	for (int i = 0; b && i < NSX_WAYS; i++)
+		if (nsx_session_is(&b->way[i], key))
+			return &b->way[i];
+	return NULL;
+}
+
+int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret)
+{
+	return bpf_map_lookup_elem(in->fd[TABLE_NAMES], name, ret) ? -errno : 0;
+}
+
+int table_ns_set(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns)
+{
+	return bpf_map_update_elem(in->fd[TABLE_NAMES], name, ns, BPF_ANY) ? -errno : 0;
+}
+
+int table_ns_del(struct instance *in, const char name[NSX_NAME_LEN])
+{
+	return bpf_map_delete_elem(in->fd[TABLE_NAMES], name) && errno != ENOENT ? -errno : 0;
+}
+
+static int ns_item_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct ns_item *)a)->name, ((const struct ns_item *)b)->name);
+}
+
+int table_ns_list(struct instance *in, struct ns_list *ret)
+{
+	struct ns_list list = {};
+	char key[NSX_NAME_LEN], next[NSX_NAME_LEN];
+	size_t room = 0;
+	void *prev = NULL;
+
+	while (bpf_map_get_next_key(in->fd[TABLE_NAMES], prev, next) == 0) {
+		if (list.count == room) {
+			struct ns_item *more = realloc(list.item, (room = room ? 2 * room : 64) * sizeof(*more));
+
+			if (!more) {
+				ns_list_free(&list);
+				return -ENOMEM;
+			}
+			list.item = more;
+		}
+		memcpy(list.item[list.count].name, next, sizeof(next));
+		if (table_ns_get(in, next, &list.item[list.count].ns) == 0)
+			list.count++;
+		memcpy(key, next, sizeof(key));
+		prev = key;
+	}
+	if (list.count)
+		qsort(list.item, list.count, sizeof(*list.item), ns_item_compare);
+	*ret = list;
+	return 0;
+}
+
+void ns_list_free(struct ns_list *list)
+{
+	free(list->item);
+	memset(list, 0, sizeof(*list));
+}
+
+const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->item[i].ns.id == id)
+			return &list->item[i];
+	return NULL;
+}
+
+void slot_take(struct nsx_slot *s)
+{
+	for (int tries = 0;; tries++) {
+		__u32 state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+
+		/* A program holds a claim for microseconds; only a killed command leaves one behind. */
+		if (NSX_KIND(state) == NSX_CLAIMED && tries < 100) {
+			usleep(100);
+			continue;
+		}
+		if (__atomic_compare_exchange_n(&s->state, &state, ((state & ~0xffU) + NSX_SEQ_ONE) | NSX_CLAIMED,
+						false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return;
+	}
+}
+
+void slot_give(struct nsx_slot *s, enum nsx_kind kind)
+{
+	__atomic_store_n(&s->state, (s->state & ~0xffU) | kind, __ATOMIC_RELEASE);
+}
+
+static bool slot_of_endpoint(const struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __be16 port)
+{
+	__u32 kind = NSX_KIND(s->state);
+
+	if (kind != NSX_FLOW && kind != NSX_ALIAS && kind != NSX_RETURN)
+		return false;
+	if (port && (s->proto != proto || s->inside_port != port))
+		return false;
+	if (memcmp(&s->inside, inside, sizeof(*inside)) == 0)
+		return true;
+	/* The client of a hairpin goes with its namespace. */
+	return !port && kind == NSX_RETURN && memcmp(&s->remote, inside, sizeof(*inside)) == 0;
+}
+
+static void flush_slot(struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __be16 port)
+{
+	if (!slot_of_endpoint(s, inside, proto, port))
+		return;
+	slot_take(s);
+	slot_give(s, NSX_FREE);
+}
+
+int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port)
+{
+	struct nsx_slot *ports = table_ports(in), *sessions = table_sessions(in);
+
+	if (!ports || !sessions)
+		return -errno;
+	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
+		flush_slot(&ports[i], inside, proto, port);
+	for (size_t i = 0; i < TABLE_SESSIONS_COUNT; i++)
+		flush_slot(&sessions[i], inside, proto, port);
+	return 0;
+}
+
+int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port)
+{
+	struct nsx_session_key key = {
+		.inside = *inside, .inside_port = port, .proto = proto, .kind = NSX_ALIAS,
+	};
+	struct nsx_slot *alias = table_session(in, &key);
+	__be16 outside[2] = { port, alias ? alias->outside_port : port };
+
+	for (int i = 0; i < 2; i++) {
+		struct nsx_slot *s = table_port(in, proto, ntohs(outside[i]));
+
+		if (!s)
+			return -errno;
+		flush_slot(s, inside, proto, port);
+	}
+	return 0;
+}
+
+int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT])
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct nsx_count *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (__u32 i = 0; i < NSX_HOOKS * NSX_VERDICT_COUNT && !err; i++) {
+		struct nsx_count *sum = &ret[i / NSX_VERDICT_COUNT][i % NSX_VERDICT_COUNT];
+
+		memset(sum, 0, sizeof(*sum));
+		if (bpf_map_lookup_elem(in->fd[TABLE_COUNTS], &i, values))
+			err = -errno;
+		for (int cpu = 0; cpu < cpus && !err; cpu++) {
+			sum->packets += values[cpu].packets;
+			sum->bytes += values[cpu].bytes;
+		}
+	}
+	free(values);
+	return err;
+}
+
+__u32 now_tick(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((__u64)t.tv_sec * 1000000000ULL + t.tv_nsec) >> NSX_TICK_SHIFT;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A running instance as the command sees it: its pinned maps, opened and typed. The registry, the
+ * session table and the settings are mapped into memory, so that they are read and changed in place
+ * by the same rules as the datapath's (bpf/flow.h). Functions return 0 or a negative errno.
+ */
+#ifndef NSXDP_TABLES_H
+#define NSXDP_TABLES_H
+
+#include <stdbool.h>
+
+#include "fail.h"
+#include "nsxdp.h"
+#include "pin.h"
+#include "verdict.h"
+
+enum table {
+	TABLE_CONF,
+	TABLE_PORTS,
+	TABLE_SESSIONS,
+	TABLE_BACK,
+	TABLE_VETHS,
+	TABLE_OWN,
+	TABLE_NAMES,
+	TABLE_COUNTS,
+	TABLES,
+};
+
+extern const char *const table_names[TABLES];
+
+#define TABLE_WINDOWS 8
+
+/** struct window - a part of a table that is mapped into memory */
+struct window {
+	enum table table;
+	size_t offset;
+	size_t size;
+	void *memory;
+};
+
+/** struct instance - an open instance; one command uses a handful of windows, which last until it is closed */
+struct instance {
+	struct pin_dir dir;
+	int fd[TABLES];
+	struct nsx_conf *conf;
+	struct window window[TABLE_WINDOWS];
+	int windows;
+};
+
+enum access_mode {
+	ACCESS_READ,	/* shared lock */
+	ACCESS_CHANGE,	/* exclusive lock */
+};
+
+/* Open the instance of this network namespace. -ENOENT where nsxdp is not up here. */
+int instance_open(struct instance *in, enum access_mode mode, struct fail *f);
+
+/* The same on a directory that is locked already; the instance takes it over, also on failure. */
+int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f);
+void instance_close(struct instance *in);
+
+/*
+ * Entries in place, NULL where the kernel refuses the memory. One slot or bucket costs a page;
+ * table_ports() ([proto << 16 | port in host byte order]) and table_sessions() cost milliseconds.
+ */
+struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port);
+struct nsx_slot *table_ports(struct instance *in);
+struct nsx_slot *table_sessions(struct instance *in);
+#define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
+#define TABLE_SESSIONS_COUNT (NSX_BUCKETS * NSX_WAYS)
+
+/* The live or dead session with this identity, or NULL. */
+struct nsx_slot *table_session(struct instance *in, const struct nsx_session_key *key);
+
+/* Namespaces by name. A failed look-up is -ENOENT. */
+int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret);
+int table_ns_set(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns);
+int table_ns_del(struct instance *in, const char name[NSX_NAME_LEN]);
+
+/** struct ns_list - all namespaces, sorted by name; owned by the caller, ns_list_free() accepts a zeroed one */
+struct ns_list {
+	struct ns_item {
+		char name[NSX_NAME_LEN];
+		struct nsx_ns ns;
+	} *item;
+	size_t count;
+};
+
+int table_ns_list(struct instance *in, struct ns_list *ret);
+void ns_list_free(struct ns_list *list);
+const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id);
+
+/* End every flow and session of a namespace, or of one endpoint of it (port in network order, 0: all). A scan. */
+int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
+
+/* End the masquerading of one endpoint. No scan. */
+int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
+
+/* Win a slot against the datapath, whatever it holds, and leave it claimed. */
+void slot_take(struct nsx_slot *s);
+void slot_give(struct nsx_slot *s, enum nsx_kind kind);
+
+/* Sums over the CPUs, [hook][verdict]. */
+int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT]);
+
+/* The datapath's clock, ticks. */
+__u32 now_tick(void);
+
+#endif
