@@ -20,7 +20,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-para
 
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(USER_SRC:user/%.c=$(B)/user/%.o)
-LIB_OBJ := $(filter-out $(B)/user/main.o,$(USER_OBJ))
+LIB_OBJ := $(filter-out $(addprefix $(B)/user/,main.o output.o state.o cmd_%.o),$(USER_OBJ))
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(B)/%.skel.h)
 
@@ -55,6 +55,19 @@ $(B)/user:
 
 -include $(wildcard $(B)/*.d $(B)/*/*.d)
 
+# Tests link the command's own objects, without the commands.
+$(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -c $< -o $@
+
+$(B)/tests:
+	$(Q)mkdir -p $@
+
+$(B)/dp_test: $(B)/tests/dp_main.o $(B)/tests/dp_rows.o $(B)/tests/pkt.o $(LIB_OBJ)
+	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
+	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
@@ -69,6 +82,24 @@ deps:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 			--no-install-recommends $$missing > /dev/null; \
 	fi
+
+need-deps:
+	$(Q)$(MAKE) --no-print-directory -s deps
+
+demo: need-deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh
+
+test: need-deps
+	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test
+	$(Q)tests/run $(T)
+
+install: all
+	install -D -m 755 $(B)/nsxdp $(DESTDIR)$(SBINDIR)/nsxdp
+	install -D -m 644 docs/nsxdp.8 $(DESTDIR)$(MANDIR)/man8/nsxdp.8
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/nsxdp $(DESTDIR)$(MANDIR)/man8/nsxdp.8
 
 clean:
 	$(Q)rm -rf $(B)

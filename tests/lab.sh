@@ -13,7 +13,6 @@
 
 LAB_ID=${LAB_ID:-$$}
 LAB_TMP=$(mktemp -d "/tmp/nsxdp-lab.$LAB_ID.XXXXXX")
-LAB_PIDS=()
 NSXDP=${NSXDP:-$(dirname "${BASH_SOURCE[0]}")/../build/nsxdp}
 
 # The name of a lab machine's namespace. Those of nsxdp's own namespaces carry the suffix too.
@@ -24,11 +23,11 @@ on() { local n; n=$(lab_ns "$1"); shift; nsenter --net="/run/netns/$n" "$@"; }
 
 nsxdp() { on host "$NSXDP" "$@"; }
 
-# Start a server in the background; it ends with the lab.
+# Start a server in the background, silent; it ends with the lab, or by lab_kill.
 on_bg() {
 	local n; n=$(lab_ns "$1"); shift
-	nsenter --net="/run/netns/$n" "$@" &
-	LAB_PIDS+=($!)
+	nsenter --net="/run/netns/$n" "$@" > /dev/null 2>&1 &
+	echo $! >> "$LAB_TMP/pids"
 }
 
 lab_link() { # NS1 IF1 ADDR1 NS2 IF2 ADDR2
@@ -43,8 +42,8 @@ lab_up() {
 	local n
 	trap lab_down EXIT
 	trap 'exit 130' INT TERM HUP PIPE
-	LAB_HAD_RUN=$([ -d /run/netns ] && echo yes)
-	LAB_HAD_BPFFS=$(mountpoint -q /sys/fs/bpf && echo yes)
+	LAB_HAD_RUN=$([ -d /run/netns ] && echo yes || true)
+	LAB_HAD_BPFFS=$(mountpoint -q /sys/fs/bpf && echo yes || true)
 	for n in client host inet; do
 		ip netns add "$(lab_ns $n)"
 		on $n ip link set lo up
@@ -54,14 +53,15 @@ lab_up() {
 	on host ip route add default via 203.0.113.10
 	on inet ip route add default via 198.51.100.1
 	on client sysctl -qw net.ipv4.ip_forward=1
+	while on host ip link show ens5 | grep -q NO-CARRIER; do sleep 0.05; done
 }
 
 lab_down() {
 	local n status=$?
-	trap - EXIT
+	set +eE
+	trap - EXIT ERR
 	trap '' INT TERM HUP PIPE
-	for n in "${LAB_PIDS[@]}"; do kill "$n" 2>/dev/null; done
-	for n in "${LAB_PIDS[@]}"; do wait "$n" 2>/dev/null; done
+	lab_kill
 	[ -e "/run/netns/$(lab_ns host)" ] && nsxdp down 2>/dev/null
 	ip netns list | awk '{print $1}' | grep -e "-$LAB_ID\$" | while read -r n; do
 		ip netns pids "$n" | xargs -r kill 2>/dev/null
@@ -73,11 +73,23 @@ lab_down() {
 		umount /run/netns 2>/dev/null
 		rmdir /run/netns 2>/dev/null
 	fi
-	if [ -z "$LAB_HAD_BPFFS" ] && mountpoint -q /sys/fs/bpf && [ -z "$(ls /sys/fs/bpf)" ]; then
+	if [ -z "$LAB_HAD_BPFFS" ] && mountpoint -q /sys/fs/bpf && [ -z "$(ls /sys/fs/bpf | grep -v debug)" ]; then
 		umount /sys/fs/bpf 2>/dev/null
 	fi
 	rm -rf "$LAB_TMP"
 	return "$status"
+}
+
+# End the servers that on_bg started.
+lab_kill() {
+	local n
+	[ -e "$LAB_TMP/pids" ] || return 0
+	while read -r n; do kill "$n" 2>/dev/null || true; done < "$LAB_TMP/pids"
+	while read -r n; do
+		for _ in $(seq 50); do kill -0 "$n" 2>/dev/null || break; sleep 0.02; done
+		kill -9 "$n" 2>/dev/null || true
+	done < "$LAB_TMP/pids"
+	rm -f "$LAB_TMP/pids"
 }
 
 # Wait until a TCP port listens in a lab machine: lab_listening MACHINE PORT

@@ -15,11 +15,12 @@
 #include "link.h"
 #include "netns.h"
 
-/* The host's addresses, those of the uplink first. */
+/* The host's addresses, those of the uplink first; without those of the pool, which are on namespaces' links. */
 struct own_list {
 	struct addr_info addr[NSX_OWN_MAX];
 	__u32 count;
 	int uplink;
+	const struct up_conf *conf;
 };
 
 static void own_cb(const struct addr_info *addr, void *arg)
@@ -31,9 +32,26 @@ static void own_cb(const struct addr_info *addr, void *arg)
 	own->addr[own->count++] = *addr;
 }
 
+/* A link of a namespace that is there already, to be adopted: a veth with an address of the pool. */
+static bool is_ns_link(const struct addr_info *addr, const struct up_conf *c)
+{
+	struct link_info link;
+	struct nl nl = {};
+	bool ret;
+
+	if (addr->prefix_len < c->pool_len ||
+	    !config_overlap(&addr->addr, addr->prefix_len, &c->pool, c->pool_len) || nl_open(&nl))
+		return false;
+	ret = link_get(&nl, NULL, addr->ifindex, &link) == 0 && strcmp(link.kind, "veth") == 0;
+	nl_close(&nl);
+	return ret;
+}
+
 static void own_other_cb(const struct addr_info *addr, void *arg)
 {
-	if (addr->ifindex != ((struct own_list *)arg)->uplink)
+	struct own_list *own = arg;
+
+	if (addr->ifindex != own->uplink && !is_ns_link(addr, own->conf))
 		own_cb(addr, arg);
 }
 
@@ -55,6 +73,7 @@ static int read_host(const struct up_conf *c, struct link_info *link, struct own
 		goto out;
 	}
 	own->uplink = link->ifindex;
+	own->conf = c;
 	err = addr_each(&nl, link->ifindex, own_cb, own);
 	if (!err && !own->count) {
 		err = fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", c->dev);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rows of the packet tests: steps that run one after the other against one live instance. */
+#ifndef NSXDP_TEST_DP_H
+#define NSXDP_TEST_DP_H
+
+enum step_kind {
+	STEP_END,
+	STEP_PACKET,	/* at: hook ("uplink" or a namespace), in, verdict, out (NULL: unchanged) */
+	STEP_RUN,	/* in: a shell command, "nsxdp" is the binary; must succeed */
+	STEP_AGE,	/* number: let that many seconds pass for every flow */
+	STEP_FLOWS,	/* number: that many flows are alive */
+};
+
+struct step {
+	enum step_kind kind;
+	const char *name;	/* what the row shows */
+	const char *at;
+	const char *in;
+	const char *verdict;
+	const char *out;
+	int number;
+};
+
+#define PACKET(name, at, in, verdict, out) { STEP_PACKET, name, at, in, verdict, out, 0 }
+#define RUN(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0 }
+#define AGE(seconds) { STEP_AGE, "time passes", NULL, NULL, NULL, NULL, seconds }
+#define FLOWS(name, count) { STEP_FLOWS, name, NULL, NULL, NULL, NULL, count }
+
+/* Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own 203.0.113.1. */
+extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[];
+
+#endif

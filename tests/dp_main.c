@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs the rows through BPF_PROG_TEST_RUN on the pinned programs of a real instance, in network and
+ * mount namespaces of its own that vanish with the process. Prints TAP.
+ *
+ *   dp_test NSXDP [WORD]    only rows whose name has WORD
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "dp.h"
+#include "pkt.h"
+#include "tables.h"
+
+static const char *const verdict_names[NSX_VERDICT_COUNT] = {
+#define V(id, name, sentence) name,
+	NSX_VERDICTS(V)
+#undef V
+};
+
+static struct instance in;
+static int rows, failed;
+
+static int sh(const char *format, ...)
+{
+	char command[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	return system(command);
+}
+
+static void must(int bad, const char *what)
+{
+	if (!bad)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void world_make(void)
+{
+	must(unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare");
+	must(mount("", "/", "none", MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(mount("tmpfs", "/run", "tmpfs", 0, NULL), "tmpfs on /run");
+	must(mount("tmpfs", "/etc", "tmpfs", 0, NULL), "tmpfs on /etc");
+	must(mount("sysfs", "/sys", "sysfs", 0, NULL), "sysfs");
+	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "bpffs");
+	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"	/* no noise */
+		"ip link set lo up; ip link add ens5 address 02:00:00:00:00:01 type veth peer name far &&"
+		"ip addr add 203.0.113.1/24 dev ens5 && ip link set ens5 up && ip link set far up &&"
+		"ip neigh add 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 &&"
+		"ip route add default via 203.0.113.10"), "the test's uplink");
+}
+
+static void instance_make(void)
+{
+	struct fail f;
+
+	must(sh("nsxdp up --dev ens5 && nsxdp ns add ns1 --dns 9.9.9.9 && nsxdp ns add ns2 --dns 9.9.9.9"), "nsxdp up");
+	if (instance_open(&in, ACCESS_READ, &f)) {
+		printf("Bail out! %s\n", f.text);
+		exit(1);
+	}
+	close(in.dir.fd);	/* no lock: the rows run commands */
+	in.dir.fd = -1;
+}
+
+static void instance_unmake(void)
+{
+	instance_close(&in);
+	must(sh("nsxdp down"), "nsxdp down");
+}
+
+static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
+{
+	char path[PIN_PATH_MAX], name[32];
+	struct __sk_buff ctx = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
+		    .data_size_out = PKT_MAX, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
+	int uplink = strcmp(at, "uplink") == 0, prog, err;
+
+	snprintf(name, sizeof(name), uplink ? "ens5" : "nsx-%s", at);
+	ctx.ifindex = if_nametoindex(name);
+	prog = bpf_obj_get(pin_path(&in.dir, uplink ? "tc_from_uplink" : "tc_from_ns", path));
+	must(prog < 0 || !ctx.ifindex, "open program");
+	err = bpf_prog_test_run_opts(prog, &opts);
+	close(prog);
+	must(err, "test run");
+	*out_len = opts.data_size_out;
+	return (int)opts.retval;
+}
+
+/* The verdict that was counted between two readings; says so where it is not exactly one. */
+static const char *verdict_between(struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT],
+				   struct nsx_count after[NSX_HOOKS][NSX_VERDICT_COUNT], int hook)
+{
+	const char *name = "none";
+	int count = 0;
+
+	for (int h = 0; h < NSX_HOOKS; h++)
+		for (int v = 0; v < NSX_VERDICT_COUNT; v++)
+			if (after[h][v].packets != before[h][v].packets) {
+				count += h == hook ? (int)(after[h][v].packets - before[h][v].packets) : 99;
+				name = verdict_names[v];
+			}
+	return count > 1 ? "several" : name;
+}
+
+static int wanted_action(const char *verdict)
+{
+	if (strncmp(verdict, "pass-", 5) == 0)
+		return -1;
+	return strncmp(verdict, "drop-", 5) == 0 ? 2 : 7;
+}
+
+/* The port (or echo identifier) of the host's side that the last packet with a '*' got. */
+static unsigned captured_port;
+
+static void capture_port(const uint8_t *frame)
+{
+	const uint8_t *l4 = frame + 14 + (frame[14] & 15) * 4;
+
+	if (frame[23] == 1)
+		l4 += 4;
+	captured_port = l4[0] << 8 | l4[1];
+}
+
+/* Put the captured port in place of ":*", ":=", "id=*" and "id==". */
+static size_t build(const char *words, uint8_t *frame)
+{
+	char text[1024], *mark;
+
+	snprintf(text, sizeof(text), "%s", words);
+	while ((mark = strpbrk(text, "*")) || (mark = strstr(text, ":=")) || (mark = strstr(text, "=="))) {
+		char rest[1024];
+
+		mark += *mark != '*';
+		snprintf(rest, sizeof(rest), "%s", mark + 1);
+		snprintf(mark, sizeof(text) - (mark - text), "%u%s", captured_port, rest);
+	}
+	return pkt_build(text, frame);
+}
+
+static int step_packet(const struct step *s)
+{
+	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
+	static uint8_t frame[PKT_MAX], want[PKT_MAX], got[PKT_MAX];
+	size_t len = build(s->in, frame), want_len, got_len;
+	int hook = strcmp(s->at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
+	const char *verdict;
+
+	must(table_counts(&in, before), "counters");
+	action = hook_run(s->at, frame, len, got, &got_len);
+	must(table_counts(&in, after), "counters");
+	verdict = verdict_between(before, after, hook);
+	if (s->out && strchr(s->out, '*'))
+		capture_port(got);
+	want_len = build(s->out ? s->out : s->in, want);
+	if (strcmp(verdict, s->verdict)) {
+		printf("# verdict: got %s, want %s\n", verdict, s->verdict);
+		ok = 0;
+	}
+	if (action != wanted_action(s->verdict)) {
+		printf("# action: got %d, want %d\n", action, wanted_action(s->verdict));
+		ok = 0;
+	}
+	if (got_len != want_len || memcmp(got, want, got_len)) {
+		pkt_diff(got, got_len, want, want_len);
+		ok = 0;
+	}
+	return ok;
+}
+
+static void age_slot(struct nsx_slot *s, __u32 ticks)
+{
+	s->seen -= ticks;
+}
+
+static int step_age(int seconds)
+{
+	struct nsx_slot *ports = table_ports(&in), *sessions = table_sessions(&in);
+
+	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
+		age_slot(&ports[i], NSX_TICKS(seconds));
+	for (size_t i = 0; i < TABLE_SESSIONS_COUNT; i++)
+		age_slot(&sessions[i], NSX_TICKS(seconds));
+	return 1;
+}
+
+static int slot_counts(const struct nsx_slot *s)
+{
+	__u32 kind = NSX_KIND(s->state);
+
+	return (kind == NSX_FLOW || kind == NSX_RETURN) && nsx_flow_left(s, in.conf, now_tick()) >= 0;
+}
+
+static int step_flows(int want)
+{
+	struct nsx_slot *ports = table_ports(&in), *sessions = table_sessions(&in);
+	int got = 0;
+
+	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
+		got += slot_counts(&ports[i]);
+	for (size_t i = 0; i < TABLE_SESSIONS_COUNT; i++)
+		got += slot_counts(&sessions[i]);
+	if (got != want)
+		printf("# flows: got %d, want %d\n", got, want);
+	return got == want;
+}
+
+static void table_run(const char *group, const struct step *s, const char *word)
+{
+	instance_make();
+	for (; s->kind; s++) {
+		int ok = 0;
+
+		switch (s->kind) {
+		case STEP_PACKET:
+			ok = step_packet(s);
+			break;
+		case STEP_RUN:
+			ok = sh("%s", s->in) == 0;
+			break;
+		case STEP_AGE:
+			ok = step_age(s->number);
+			break;
+		case STEP_FLOWS:
+			ok = step_flows(s->number);
+			break;
+		case STEP_END:
+			break;
+		}
+		if (ok && s->kind != STEP_PACKET && s->kind != STEP_FLOWS)
+			continue;
+		if (ok && word && !strstr(s->name, word))
+			continue;
+		rows++;
+		failed += !ok;
+		printf("%s %d - %s: %s\n", ok ? "ok" : "not ok", rows, group, s->name);
+	}
+	instance_unmake();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		const struct step *steps;
+	} tables[] = {
+		{ "published", dp_published }, { "masquerade", dp_masq }, { "scope", dp_scope },
+		{ "icmp errors", dp_errors },  { "bad packets", dp_bad },
+	};
+	const char *word = argc > 2 ? argv[2] : NULL;
+	char *binary = argc > 1 ? realpath(argv[1], NULL) : NULL, path[5000];
+
+	if (!binary) {
+		fprintf(stderr, "usage: dp_test NSXDP [WORD]\n");
+		return 2;
+	}
+	*strrchr(binary, '/') = '\0';
+	snprintf(path, sizeof(path), "%s:/usr/sbin:/usr/bin:/sbin:/bin", binary);
+	setenv("PATH", path, 1);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	world_make();
+	for (int helpers = 0; helpers < 2; helpers++) {
+		/* Once by direct writes, once by the checksum helpers of kernels before 6.2. */
+		if (helpers)
+			setenv("NSXDP_TEST_CSUM_HELPERS", "1", 1);
+		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+			table_run(tables[i].name, tables[i].steps, word);
+	}
+	free(binary);
+	printf("1..%d\n", rows);
+	return failed != 0;
+}

@@ -1,0 +1,337 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The command: what it makes, refuses, undoes and leaves behind.
+T_GROUP=life
+. "$(dirname "$0")/harness.sh"
+
+lab_up
+NS1=$(lab_ns ns1) NS2=$(lab_ns ns2) NS3=$(lab_ns ns3)
+HOST=203.0.113.1
+[ "$(id -u)" = 0 ] || { echo "Bail out! root is needed"; exit 1; }
+
+# Everything that nsxdp could leave behind on the lab's host.
+snapshot() (
+	set +eE
+	trap - ERR
+	on host ip -o link | sed 's/ qdisc.*//' | cut -d' ' -f2-
+	on host ip -4 -o addr | awk '{print $2, $4}'
+	on host ip route
+	on host tc qdisc | sort
+	on host tc filter show dev ens5 ingress
+	on host bpftool net 2>/dev/null | sed 's/ id [0-9]*//'
+	on host sysctl -a 2>/dev/null | grep -E 'ip_forward|conf.(all|default|ens5)\.|ip_local_port_range|route_localnet|nf_conntrack_max'
+	find /sys/fs/bpf -path '*nsxdp*'
+	ip netns list | awk '{print $1}' | grep -e "-$LAB_ID\$" | sort
+	find /etc/netns -name "*$LAB_ID*" 2>/dev/null
+	on host iptables-save 2>/dev/null | grep -v '^[#:]'
+	true
+)
+
+# The kernel takes a namespace's links away a moment after its name.
+as_before() { snapshot | diff "$LAB_TMP/before" -; }
+
+no_link() { ! on host ip link show "$1" > /dev/null 2>&1; }
+
+up() { nsxdp up --dev ens5; }
+
+t_01_down_leaves_nothing() {
+	snapshot > "$LAB_TMP/before"
+	up
+	nsxdp ns add "$NS1"
+	nsxdp ns add "$NS2" --addr 192.168.1.2/24
+	nsxdp map add 6000 "$NS1:8080"
+	nsxdp map add -p udp 53 "$NS2:53"
+	nsxdp down
+	eventually 5 as_before
+}
+
+t_02_commands_before_up() {
+	refuse 1 "not up" nsxdp ns list
+	refuse 1 "not up" nsxdp ns add "$NS1"
+	refuse 1 "not up" nsxdp map add 6000 "$NS1:80"
+	refuse 1 "not up" nsxdp status
+	refuse 0 "not up" nsxdp down
+}
+
+t_03_up_refuses_and_changes_nothing() {
+	snapshot > "$LAB_TMP/before"
+	refuse 1 "no interface nosuch" nsxdp up --dev nosuch
+	refuse 1 "not an Ethernet" nsxdp up --dev lo
+	refuse 1 "overlaps the host's network 203.0.113.1/24" nsxdp up --dev ens5 --pool 203.0.113.0/25
+	refuse 2 "--dev" nsxdp up
+	refuse 2 "host bits" nsxdp up --dev ens5 --pool 10.0.0.1/24
+	on host sysctl -qw net.ipv4.ip_local_port_range="1024 65535"
+	refuse 1 "ip_local_port_range" nsxdp up --dev ens5
+	on host sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
+	eventually 5 as_before
+}
+
+t_04_up_is_idempotent() {
+	up
+	up
+	nsxdp up --dev ens5 --pool 192.168.0.0/16
+	refuse 1 "already up on ens5" nsxdp up --dev lo
+	refuse 1 "already up with pool 192.168.0.0/16" nsxdp up --dev ens5 --pool 10.0.0.0/8
+}
+
+# What the seed makes by hand.
+t_05_ns_add_makes_what_the_seed_makes() {
+	nsxdp ns add "$NS1"
+	ip netns list | grep -q "^$NS1"
+	ip netns exec "$NS1" true
+	on ns1 ip -o link show lo | grep -q LOWER_UP
+	on ns1 ip -o -4 addr show eth0 | grep -q '192.168.0.2/30'
+	on ns1 ip -o link show eth0 | grep -q 'mtu 1500 .*state UP'
+	on ns1 ip route | grep -q '^default via 192.168.0.1 dev eth0'
+	on host ip -o -4 addr show | grep -q '192.168.0.1/30'
+	on ns1 ping -c1 -W2 127.0.0.1
+	grep -q nameserver "/etc/netns/$NS1/resolv.conf"
+	! grep -q 127.0.0.53 "/etc/netns/$NS1/resolv.conf"
+	read -r lo hi < <(on ns1 cat /proc/sys/net/ipv4/ip_local_port_range)
+	[ "$lo" -ge 1024 ] && [ "$hi" -lt 32768 ] && [ "$lo" -lt "$hi" ]
+}
+
+t_06_ns_add_with_the_seeds_addresses() {
+	nsxdp ns add "$NS2" --addr 192.168.1.2/24 --dns 198.51.100.53
+	on ns2 ip -o -4 addr show eth0 | grep -q '192.168.1.2/24'
+	on ns2 ip route | grep -q '^default via 192.168.1.1 '
+	[ "$(cat "/etc/netns/$NS2/resolv.conf")" = "nameserver 198.51.100.53" ]
+	on ns2 ping -c1 -W2 192.168.1.1
+}
+
+t_07_ns_add_is_idempotent_and_refuses() {
+	nsxdp ns add "$NS1"
+	nsxdp ns add "$NS2" --addr 192.168.1.2/24
+	refuse 1 "exists with address 192.168.0.2/30" nsxdp ns add "$NS1" --addr 192.168.7.2/24
+	refuse 1 "overlaps the network of namespace $NS2" nsxdp ns add "$NS3" --addr 192.168.1.77/24
+	refuse 1 "not in the pool" nsxdp ns add "$NS3" --addr 10.0.0.2/24
+	refuse 2 "a/b" nsxdp ns add a/b
+	refuse 2 "missing" nsxdp ns add
+	ip netns add "$NS3"
+	refuse 1 "ns adopt" nsxdp ns add "$NS3"
+	refuse 1 "ip netns del" nsxdp ns del "$NS3"
+	ip netns del "$NS3"
+	[ "$(nsxdp -j ns list | grep -c '"name"')" = 2 ]
+}
+
+t_08_next_namespace_takes_the_next_block() {
+	nsxdp ns add "$NS3"
+	on ns3 ip -o -4 addr show eth0 | grep -q '192.168.0.6/30'
+	nsxdp ns del "$NS3"
+	! ip netns list | grep -q "^$NS3"
+	[ ! -e "/etc/netns/$NS3" ]
+	refuse 0 "no such namespace" nsxdp ns del "$NS3"
+}
+
+t_09_map_add_refuses() {
+	nsxdp map add 6000 "$NS1:8080"
+	nsxdp map add 6000 "$NS1:8080"
+	refuse 1 "map add 6000: port is taken by $NS1:8080" nsxdp map add 6000 "$NS2:8080"
+	refuse 1 "no namespace 'nosuch'" nsxdp map add 6001 nosuch:80
+	refuse 2 "70000" nsxdp map add 70000 "$NS1:80"
+	refuse 2 "not NAMESPACE:PORT" nsxdp map add 6001 "$NS1"
+	refuse 2 "tcp or udp" nsxdp map add -p icmp 6001 "$NS1:80"
+	nsxdp map add -p udp 6000 "$NS2:8080"
+	[ "$(nsxdp -j map list | grep -c '"port"')" = 2 ]
+	nsxdp map del -p udp 6000
+	refuse 0 "not published" nsxdp map del -p udp 6000
+}
+
+t_10_ns_del_with_published_ports() {
+	refuse 1 "6000/tcp" nsxdp ns del "$NS1"
+	ip netns list | grep -q "^$NS1"
+	nsxdp ns del "$NS1" --force
+	[ "$(nsxdp -j map list)" = "[]" ]
+	nsxdp ns add "$NS1"
+	on ns1 ip -o -4 addr show eth0 | grep -q '192.168.0.2/30'
+	[ "$(nsxdp -j map list)" = "[]" ]
+}
+
+t_11_json_is_json() {
+	nsxdp map add 6000 "$NS1:8080"
+	for c in "ns list" "map list" "flow list" "status" "ns show $NS1"; do
+		nsxdp $c -j | python3 -m json.tool > /dev/null
+		nsxdp -j $c | python3 -m json.tool > /dev/null
+	done
+	nsxdp ns show "$NS1" -j | grep -q '"port": 6000'
+}
+
+t_12_help_and_version() {
+	refuse 0 "nsxdp up --dev DEV" nsxdp --help
+	refuse 0 "nsxdp map add" nsxdp map --help
+	for c in up down "ns add" "ns adopt" "ns del" "ns list" "ns show" "ns exec" "map add" "map del" "map list" \
+		"flow list" status; do
+		refuse 0 "nsxdp $c" nsxdp $c --help
+	done
+	refuse 0 "nsxdp " nsxdp --version
+	refuse 2 "unknown command 'frob'" nsxdp frob
+	refuse 2 "unknown command 'frob'" nsxdp ns frob
+	refuse 2 "unknown option '--frob'" nsxdp --frob
+	refuse 2 "unknown word" nsxdp ns list frob
+	refuse 2 "COMMAND" nsxdp
+}
+
+t_13_exec() {
+	[ "$(nsxdp ns exec "$NS1" -- ip -o -4 addr show eth0 | grep -o '192.168.0.2')" = 192.168.0.2 ]
+	[ "$(nsxdp ns exec "$NS1" cat /etc/resolv.conf)" = "$(cat "/etc/netns/$NS1/resolv.conf")" ]
+	nsxdp ns exec "$NS1" -- ls /sys/class/net/eth0
+	refuse 7 "" nsxdp ns exec "$NS1" -- sh -c 'exit 7'
+	refuse 143 "" nsxdp ns exec "$NS1" -- sh -c 'kill -TERM $$'
+	[ "$(nsxdp ns exec "$NS1" --user nobody -- id -un)" = nobody ]
+	[ "$(nsxdp ns exec "$NS1" -- printf '%s|' a 'b c' -- -j --help)" = 'a|b c|--|-j|--help|' ]
+	refuse 1 "no such namespace" nsxdp ns exec nosuch -- true
+	refuse 1 "no user 'nosuch'" nsxdp ns exec "$NS1" --user nosuch -- true
+	refuse 127 "cannot run" nsxdp ns exec "$NS1" -- /no/such/program
+	refuse 2 "missing" nsxdp ns exec "$NS1"
+	nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" ns exec "$NS1" -- sleep 30 &
+	local pid=$!
+	sleep 0.3
+	kill -INT $pid 2>/dev/null || true
+	kill -TERM $pid
+	wait $pid && return 1
+	[ $? = 143 ]
+}
+
+t_14_adopt_without_veth() {
+	ip netns add "$NS3"
+	on ns3 ip link set lo up
+	nsxdp ns adopt "$NS3"
+	nsxdp ns adopt "$NS3"
+	on ns3 ping -c1 -W2 203.0.113.10
+	nsxdp ns del "$NS3"
+	ip netns list | grep -q "^$NS3"
+	! on ns3 ip link show eth0
+	ip netns del "$NS3"
+}
+
+t_15_adopt_the_seeds_namespace() {
+	ip netns add "$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip link set lo up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip link set veth1 up
+	on ns3 ip route add default via 192.168.5.1
+	on_bg ns3 $PY tcp_echo_server 8080
+	lab_listening ns3 8080
+	nsxdp ns adopt "$NS3"
+	on ns3 ping -c1 -W2 203.0.113.10
+	nsxdp map add 6003 "$NS3:8080"
+	[ "$(on client $PY half_close $HOST 6003)" = 203.0.113.10 ]
+	nsxdp ns del "$NS3" --force
+	on ns3 ip -o -4 addr show veth1 | grep -q 192.168.5.2
+	on host ping -c1 -W2 192.168.5.2
+	ip netns del "$NS3"
+	lab_kill
+	eventually 5 no_link veth0
+	refuse 1 "no such namespace" nsxdp ns adopt "$NS3"
+}
+
+t_16_adopt_refuses_what_it_does_not_understand() {
+	ip netns add "$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	refuse 1 "has no address" nsxdp ns adopt "$NS3"
+	on host ip addr add 10.9.0.1/24 dev veth0
+	on ns3 ip addr add 10.9.0.2/24 dev veth1
+	refuse 1 "not in the pool" nsxdp ns adopt "$NS3"
+	! nsxdp -j ns list | grep "$NS3"
+	ip netns del "$NS3"
+	eventually 5 no_link veth0
+}
+
+t_17_namespace_that_others_deleted() {
+	nsxdp ns add "$NS3"
+	nsxdp map add 6005 "$NS3:80"
+	ip netns del "$NS3"
+	eventually 5 no_link "nsx-$NS3"
+	nsxdp ns list | grep "$NS3" | grep -q gone
+	refuse 0 "somebody deleted" nsxdp ns add "$NS3"
+	nsxdp ns list | grep "$NS3" | grep -q ready
+	! nsxdp map list | grep 6005
+	on ns3 ping -c1 -W2 203.0.113.10
+	nsxdp ns del "$NS3"
+}
+
+t_18_killed_in_the_middle() {
+	local i pid
+	for i in $(seq 30); do
+		nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" ns add "$NS3" &
+		pid=$!
+		sleep "0.00$((i % 10))$((i % 7))"
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		nsxdp ns add "$NS3"
+		on ns3 ping -c1 -W2 203.0.113.10 > /dev/null
+		nsxdp ns del "$NS3"
+		! ip netns list | grep "^$NS3"
+		! on host ip link show "nsx-$NS3" 2> /dev/null
+	done
+}
+
+t_19_two_instances_do_not_meet() {
+	ip netns add "$(lab_ns other)"
+	lab_link client eth2 203.0.114.10/24 other ens5 203.0.114.1/24
+	on other "$NSXDP" up --dev ens5
+	[ "$(on other "$NSXDP" -j ns list)" = "[]" ]
+	on other "$NSXDP" ns add "$(lab_ns twin)"
+	on other "$NSXDP" map add 6000 "$(lab_ns twin):80"
+	! nsxdp ns list | grep twin
+	nsxdp map list | grep "$NS1"
+	on twin ping -c1 -W2 203.0.114.10
+	on other "$NSXDP" down
+	ip netns del "$(lab_ns other)"
+	nsxdp ns list | grep -q "$NS1"
+	on ns1 ping -c1 -W2 203.0.113.10
+}
+
+t_20_commands_wait_for_each_other() {
+	local i pids=()
+	for i in $(seq 20); do
+		nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" map add $((7000 + i)) "$NS1:$((9000 + i))" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(nsxdp -j map list | grep -c '"port"')" = 21 ]
+	for i in $(seq 20); do nsxdp map del $((7000 + i)); done
+}
+
+t_21_down_keep_ns() {
+	nsxdp down --keep-ns
+	ip netns list | grep -q "^$NS1"
+	on host ping -c1 -W2 192.168.0.2
+	on host bpftool net show | grep -q nsx && return 1
+	up
+	nsxdp ns adopt "$NS1"
+	on ns1 ping -c1 -W2 203.0.113.10
+	nsxdp ns adopt "$NS2"
+	nsxdp down
+	for n in $NS1 $NS2; do ip netns del "$n"; rm -rf "/etc/netns/$n"; done
+	eventually 5 as_before
+}
+
+t_22_long_names() {
+	local name; name=$(lab_ns "a-rather-long-name-for-a-namespace")
+	up
+	nsxdp ns add "$name"
+	nsxdp map add 6000 "$name:80"
+	nsenter --net="/run/netns/$name" ping -c1 -W2 203.0.113.10
+	nsxdp down
+	eventually 5 as_before
+}
+
+t_23_up_killed_in_the_middle() {
+	local i pid
+	for i in $(seq 10); do
+		nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" up --dev ens5 &
+		pid=$!
+		sleep "0.0$i"
+		kill -9 $pid 2>/dev/null || true
+		wait $pid 2>/dev/null || true
+		up
+		nsxdp down
+		eventually 5 as_before
+	done
+}
+
+run_tests "$@"

@@ -1,0 +1,256 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Real programs through published ports and masquerade.
+T_GROUP=traffic
+. "$(dirname "$0")/harness.sh"
+
+lab_up
+NS1=$(lab_ns ns1) NS2=$(lab_ns ns2)
+HOST=203.0.113.1 INET=198.51.100.8
+
+# What a host that runs Docker has: its rules and a FORWARD policy of DROP.
+on host iptables -P FORWARD DROP
+on host iptables -t nat -N DOCKER
+on host iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+on host iptables -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+on host iptables -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE
+on host iptables -t nat -A DOCKER -p tcp --dport 6100 -j DNAT --to 172.17.0.2:8080
+rules() { on host iptables-save -t nat | grep -v '^[#:]'; on host iptables-save -t filter | grep -v '^#' | sed 's/\[.*//'; }
+rules > "$LAB_TMP/rules"
+
+nsxdp up --dev ens5
+nsxdp ns add "$NS1"
+nsxdp ns add "$NS2"
+nsxdp map add 6000 "$NS1:8080"
+nsxdp map add 6001 "$NS2:8080"
+nsxdp map add -p udp 6000 "$NS1:8080"
+for n in ns1 ns2; do
+	on_bg $n $PY tcp_echo_server 8080
+	on_bg $n $PY udp_echo_server 8080
+done
+on_bg inet $PY tcp_echo_server 7
+on_bg inet $PY udp_echo_server 7
+mkdir "$LAB_TMP/www"
+head -c 256M /dev/urandom > "$LAB_TMP/www/big"
+sha256sum < "$LAB_TMP/www/big" > "$LAB_TMP/sum"
+on_bg ns1 /usr/bin/python3 -m http.server 8081 -d "$LAB_TMP/www"
+on_bg inet /usr/bin/python3 -m http.server 80 -d "$LAB_TMP/www"
+nsxdp map add 6080 "$NS1:8081"
+lab_listening ns1 8080 && lab_listening ns2 8080 && lab_listening inet 7 && lab_listening ns1 8081 && lab_listening inet 80
+
+t_01_ping_host_and_namespace() {
+	on host ping -c2 -i0.2 -W2 192.168.0.2
+	on ns1 ping -c2 -i0.2 -W2 192.168.0.1
+	on ns1 ping -c2 -i0.2 -W2 $HOST
+	on ns1 ping -c2 -i0.2 -W2 127.0.0.1
+}
+
+t_02_ping_out() {
+	on ns1 ping -c2 -i0.2 -W2 $INET
+	on ns1 ping -c2 -i0.2 -W2 -s 1400 $INET
+}
+
+t_03_two_servers_on_one_port_see_the_client() {
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+	[ "$(on client $PY half_close $HOST 6001)" = 203.0.113.10 ]
+	[ "$(on inet $PY half_close $HOST 6000)" = 198.51.100.8 ]
+}
+
+t_04_masquerade_has_the_hosts_address() {
+	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
+	[ "$(on ns2 $PY half_close $INET 7)" = $HOST ]
+}
+
+t_05_nothing_else_is_forwarded() {
+	[ "$(on host cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
+	refuse 1 "" on client timeout 2 bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080' || refuse 124 "" on client \
+		timeout 1 bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080'
+	on client ip route add 192.168.0.0/16 via $HOST
+	refuse 1 "" on client ping -c1 -W1 192.168.0.2
+	on client ip route del 192.168.0.0/16
+	refuse 1 "" on ns1 ping -c1 -W1 192.168.0.6
+	refuse 124 "" on ns1 timeout 1 bash -c 'exec 3<>/dev/tcp/192.168.0.6/8080'
+}
+
+t_06_other_rules_are_undisturbed() {
+	rules | diff "$LAB_TMP/rules" -
+}
+
+t_07_hosts_own_traffic() {
+	on_bg host $PY tcp_echo_server 9009
+	lab_listening host 9009
+	[ "$(on client $PY half_close $HOST 9009)" = 203.0.113.10 ]
+	[ "$(on host $PY half_close $INET 7)" = $HOST ]
+	[ "$(on host $PY half_close 192.168.0.2 8080)" = 192.168.0.1 ]
+	on host ping -c1 -W2 $INET
+	refuse 7 connect on client curl -sS -m 2 http://$HOST:6999/
+}
+
+t_08_bulk_in_by_digest() {
+	[ "$(on client curl -sS -m 60 http://$HOST:6080/big | sha256sum)" = "$(cat "$LAB_TMP/sum")" ]
+}
+
+t_09_bulk_out_by_digest() {
+	[ "$(on ns2 curl -sS -m 60 http://$INET/big | sha256sum)" = "$(cat "$LAB_TMP/sum")" ]
+}
+
+t_10_iperf3_both_ways() {
+	on_bg ns1 iperf3 -s -p 8082
+	on_bg inet iperf3 -s
+	nsxdp map add 6082 "$NS1:8082"
+	lab_listening ns1 8082 && lab_listening inet 5201
+	on client iperf3 -c $HOST -p 6082 -t 1
+	on client iperf3 -c $HOST -p 6082 -t 1 -R
+	on ns2 iperf3 -c $INET -t 1
+	on ns2 iperf3 -c $INET -t 1 -R
+}
+
+t_11_2000_published_connections_have_no_state() {
+	nsxdp -j flow list > "$LAB_TMP/before"
+	on client $PY tcp_many $HOST 6000 2000 2 > "$LAB_TMP/many" &
+	eventually 30 grep -q open "$LAB_TMP/many"
+	nsxdp -j flow list > "$LAB_TMP/during"
+	wait $!
+	grep -q "done 2000" "$LAB_TMP/many"
+	! grep '"kind": "published"' "$LAB_TMP/during"
+}
+
+t_12_2000_masqueraded_connections() {
+	on ns1 $PY tcp_many $INET 7 2000 2 > "$LAB_TMP/many" &
+	eventually 30 grep -q open "$LAB_TMP/many"
+	[ "$(nsxdp -j flow list | grep -c '"state": "established"')" -ge 2000 ]
+	wait $!
+	grep -q "done 2000" "$LAB_TMP/many"
+}
+
+t_13_udp_echo() {
+	on client $PY udp_client $HOST 6000 0 1 17 512 1400 1472
+	on ns1 $PY udp_client $INET 7 0 1 17 512 1400 1472
+}
+
+t_14_reset_and_half_close_pass() {
+	nsxdp map add 6003 "$NS1:8083"
+	on ns1 $PY reset_server 8083 > "$LAB_TMP/reset" &
+	lab_listening ns1 8083
+	on client $PY reset_client $HOST 6003
+	on client $PY expect_reset $HOST 6003
+	wait $!
+	grep -q reset "$LAB_TMP/reset"
+	on inet $PY reset_server 8083 > "$LAB_TMP/reset" &
+	lab_listening inet 8083
+	on ns1 $PY reset_client $INET 8083
+	on ns1 $PY expect_reset $INET 8083
+	wait $!
+	grep -q reset "$LAB_TMP/reset"
+}
+
+t_15_port_reuse_right_after_close() {
+	on client $PY reuse $HOST 6000 50
+	on ns1 $PY reuse $INET 7 50
+}
+
+t_16_same_source_ports_in_two_namespaces() {
+	on ns1 $PY udp_ports $INET 7 20000 400 one > "$LAB_TMP/one" &
+	local pid=$!
+	on ns2 $PY udp_ports $INET 7 20000 400 two
+	wait $pid
+	grep -q "answers 800" "$LAB_TMP/one"
+}
+
+t_17_traceroute() {
+	on ns1 traceroute -n -w1 -q1 $INET > "$LAB_TMP/trace"
+	cat "$LAB_TMP/trace"
+	grep -q ' 1  192.168.0.1 ' "$LAB_TMP/trace"
+	grep -q ' 2  203.0.113.10 ' "$LAB_TMP/trace"
+	grep -q ' 3  198.51.100.8 ' "$LAB_TMP/trace"
+	on ns1 traceroute -n -I -w1 -q1 $INET | grep -q ' 3  198.51.100.8 '
+	on ns1 traceroute -n -T -p 80 -w1 -q1 $INET | grep -q ' 3  198.51.100.8 '
+	on inet traceroute -n -T -p 6000 -w1 -q1 $HOST > "$LAB_TMP/trace"
+	cat "$LAB_TMP/trace"
+	grep -q ' 2  203.0.113.1 ' "$LAB_TMP/trace"
+}
+
+# Run a command while tcpdump looks for broken checksums at a machine's interface.
+checked() { # MACHINE IF COMMAND...
+	local machine=$1 dev=$2 pid; shift 2
+	nsenter --net="/run/netns/$(lab_ns "$machine")" tcpdump --immediate-mode -i "$dev" -Q in -nvvl 'tcp or udp or icmp' > "$LAB_TMP/wire" 2> "$LAB_TMP/dump" &
+	pid=$!
+	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"
+	"$@"
+	sleep 0.5
+	kill $pid
+	wait $pid || true
+	cat "$LAB_TMP/wire" "$LAB_TMP/dump"
+	[ "$(grep -cE 'cksum|sum ok|ICMP echo' "$LAB_TMP/wire")" -ge 2 ]
+	! grep -E 'incorrect|bad .*cksum|wrong' "$LAB_TMP/wire"
+}
+
+t_18_checksums_on_the_wire() {
+	# Offload off at the uplink: what leaves it must be complete. Inside with and without.
+	on host ethtool -K ens5 tx off > /dev/null
+	for tx in on off; do
+		on ns1 ethtool -K eth0 tx $tx > /dev/null
+		checked client eth0 on ns1 $PY half_close $INET 7
+		checked client eth0 on ns1 $PY udp_client $INET 7 10 11
+		checked client eth0 on client $PY half_close $HOST 6000
+		checked client eth0 on client $PY udp_client $HOST 6000 10 11
+		checked client eth0 on ns1 ping -c5 -i0.2 $INET
+	done
+	# Off at the client: what reaches the server must be complete still.
+	on client ethtool -K eth0 tx off > /dev/null
+	checked ns1 eth0 on client $PY half_close $HOST 6000
+	checked ns1 eth0 on client $PY udp_client $HOST 6000 10 11
+	on client ethtool -K eth0 tx on > /dev/null
+	on host ethtool -K ens5 tx on > /dev/null
+	on ns1 ethtool -K eth0 tx on > /dev/null
+}
+
+t_19_bulk_with_every_offload_off() {
+	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
+	on client ethtool -K eth0 tx off gro off > /dev/null
+	on ns1 ethtool -K eth0 tx off gro off > /dev/null
+	[ "$(on client curl -sS -m 60 http://$HOST:6080/big | sha256sum)" = "$(cat "$LAB_TMP/sum")" ]
+	on host ethtool -K ens5 tx on tso on gso on > /dev/null
+	on client ethtool -K eth0 tx on > /dev/null
+	on ns1 ethtool -K eth0 tx on > /dev/null
+}
+
+t_20_super_packets_are_never_segmented() {
+	# The receiver sees more than one segment in a packet: GSO went through both ways.
+	on client timeout 10 tcpdump -i eth0 -Q in -nc 3 'tcp port 6080 and greater 3000' > /dev/null &
+	local pid=$!
+	sleep 0.5
+	on client curl -sS -m 30 -o /dev/null http://$HOST:6080/big
+	wait $pid
+}
+
+t_21_hairpin_to_another_namespace() {
+	[ "$(on ns1 $PY half_close $HOST 6001)" = 192.168.0.2 ]
+}
+
+t_22_removal_while_connections_run() {
+	nsxdp map add 6004 "$NS2:8080"
+	on client $PY tcp_many $HOST 6004 10 3 > "$LAB_TMP/dying" 2>&1 &
+	local dying=$!
+	on client $PY tcp_many $HOST 6001 10 3 > "$LAB_TMP/living" &
+	local living=$!
+	eventually 10 grep -q open "$LAB_TMP/dying"
+	eventually 10 grep -q open "$LAB_TMP/living"
+	nsxdp map del 6004
+	wait $living
+	! wait $dying
+	refuse 7 connect on client curl -sS -m 2 http://$HOST:6004/
+}
+
+t_23_status_names_the_verdicts() {
+	nsxdp status > "$LAB_TMP/status"
+	grep -q 'published-in' "$LAB_TMP/status"
+	grep -q 'drop-isolated' "$LAB_TMP/status"
+	nsxdp status -j | python3 -c 'import json,sys
+s = json.load(sys.stdin)
+v = {(c["from"], c["verdict"]): c["packets"] for c in s["verdicts"]}
+assert v["from-uplink", "published-in"] > 10000 and v["from-ns", "masquerade-out"] > 1000, v
+assert not [c for c in s["verdicts"] if not c["packets"]] and s["uplink"] == "ens5"'
+}
+
+run_tests "$@"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Runs the functions t_* of a script as tests and prints TAP. A test is a list of commands of which each
+# must succeed; what it printed is shown where one fails. SKIP only for what the kernel lacks.
+#
+#   . harness.sh; lab_up; ...; run_tests "$@"     arguments: only tests whose name has one of these words
+
+HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+. "$HERE/lab.sh"
+PY="/usr/bin/python3 $HERE/net.py"
+T_COUNT=0
+T_FAILED=0
+
+skip() { echo "SKIP: $*"; exit 77; }
+
+# Must fail with this exit status and these words: refuse STATUS WORDS COMMAND...
+refuse() {
+	local status=$1 words=$2 out got; shift 2
+	out=$("$@" 2>&1) && got=0 || got=$?
+	if [ "$got" != "$status" ] || [[ $out != *"$words"* ]]; then
+		echo "'$*': status $got, wanted $status; said '$out', wanted '$words'"
+		return 1
+	fi
+}
+
+# Retry a command for some seconds: eventually SECONDS COMMAND...
+eventually() {
+	local end=$((SECONDS + $1)); shift
+	until "$@" > "$LAB_TMP/eventually"; do
+		[ $SECONDS -lt $end ] || { cat "$LAB_TMP/eventually"; echo "never true: $*"; return 1; }
+		sleep 0.1
+	done
+}
+
+run_tests() {
+	local t word wanted rc
+	for t in $(declare -F | awk '{print $3}' | grep '^t_' | sort -t_ -k2,2n); do
+		wanted=$([ $# = 0 ] && echo yes)
+		for word in "$@"; do [[ $t == *"$word"* ]] && wanted=yes; done
+		[ "$wanted" ] || continue
+		T_COUNT=$((T_COUNT + 1))
+		set +e
+		( set -eE; trap 'echo "failed: line $LINENO: $BASH_COMMAND"' ERR; "$t" ) > "$LAB_TMP/out" 2>&1
+		rc=$?
+		if [ $rc = 0 ]; then
+			echo "ok $T_COUNT - ${T_GROUP:-e2e}: ${t#t_}"
+		elif [ $rc = 77 ]; then
+			echo "ok $T_COUNT - ${T_GROUP:-e2e}: ${t#t_} # $(tail -1 "$LAB_TMP/out")"
+		else
+			T_FAILED=$((T_FAILED + 1))
+			sed 's/^/# /' "$LAB_TMP/out"
+			echo "not ok $T_COUNT - ${T_GROUP:-e2e}: ${t#t_}"
+		fi
+	done
+	echo "1..$T_COUNT"
+	[ $T_FAILED = 0 ]
+}

@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Network programs for the end-to-end tests: each verb is a small server or a client that checks."""
+import asyncio
+import resource
+import socket
+import struct
+import sys
+import time
+
+
+def raise_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def abort_on_close(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+async def tcp_echo_server(port):
+    """Echo; at end of stream answer with "end" and the peer's address, then close."""
+    async def serve(reader, writer):
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+            writer.write(b"end %s" % writer.get_extra_info("peername")[0].encode())
+            writer.close()
+        except ConnectionError:
+            writer.close()
+    server = await asyncio.start_server(serve, "0.0.0.0", int(port), backlog=4096)
+    await server.serve_forever()
+
+
+async def tcp_many(host, port, count, hold):
+    """Open count connections at once, echo on all of them, hold them open, echo again, close."""
+    gate = asyncio.Semaphore(200)
+
+    async def dial(i):
+        async with gate:
+            return await asyncio.wait_for(asyncio.open_connection(host, int(port)), 20)
+
+    async def echo(i, pair):
+        word = b"connection %d " % i * 20
+        pair[1].write(word)
+        got = await asyncio.wait_for(pair[0].readexactly(len(word)), 20)
+        if got != word:
+            raise ValueError("connection %d got other bytes" % i)
+    pairs = await asyncio.gather(*[dial(i) for i in range(int(count))])
+    await asyncio.gather(*[echo(i, p) for i, p in enumerate(pairs)])
+    print("open", flush=True)
+    await asyncio.sleep(float(hold))
+    await asyncio.gather(*[echo(i, p) for i, p in enumerate(pairs)])
+    for _, writer in pairs:
+        writer.close()
+    print("done", len(pairs))
+
+
+def half_close(host, port):
+    """Send, close our half, wait longer than a moment, and still get all answers."""
+    sock = socket.create_connection((host, int(port)), 5)
+    sock.sendall(b"hello")
+    sock.shutdown(socket.SHUT_WR)
+    time.sleep(0.5)
+    data = b""
+    while part := sock.recv(4096):
+        data += part
+    if not data.startswith(b"helloend "):
+        raise ValueError("half-close: got %r" % data)
+    print(data[len("helloend "):].decode())
+
+
+def reset_client(host, port):
+    """Abort a connection: the server must see the reset, not silence (tcp_reset_server says)."""
+    sock = socket.create_connection((host, int(port)), 5)
+    sock.sendall(b"x")
+    sock.recv(1)
+    abort_on_close(sock)
+    sock.close()
+
+
+def reset_server(port):
+    """Wait for one byte, answer, and tell whether the peer resets; then reset the second client."""
+    server = socket.create_server(("0.0.0.0", int(port)))
+    conn, _ = server.accept()
+    conn.sendall(conn.recv(1))
+    conn.settimeout(5)
+    try:
+        conn.recv(1)
+        print("closed", flush=True)
+    except ConnectionResetError:
+        print("reset", flush=True)
+    conn, _ = server.accept()
+    conn.recv(1)
+    abort_on_close(conn)
+    conn.close()
+
+
+def expect_reset(host, port):
+    sock = socket.create_connection((host, int(port)), 5)
+    sock.sendall(b"x")
+    try:
+        sock.recv(1)
+    except ConnectionResetError:
+        return
+    raise ValueError("the server's reset did not arrive")
+
+
+def reuse(host, port, rounds):
+    """Connect from one source port again and again: after a clean close (TIME_WAIT) and after a reset."""
+    source = None
+    for i in range(int(rounds)):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if source:
+            sock.bind(("0.0.0.0", source))
+        sock.settimeout(5)
+        sock.connect((host, int(port)))
+        source = sock.getsockname()[1]
+        sock.sendall(b"round %d" % i)
+        if sock.recv(100) != b"round %d" % i:
+            raise ValueError("round %d" % i)
+        abort_on_close(sock)
+        sock.close()
+    print("source port", source)
+
+
+def udp_echo_server(port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    sock.bind(("0.0.0.0", int(port)))
+    while True:
+        data, peer = sock.recvfrom(65536)
+        sock.sendto(data, peer)
+
+
+def udp_client(host, port, *sizes):
+    """Datagrams of each size come back unchanged; one lost in the first instant is sent again."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(2)
+    sock.connect((host, int(port)))
+    for size in sizes:
+        data = bytes(i * 7 % 251 for i in range(int(size)))
+        sock.send(data)
+        if sock.recv(65536) != data:
+            raise ValueError("%s bytes came back changed" % size)
+
+
+def udp_ports(host, port, first, count, tag):
+    """From many source ports at once: every answer must be our own words (no two flows share a port)."""
+    socks = []
+    for source in range(int(first), int(first) + int(count)):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("0.0.0.0", source))
+        sock.connect((host, int(port)))
+        sock.settimeout(3)
+        socks.append(sock)
+    for _ in range(2):
+        for sock in socks:
+            sock.send(b"%s %d" % (tag.encode(), sock.getsockname()[1]))
+    for sock in socks:
+        for _ in range(2):
+            want = b"%s %d" % (tag.encode(), sock.getsockname()[1])
+            got = sock.recv(100)
+            if got != want:
+                raise ValueError("wanted %r, got %r" % (want, got))
+    print("answers", 2 * len(socks))
+
+
+def udp_count(port, seconds):
+    """Count what arrives for some seconds."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("0.0.0.0", int(port)))
+    sock.settimeout(float(seconds))
+    count = 0
+    try:
+        while True:
+            sock.recv(65536)
+            count += 1
+    except TimeoutError:
+        print(count)
+
+
+def main():
+    raise_files()
+    result = globals()[sys.argv[1]](*sys.argv[2:])
+    if asyncio.iscoroutine(result):
+        asyncio.run(result)
+
+
+main()

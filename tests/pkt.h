@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets from words, so that a row of a test reads like a line of tcpdump:
+ *
+ *   tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ttl=64 len=20
+ *   udp 192.168.0.2:5000 > 198.51.100.8:53 csum=0
+ *   echo 192.168.0.2 > 198.51.100.8 id=7          (echo-reply likewise)
+ *   error 203.0.113.9 > 203.0.113.1 type=3 code=4 mtu=1280 [ udp 203.0.113.1:5000 > ... ] cut=8
+ *
+ * Every checksum is computed afresh over the whole packet, never incrementally: what the datapath
+ * makes is compared with what a sender would have made.
+ *
+ * Further words: S SA A PA F FA R RA (TCP flags), opts=N (bytes of IP options), mf, off=N (fragments, in
+ * units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N,
+ * tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), eth=A>B (names of pkt_mac()).
+ */
+#ifndef NSXDP_TEST_PKT_H
+#define NSXDP_TEST_PKT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PKT_MAX 9216
+
+/* Build the frame; returns its length, or exits with a message where the words make no sense. */
+size_t pkt_build(const char *words, uint8_t *frame);
+
+/* Print both frames in hex with a mark where they differ. */
+void pkt_diff(const uint8_t *got, size_t got_len, const uint8_t *want, size_t want_len);
+
+/* MAC by name: client, uplink, host (every host-side veth), or a dotted IPv4 address for its namespace's. */
+void pkt_mac(const char *name, uint8_t mac[6]);
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Parsers and the config model: good words, and bad ones of every kind. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail	/* cmocka's; ours has arguments */
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "verdict.h"
+
+#define WORDS(...) (sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)), (char *[]){ __VA_ARGS__ }
+
+static void numbers(void **state)
+{
+	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x10", "01", "00", "1a", "a", "1.0", "1e3" };
+	unsigned long v = 7;
+
+	(void)state;
+	assert_int_equal(parse_number("0", 0, 10, &v), 0);
+	assert_int_equal(v, 0);
+	assert_int_equal(parse_number("10", 0, 10, &v), 0);
+	assert_int_equal(v, 10);
+	assert_int_equal(parse_number("11", 0, 10, &v), -ERANGE);
+	assert_int_equal(parse_number("99999999999999999999999", 0, ~0UL, &v), -ERANGE);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(parse_number(bad[i], 0, 10, &v), -EINVAL);
+	assert_int_equal(v, 10);
+}
+
+static void ports(void **state)
+{
+	__u16 port = 7;
+
+	(void)state;
+	assert_int_equal(parse_port("1", &port), 0);
+	assert_int_equal(parse_port("65535", &port), 0);
+	assert_int_equal(port, 65535);
+	assert_int_equal(parse_port("0", &port), -ERANGE);
+	assert_int_equal(parse_port("65536", &port), -ERANGE);
+	assert_int_equal(parse_port("http", &port), -EINVAL);
+	assert_int_equal(port, 65535);
+}
+
+static void addresses(void **state)
+{
+	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", "01.2.3.4", "::1", "a" };
+	struct nsx_addr addr = {};
+	char buf[ADDR_STRLEN];
+
+	(void)state;
+	assert_int_equal(parse_addr("192.168.0.2", &addr), 0);
+	assert_int_equal(addr_v4(&addr), 0xc0a80002);
+	assert_memory_equal(&addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\xa8\x00\x02", 16);
+	assert_string_equal(format_addr(&addr, buf), "192.168.0.2");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(parse_addr(bad[i], &addr), -EINVAL);
+	assert_string_equal(format_addr(&addr, buf), "192.168.0.2");
+}
+
+static void prefixes(void **state)
+{
+	static const char *const bad[] = { "", "/", "1.2.3.4", "1.2.3.4/", "/24", "1.2.3.4/a", "1.2.3.4/-1", "1.2.3.4/024" };
+	struct nsx_addr addr;
+	__u8 len = 99;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_not_equal(parse_prefix(bad[i], &addr, &len), 0);
+	assert_int_equal(parse_prefix("1.2.3.4/33", &addr, &len), -ERANGE);
+	assert_int_equal(len, 99);
+	assert_int_equal(parse_prefix("192.168.1.2/24", &addr, &len), 0);
+	assert_int_equal(len, 24);
+	assert_int_equal(parse_prefix("0.0.0.0/0", &addr, &len), 0);
+	assert_int_equal(mask_v4(0), 0);
+	assert_int_equal(mask_v4(32), 0xffffffff);
+	assert_int_equal(mask_v4(30), 0xfffffffc);
+}
+
+static void names(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", ".hidden", "-x", "a/b", "a b", "a:1", "a\n", "\xc3\xa9" };
+	char name[NSX_NAME_LEN] = "kept", target[NSX_NAME_LEN], longest[NSX_NAME_LEN + 1];
+	__u16 port = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(parse_name(bad[i], name), -EINVAL);
+	memset(longest, 'a', sizeof(longest));
+	longest[NSX_NAME_LEN] = '\0';
+	assert_int_equal(parse_name(longest, name), -ERANGE);
+	assert_string_equal(name, "kept");
+	longest[NSX_NAME_LEN - 1] = '\0';
+	assert_int_equal(parse_name(longest, name), 0);
+	assert_string_equal(name, longest);
+	assert_int_equal(parse_name("web", name), 0);
+	for (size_t i = 3; i < NSX_NAME_LEN; i++)
+		assert_int_equal(name[i], 0);	/* a key of a map: padded */
+
+	assert_int_equal(parse_target("web.1:8080", target, &port), 0);
+	assert_string_equal(target, "web.1");
+	assert_int_equal(port, 8080);
+	assert_int_not_equal(parse_target("web", target, &port), 0);
+	assert_int_not_equal(parse_target("web:", target, &port), 0);
+	assert_int_not_equal(parse_target(":80", target, &port), 0);
+	assert_int_not_equal(parse_target("web:0", target, &port), 0);
+	assert_int_not_equal(parse_target("a:b:80", target, &port), 0);
+	assert_int_equal(port, 8080);
+}
+
+static void protos(void **state)
+{
+	__u8 proto = 9;
+
+	(void)state;
+	assert_int_equal(parse_proto("udp", &proto), 0);
+	assert_int_equal(proto, NSX_UDP);
+	assert_int_equal(parse_proto("icmp", &proto), -EINVAL);
+	assert_int_equal(parse_proto("TCP", &proto), -EINVAL);
+	assert_int_equal(proto, NSX_UDP);
+	assert_string_equal(proto_name(NSX_TCP), "tcp");
+	assert_string_equal(proto_name(77), "?");
+}
+
+/* A reader refuses, and its message has the word. */
+static void refused(int err, const struct fail *f, const char *word)
+{
+	assert_int_equal(err, -EINVAL);
+	if (!strstr(f->text, word))
+		print_error("'%s' does not name '%s'\n", f->text, word);
+	assert_non_null(strstr(f->text, word));
+}
+
+static void read_up(void **state)
+{
+	struct up_conf c;
+	struct fail f;
+	char buf[ADDR_STRLEN];
+
+	(void)state;
+	assert_int_equal(config_read_up(WORDS("--dev", "ens5"), &c, &f), 0);
+	assert_string_equal(c.dev, "ens5");
+	assert_string_equal(format_addr(&c.pool, buf), "192.168.0.0");
+	assert_int_equal(c.pool_len, 16);
+	assert_false(c.has_pool);
+	assert_int_equal(config_read_up(WORDS("--pool", "10.1.0.0/24", "--dev", "e"), &c, &f), 0);
+	assert_true(c.has_pool);
+	refused(config_read_up(0, NULL, &c, &f), &f, "--dev");
+	refused(config_read_up(WORDS("--dev"), &c, &f), &f, "--dev");
+	refused(config_read_up(WORDS("--dev", "a", "--dev", "b"), &c, &f), &f, "b");
+	refused(config_read_up(WORDS("--dev", "a-name-that-is-too-long"), &c, &f), &f, "a-name-that-is-too-long");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0"), &c, &f), &f, "10.0.0.0");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.1/24"), &c, &f), &f, "10.0.0.1/24");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0/31"), &c, &f), &f, "/31");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "0.0.0.0/0"), &c, &f), &f, "0.0.0.0/0");
+	refused(config_read_up(WORDS("--dev", "a", "now"), &c, &f), &f, "now");
+}
+
+static void read_ns(void **state)
+{
+	struct ns_conf c;
+	struct fail f;
+
+	(void)state;
+	assert_int_equal(config_read_ns(WORDS("web"), true, &c, &f), 0);
+	assert_string_equal(c.name, "web");
+	assert_false(c.has_addr);
+	assert_int_equal(config_read_ns(WORDS("--addr", "192.168.1.2/24", "web", "--dns", "9.9.9.9"), true, &c, &f), 0);
+	assert_true(c.has_addr);
+	assert_int_equal(c.prefix_len, 24);
+	assert_int_equal(c.dns_count, 1);
+	refused(config_read_ns(0, NULL, true, &c, &f), &f, "missing");
+	refused(config_read_ns(WORDS("a", "b"), true, &c, &f), &f, "b");
+	refused(config_read_ns(WORDS("a/b"), true, &c, &f), &f, "a/b");
+	refused(config_read_ns(WORDS("a", "--addr"), true, &c, &f), &f, "--addr");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.0/24"), true, &c, &f), &f, "192.168.1.0/24");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.255/24"), true, &c, &f), &f, "broadcast");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.2/32"), true, &c, &f), &f, "/32");
+	refused(config_read_ns(WORDS("a", "--dns", "9.9.9.9"), false, &c, &f), &f, "--dns");
+	refused(config_read_ns(WORDS("a", "--dns", "nine"), true, &c, &f), &f, "nine");
+	refused(config_read_ns(WORDS("a", "--dns", "1.1.1.1", "--dns", "1.1.1.2", "--dns", "1.1.1.3", "--dns",
+				     "1.1.1.4"), true, &c, &f), &f, "1.1.1.4");
+}
+
+static void read_map(void **state)
+{
+	struct map_conf c;
+	struct fail f;
+
+	(void)state;
+	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), true, &c, &f), 0);
+	assert_int_equal(c.proto, NSX_TCP);
+	assert_int_equal(c.port, 6000);
+	assert_int_equal(c.ns_port, 8080);
+	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), true, &c, &f), 0);
+	assert_int_equal(c.proto, NSX_UDP);
+	assert_int_equal(config_read_map(WORDS("6000"), false, &c, &f), 0);
+	refused(config_read_map(0, NULL, true, &c, &f), &f, "missing");
+	refused(config_read_map(WORDS("6000"), true, &c, &f), &f, "6000");
+	refused(config_read_map(WORDS("0", "ns1:80"), true, &c, &f), &f, "0");
+	refused(config_read_map(WORDS("70000", "ns1:80"), true, &c, &f), &f, "70000");
+	refused(config_read_map(WORDS("6000", "ns1"), true, &c, &f), &f, "ns1");
+	refused(config_read_map(WORDS("6000", "ns1:80", "x"), true, &c, &f), &f, "x");
+	refused(config_read_map(WORDS("6000", "ns1:80"), false, &c, &f), &f, "ns1:80");
+	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), true, &c, &f), &f, "sctp");
+	refused(config_read_map(WORDS("-p"), true, &c, &f), &f, "-p");
+	refused(config_read_map(WORDS("-x", "1", "a:1"), true, &c, &f), &f, "-x");
+}
+
+static void networks(void **state)
+{
+	struct nsx_addr a, b, gw;
+	char buf[ADDR_STRLEN];
+
+	(void)state;
+	parse_addr("192.168.0.2", &a);
+	parse_addr("192.168.0.6", &b);
+	assert_false(config_overlap(&a, 30, &b, 30));
+	assert_true(config_overlap(&a, 24, &b, 30));
+	assert_true(config_overlap(&a, 0, &b, 32));
+	config_gateway(&a, 30, &gw);
+	assert_string_equal(format_addr(&gw, buf), "192.168.0.1");
+	parse_addr("192.168.1.1", &a);
+	config_gateway(&a, 24, &gw);
+	assert_string_equal(format_addr(&gw, buf), "192.168.1.2");
+	assert_string_equal(config_port_name(NSX_UDP, 53, buf), "53/udp");
+}
+
+/* RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-1. */
+static void timeouts(void **state)
+{
+	(void)state;
+	assert_true(config_timeouts[NSX_TO_TCP_ESTABLISHED] >= 2 * 3600 + 4 * 60);
+	assert_true(config_timeouts[NSX_TO_TCP_CLOSED] >= 4 * 60);
+	assert_true(config_timeouts[NSX_TO_UDP] >= 5 * 60);
+	assert_true(config_timeouts[NSX_TO_ICMP] >= 60);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_SYN, 0), NSX_TO_TCP_OPENING);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN, 0), NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_FIN_IN, 0), NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_FIN_IN | NSX_T_FIN_OUT, 0), NSX_TO_TCP_CLOSED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_RST, 0), NSX_TO_TCP_RESET);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_RST, NSX_F_MANY), NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_UDP, 0, 0), NSX_TO_UDP_ONEWAY);
+	assert_int_equal(nsx_flow_timeout(NSX_UDP, NSX_T_IN, 0), NSX_TO_UDP);
+}
+
+/* A flow that another CPU used one tick in our future is not dead. */
+static void clock_skew(void **state)
+{
+	struct nsx_conf conf = { .timeout = { [NSX_TO_ICMP] = 10 } };
+	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1001 };
+
+	(void)state;
+	assert_true(nsx_flow_left(&s, &conf, 1000) >= 0);
+	assert_true(nsx_flow_left(&s, &conf, 1011) >= 0);
+	assert_true(nsx_flow_left(&s, &conf, 1012) < 0);
+	s.seen = 5;
+	assert_true(nsx_flow_left(&s, &conf, 0xfffffffe) >= 0);	/* the clock wraps */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers),  cmocka_unit_test(ports),	cmocka_unit_test(addresses),
+		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
+		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
+		cmocka_unit_test(networks), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("unit", tests, NULL, NULL);
+}
