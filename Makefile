@@ -68,6 +68,13 @@ $(B)/dp_test: $(B)/tests/dp_main.o $(B)/tests/dp_rows.o $(B)/tests/pkt.o $(LIB_O
 $(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+$(B)/%.bpf.o: bench/%.bpf.c vmlinux/vmlinux.h | $(B)/user
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $(@:.o=.tmp) && \
+		$(BPFTOOL) gen object $@ $(@:.o=.tmp)
+
+$(B)/loop: bench/loop.c $(B)/reflect.skel.h
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -lbpf -lelf -lz -o $@
+
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \

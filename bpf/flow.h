@@ -12,6 +12,9 @@
  * fields and then publishes the new state, with a raised sequence number; a reader that finds the
  * state word unchanged after copying what it needs has a consistent copy (slot_same).
  *
+ * Where there is no room, the longest idle flow that is not assured yet gives way (as netfilter's early
+ * drop does): a burst of flows that never come to anything cannot push out one that is in use.
+ *
  * Mappings are endpoint-independent, filtering is address-and-port-dependent (RFC 4787, sections 4.1
  * and 5): an inside endpoint has one outside port, whose registry slot keeps the first remote inline;
  * further remotes of the same endpoint are FLOW entries of the session table, and an ALIAS entry
@@ -69,9 +72,11 @@ static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, 
 
 	if (inbound)
 		next |= NSX_T_IN;
+	else if (tcp & NSX_T_IN)
+		next |= NSX_T_ASSURED;
 	if (p->proto == NSX_TCP) {
 		if (p->tcp_flags & TCP_RST)
-			next |= NSX_T_RST;
+			next = (next | NSX_T_RST) & ~NSX_T_ASSURED;
 		else if (!inbound && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && nsx_tcp_closed(tcp))
 			next = NSX_T_SYN;	/* the tuple is used again */
 		else if (p->tcp_flags & TCP_FIN)
@@ -126,11 +131,55 @@ static __noinline struct nsx_slot *session_find(const struct nsx_session_key *k)
 	return NULL;
 }
 
+/* A new flow may have this slot: it is nobody's, or its flow or alias is dead. */
+static __always_inline bool slot_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
+{
+	if (kind == NSX_ALIAS)
+		return !alias_alive(s);
+	if (kind == NSX_FLOW || kind == NSX_RETURN)
+		return !flow_alive(s, conf, now);
+	return kind == NSX_FREE;
+}
+
+/* Idle ticks of a flow that may be evicted, else -1. */
+static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind, __u32 now)
+{
+	if ((kind != NSX_FLOW && kind != NSX_RETURN) || (s->tcp & NSX_T_ASSURED) || (s->flags & NSX_F_MANY))
+		return -1;
+	return (__s32)(now - s->seen);
+}
+
+/* The way of a bucket that a new entry takes: a free one, else the longest idle that may go, else NSX_WAYS. */
+static __always_inline __u32 session_pick(struct nsx_bucket *b, const struct nsx_conf *conf, __u32 now, __u32 *state)
+{
+	__u32 pick = NSX_WAYS;
+	__s32 longest = -1;
+
+	for (__u32 i = 0; i < NSX_WAYS; i++) {
+		struct nsx_slot *s = &b->way[i];
+		__u32 seen_state = READ_ONCE(s->state), kind = NSX_KIND(seen_state);
+		__s32 idle;
+
+		if (slot_free(s, kind, conf, now)) {
+			*state = seen_state;
+			return i;
+		}
+		idle = slot_evictable(s, kind, now);
+		if (idle > longest) {
+			longest = idle;
+			*state = seen_state;
+			pick = i;
+		}
+	}
+	return pick;
+}
+
 /**
  * session_claim() - a place for a new entry
  *
- * The place is claimed with the identity filled in; the caller fills the rest and publishes it.
- * Return: NULL where the bucket is full of live entries.
+ * The place is claimed with the identity filled in; the caller fills the rest and publishes it. Another
+ * CPU may win the same way of the bucket: then there is another try.
+ * Return: NULL where the bucket is full of assured flows.
  */
 static __noinline struct nsx_slot *session_claim(const struct nsx_session_key *k, __u32 now)
 {
@@ -142,16 +191,12 @@ static __noinline struct nsx_slot *session_claim(const struct nsx_session_key *k
 	b = session_bucket(conf, k);
 	if (!b)
 		return NULL;
-	for (int i = 0; i < NSX_WAYS; i++) {
-		struct nsx_slot *s = &b->way[i];
-		__u32 state = READ_ONCE(s->state), kind = NSX_KIND(state);
+	for (int tries = 0; tries < 4; tries++) {
+		__u32 state = 0, pick = session_pick(b, conf, now, &state);
+		struct nsx_slot *s = &b->way[pick & (NSX_WAYS - 1)];
 
-		if (kind == NSX_CLAIMED)
-			continue;
-		if (kind == NSX_ALIAS && alias_alive(s))
-			continue;
-		if ((kind == NSX_FLOW || kind == NSX_RETURN) && flow_alive(s, conf, now))
-			continue;
+		if (pick >= NSX_WAYS)
+			return NULL;
 		if (!slot_claim(s, state))
 			continue;
 		s->inside = k->inside;

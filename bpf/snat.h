@@ -105,9 +105,9 @@ static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, _
 	slot_publish(s, NSX_FLOW);
 }
 
-/* Try to get an outside port for a new mapping. */
+/* Try to get an outside port for a new mapping; evict: even from a flow that is alive but not assured. */
 static __always_inline bool snat_take(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-				      __be16 port, __u32 now)
+				      __be16 port, __u32 now, bool evict)
 {
 	struct nsx_slot *s = port_slot(p->proto & 3, port);
 	__u32 state;
@@ -115,7 +115,8 @@ static __always_inline bool snat_take(CTX *ctx, const struct pkt *p, const struc
 	if (!s)
 		return false;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_FREE && !(NSX_KIND(state) == NSX_FLOW && !flow_alive(s, conf, now)))
+	if (!slot_free(s, NSX_KIND(state), conf, now) &&
+	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)NSX_EVICT_IDLE))
 		return false;
 	if (host_has_port(ctx, p, conf, port) || !slot_claim(s, state))
 		return false;
@@ -139,29 +140,29 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
  * snat_new_mapping() - find an outside port for an endpoint that has none
  * @port: set to the port
  *
- * The endpoint's own number first; then numbers in steps from a random start, so that a long run of
- * used ports is left quickly and the work is bounded.
+ * The endpoint's own number first; then numbers from a random start in steps of the golden ratio, which
+ * spread evenly however few are tried: no run of used ports can hold them all. The second half of the tries also takes ports of
+ * flows that were never assured and are idle for some seconds.
  */
 int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {
 	const struct nsx_conf *conf = conf_get();
-	__u32 now = now_tick(), span, at, step;
+	__u32 now = now_tick(), span, at;
 	struct nsx_session_key k;
 	struct nsx_slot *alias;
 
 	if (!p || !port || !conf)
 		return NSX_DROP_ERROR;
 	*port = p->sport;
-	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport)) && snat_take(ctx, p, conf, p->sport, now))
+	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport)) && snat_take(ctx, p, conf, p->sport, now, false))
 		return NSX_CONTINUE;
 
 	span = (__u32)(conf->port_hi - conf->port_lo) + 1;
 	at = bpf_get_prandom_u32();
-	step = (at >> 16) | 1;
 	endpoint_key(&k, p);
-	for (int i = 0; i < NSX_PORT_TRIES; i++, at += step) {
-		*port = bpf_htons(conf->port_lo + (at & 0xffff) % span);
-		if (!snat_take(ctx, p, conf, *port, now))
+	for (int i = 0; i < NSX_PORT_TRIES; i++, at += NSX_PORT_STEP) {
+		*port = bpf_htons(conf->port_lo + ((at & 0xffff) * span >> 16));
+		if (!snat_take(ctx, p, conf, *port, now, i >= NSX_PORT_TRIES / 2))
 			continue;
 		alias = session_claim(&k, now);
 		if (!alias) {

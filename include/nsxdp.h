@@ -21,6 +21,7 @@
 #define NSX_WAYS	8	/* entries in a bucket of the session table */
 #define NSX_BUCKETS	8192	/* default size of the session table: 65,536 entries, 4 MiB */
 #define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
+#define NSX_PORT_STEP	40503	/* 65536 / golden ratio */
 #define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
 
 /*
@@ -28,6 +29,7 @@
  * An entry's last-seen time is written at most once per tick.
  */
 #define NSX_TICK_SHIFT	26
+#define NSX_EVICT_IDLE	NSX_TICKS(3)	/* a port is not taken from a flow that may still be answered */
 #define NSX_TICKS(seconds) ((__u32)(((__u64)(seconds) * 1000000000ULL) >> NSX_TICK_SHIFT))
 
 /* The pinned names, below the directory of the instance. */
@@ -85,6 +87,7 @@ enum nsx_kind {
 #define NSX_T_FIN_OUT	0x04
 #define NSX_T_FIN_IN	0x08
 #define NSX_T_RST	0x10
+#define NSX_T_ASSURED	0x20	/* packets went both ways and out again: never evicted for a newer flow */
 
 /**
  * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the

@@ -5,15 +5,18 @@
  *
  *   dp_test NSXDP [WORD]    only rows whose name has WORD
  */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "dp.h"
@@ -25,6 +28,8 @@ static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 	NSX_VERDICTS(V)
 #undef V
 };
+
+#define RACES 5000
 
 static struct instance in;
 static int rows, failed;
@@ -86,6 +91,19 @@ static void instance_unmake(void)
 	must(sh("nsxdp down"), "nsxdp down");
 }
 
+/* The host listens on port 7777, at TCP and UDP. */
+static void host_listen(void)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
+
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(AF_INET, types[i], 0);
+
+		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)), "listen");
+	}
+}
+
 static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
 {
 	char path[PIN_PATH_MAX], name[32];
@@ -131,13 +149,13 @@ static int wanted_action(const char *verdict)
 /* The port (or echo identifier) of the host's side that the last packet with a '*' got. */
 static unsigned captured_port;
 
-static void capture_port(const uint8_t *frame)
+static unsigned sender_port(const uint8_t *frame)
 {
 	const uint8_t *l4 = frame + 14 + (frame[14] & 15) * 4;
 
 	if (frame[23] == 1)
 		l4 += 4;
-	captured_port = l4[0] << 8 | l4[1];
+	return l4[0] << 8 | l4[1];
 }
 
 /* Put the captured port in place of ":*", ":=", "id=*" and "id==". */
@@ -169,8 +187,12 @@ static int step_packet(const struct step *s)
 	must(table_counts(&in, after), "counters");
 	verdict = verdict_between(before, after, hook);
 	if (s->out && strchr(s->out, '*'))
-		capture_port(got);
+		captured_port = sender_port(got);
 	want_len = build(s->out ? s->out : s->in, want);
+	if (s->out && strchr(s->out, '*') && captured_port == sender_port(frame)) {
+		printf("# port %u is kept, which must not be\n", captured_port);
+		ok = 0;
+	}
 	if (strcmp(verdict, s->verdict)) {
 		printf("# verdict: got %s, want %s\n", verdict, s->verdict);
 		ok = 0;
@@ -221,6 +243,71 @@ static int step_flows(int want)
 	if (got != want)
 		printf("# flows: got %d, want %d\n", got, want);
 	return got == want;
+}
+
+/* One of two CPUs that send the same port from two namespaces at the same moment. */
+struct racer {
+	pthread_t thread;
+	const char *ns, *from, *eth;
+	int cpu;
+	unsigned port[RACES];
+};
+
+static pthread_barrier_t start_line;
+
+static void *race(void *arg)
+{
+	static __thread uint8_t frame[PKT_MAX], got[PKT_MAX];
+	struct racer *r = arg;
+	char words[256];
+	cpu_set_t set;
+	size_t len;
+
+	CPU_ZERO(&set);
+	CPU_SET(r->cpu, &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	for (int i = 0; i < RACES; i++) {
+		snprintf(words, sizeof(words), "udp %s:%d > 198.51.100.8:9 eth=%s", r->from, 10000 + i, r->eth);
+		len = pkt_build(words, frame);
+		pthread_barrier_wait(&start_line);
+		r->port[i] = hook_run(r->ns, frame, len, got, &len) == 7 ? sender_port(got) : 0;
+	}
+	return NULL;
+}
+
+/* Two CPUs never give one outside port to two endpoints. */
+static void race_run(void)
+{
+	static struct racer r[2] = {
+		{ .ns = "ns1", .from = "192.168.0.2", .eth = "192.168.0.2>host", .cpu = 0 },
+		{ .ns = "ns2", .from = "192.168.0.6", .eth = "192.168.0.6>host", .cpu = 1 },
+	};
+	static uint8_t used[65536];
+	int twice = 0, kept = 0, refused = 0, ok;
+
+	instance_make();
+	pthread_barrier_init(&start_line, NULL, 2);
+	for (int i = 0; i < 2; i++)
+		must(pthread_create(&r[i].thread, NULL, race, &r[i]), "thread");
+	for (int i = 0; i < 2; i++)
+		pthread_join(r[i].thread, NULL);
+	for (int i = 0; i < 2 * RACES; i++) {
+		unsigned port = r[i & 1].port[i / 2];
+
+		refused += !port;
+		twice += port && used[port]++ != 0;
+		kept += port == 10000u + i / 2;
+	}
+	if (refused)
+		sh("nsxdp status | grep drop- | sed 's/^/# /'");
+	instance_unmake();
+	/* The loser's random port is now and then one whose turn comes later, so not all of them are kept. */
+	ok = !twice && !refused && kept > RACES / 2;
+	if (!ok)
+		printf("# %d ports were given twice, %d flows refused, %d of %d ports kept\n", twice, refused, kept,
+		       RACES);
+	failed += !ok;
+	printf("%s %d - race: two CPUs never get one port\n", ok ? "ok" : "not ok", ++rows);
 }
 
 static void table_run(const char *group, const struct step *s, const char *word)
@@ -277,6 +364,7 @@ int main(int argc, char **argv)
 	setenv("PATH", path, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	world_make();
+	host_listen();
 	for (int helpers = 0; helpers < 2; helpers++) {
 		/* Once by direct writes, once by the checksum helpers of kernels before 6.2. */
 		if (helpers)
@@ -284,6 +372,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 			table_run(tables[i].name, tables[i].steps, word);
 	}
+	race_run();
 	free(binary);
 	printf("1..%d\n", rows);
 	return failed != 0;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The two ends of the closed loop: each sends a UDP packet back where it came from, with addresses and
+ * ports exchanged, so that a fixed number of packets circulates through the host and no userland
+ * takes part. One end (vary) gives every packet the next flow's number on its own side first.
+ * Also here: the bare redirects that no datapath between veths can beat.
+ */
+#include "defs.h"
+#include "csum.h"
+
+const volatile __u32 vary;		/* this end chooses the flow */
+const volatile __u32 flows = 1;		/* that many flows in turn; 0: a new one with every packet */
+const volatile __u32 port_base = 10000;	/* the flow's port is port_base + number % PORTS ... */
+const volatile __u32 vary_addr;		/* ... and its address vary_addr + number / PORTS (host byte order; 0: kept) */
+const volatile __u32 vary_remote;	/* the address that varies is the other end's */
+const volatile __u32 out_ifindex;	/* of the bare redirects */
+const volatile __u32 peer;		/* bare TC redirect into a namespace */
+#define PORTS 20000
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} packets SEC(".maps");
+
+static __always_inline int reflect(void *data, void *end)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct udphdr *uh = (void *)(ip + 1);
+	__u32 zero = 0, number, delta = 0;
+	__u8 mac[ETH_ALEN];
+	__u64 *count;
+	__be32 addr, to;
+	__be16 port;
+
+	if ((void *)(uh + 1) > end || eth->h_proto != ETH_P_IP || ip->protocol != 17 || ip->ihl != 5)
+		return -1;
+	count = bpf_map_lookup_elem(&packets, &zero);
+	if (!count)
+		return -1;
+	mac_copy(mac, eth->h_dest);
+	mac_copy(eth->h_dest, eth->h_source);
+	mac_copy(eth->h_source, mac);
+	addr = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = addr;
+	port = uh->source;
+	uh->source = uh->dest;
+	uh->dest = port;
+	number = *count * 2 + (bpf_get_smp_processor_id() & 1);
+	*count += 1;
+	if (ip->ttl != 64) {
+		delta = csum_delta16(ip->ttl, 64);
+		ip->ttl = 64;
+		ip->check = csum_apply(ip->check, delta);
+	}
+	if (!vary)
+		return 0;
+	if (flows)
+		number %= flows;
+	to = bpf_htons(port_base + number % PORTS);
+	delta = csum_delta16(uh->source, to);
+	uh->source = to;
+	if (vary_addr) {
+		to = bpf_htonl(vary_addr + number / PORTS);
+		addr = vary_remote ? ip->daddr : ip->saddr;
+		if (vary_remote)
+			ip->daddr = to;
+		else
+			ip->saddr = to;
+		ip->check = csum_apply(ip->check, csum_delta32(addr, to));
+		uh->check = csum_apply(uh->check, (__u64)delta + csum_delta32(addr, to));
+	} else {
+		uh->check = csum_apply(uh->check, delta);
+	}
+	return 0;
+}
+
+SEC("tc")
+int tc_reflect(struct __sk_buff *skb)
+{
+	if (skb->protocol != ETH_P_IP || bpf_skb_pull_data(skb, 42) < 0)
+		return TC_ACT_UNSPEC;
+	if (reflect((void *)(long)skb->data, (void *)(long)skb->data_end) < 0)
+		return TC_ACT_UNSPEC;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+SEC("xdp")
+int xdp_reflect(struct xdp_md *ctx)
+{
+	if (reflect((void *)(long)ctx->data, (void *)(long)ctx->data_end) < 0)
+		return XDP_PASS;
+	return XDP_TX;
+}
+
+static __always_inline bool is_udp(void *data, void *end)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+
+	return (void *)(ip + 1) <= end && eth->h_proto == ETH_P_IP && ip->protocol == 17;
+}
+
+SEC("tc")
+int tc_bare(struct __sk_buff *skb)
+{
+	if (!is_udp((void *)(long)skb->data, (void *)(long)skb->data_end))
+		return TC_ACT_UNSPEC;
+	return peer ? bpf_redirect_peer(out_ifindex, 0) : bpf_redirect(out_ifindex, 0);
+}
+
+SEC("xdp")
+int xdp_bare(struct xdp_md *ctx)
+{
+	if (!is_udp((void *)(long)ctx->data, (void *)(long)ctx->data_end))
+		return XDP_PASS;
+	return bpf_redirect(out_ifindex, 0);
+}
+
+char LICENSE[] SEC("license") = "GPL";
