@@ -19,12 +19,12 @@ const volatile bool force_csum_helpers;
 
 static __always_inline void *ctx_data(CTX *ctx)
 {
-	return (void *)(long)ctx->data;
+	return ctx_pointer(ctx, data);
 }
 
 static __always_inline void *ctx_data_end(CTX *ctx)
 {
-	return (void *)(long)ctx->data_end;
+	return ctx_pointer(ctx, data_end);
 }
 
 static __always_inline __u32 ctx_ifindex(CTX *ctx)

@@ -71,6 +71,18 @@ struct xlat {
 	__u8 pad;
 };
 
+/*
+ * Load a packet pointer from the context. In C, LLVM may copy the 32-bit field through a 32-bit register
+ * when it needs it twice, which the verifier takes for a number.
+ */
+#define ctx_pointer(ctx, field) ({							\
+	void *pointer_;									\
+	asm volatile("%0 = *(u32 *)(%1 + %2)"						\
+		     : "=r"(pointer_)							\
+		     : "r"(ctx), "i"(__builtin_offsetof(typeof(*(ctx)), field)));	\
+	pointer_;									\
+})
+
 static __always_inline bool addr_eq(const struct nsx_addr *a, const struct nsx_addr *b)
 {
 	return a->d[0] == b->d[0] && a->d[1] == b->d[1];

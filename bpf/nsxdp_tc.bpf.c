@@ -7,37 +7,15 @@
 #include "maps.h"
 #include "ctx_skb.h"
 #include "parse.h"
+#include "scope.h"
 #include "flow.h"
 #include "portmap.h"
 #include "snat.h"
+#include "snat_new.h"
 #include "rewrite.h"
 #include "ttl.h"
 #include "redirect.h"
 #include "exit.h"
-
-/* Index of one of the host's own addresses in nsx_conf.own, or -1. */
-static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
-{
-	__u32 *index;
-
-	if (addr_eq(addr, &conf->own[0]))
-		return 0;
-	if (conf->own_count < 2)
-		return -1;
-	index = bpf_map_lookup_elem(&nsx_own, addr);
-	return index ? (int)*index : -1;
-}
-
-static __always_inline bool in_pool(const struct nsx_conf *conf, const struct nsx_addr *a)
-{
-	return (a->d[0] & conf->pool_mask.d[0]) == conf->pool.d[0] &&
-	       (a->d[1] & conf->pool_mask.d[1]) == conf->pool.d[1];
-}
-
-static __always_inline bool is_multicast(__be32 v4)
-{
-	return (v4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || v4 == 0xffffffff;
-}
 
 /* Translate and send: the common end of both programs. */
 static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
@@ -122,33 +100,6 @@ static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struc
 	return return_note(p, x, own, ctx_ifindex(ctx));
 }
 
-/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
-static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-					 struct xlat *x)
-{
-	struct nsx_back_key k = {
-		.ifindex = ctx_ifindex(ctx),
-		.inside_port = p->sport,
-		.proto = p->proto,
-	};
-	const struct nsx_back *back = bpf_map_lookup_elem(&nsx_back, &k);
-
-	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
-		return NSX_DROP_NO_FLOW;
-	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
-		__u32 now = now_tick();
-		struct nsx_slot *s = return_find(p, conf, now);
-
-		if (s)
-			return return_out(p, conf, s, now, x);
-	}
-	x->addr = conf->own[0];
-	x->port = back->outside_port;
-	x->side = SIDE_SRC;
-	x->verdict = NSX_PUBLISHED_OUT;
-	return NSX_CONTINUE;
-}
-
 static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
 {
 	return p->saddr != veth->addr.w[3] || !mac_eq(p->mac, veth->mac);
@@ -181,6 +132,7 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->ns_id = veth->id;
+	p->veth_flags = veth->flags;
 	if (addr_eq(&remote, &veth->gw))
 		return NSX_PASS_GATEWAY;
 	if (own >= 0)

@@ -30,8 +30,8 @@ struct pkt {
 	__be32 saddr;		/* as in the outer header */
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
-	__u16 pad;
-	__u32 ns_id;		/* nsx_ns.id of the sender, once its veth was looked up */
+	__u16 veth_flags;	/* NSX_V_* and nsx_ns.id of the sender, once its veth was looked up */
+	__u32 ns_id;
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */

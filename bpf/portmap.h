@@ -137,4 +137,31 @@ static __always_inline int return_out(const struct pkt *p, const struct nsx_conf
 	return NSX_CONTINUE;
 }
 
+/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
+static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+					 struct xlat *x)
+{
+	struct nsx_back_key k = {
+		.ifindex = ctx_ifindex(ctx),
+		.inside_port = p->sport,
+		.proto = p->proto,
+	};
+	const struct nsx_back *back = bpf_map_lookup_elem(&nsx_back, &k);
+
+	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
+		return NSX_DROP_NO_FLOW;
+	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
+		__u32 now = now_tick();
+		struct nsx_slot *s = return_find(p, conf, now);
+
+		if (s)
+			return return_out(p, conf, s, now, x);
+	}
+	x->addr = conf->own[0];
+	x->port = back->outside_port;
+	x->side = SIDE_SRC;
+	x->verdict = NSX_PUBLISHED_OUT;
+	return NSX_CONTINUE;
+}
+
 #endif

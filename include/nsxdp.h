@@ -79,6 +79,7 @@ enum nsx_kind {
 /* nsx_slot.flags */
 #define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has further remotes in the session table */
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
+#define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
 #define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
 
 /* nsx_slot.tcp: what was seen of a flow. For UDP and ICMP only NSX_T_IN counts. */
@@ -159,10 +160,11 @@ struct nsx_veth {
 	struct nsx_addr addr;	/* the namespace's address: the only source that may appear */
 	struct nsx_addr gw;	/* the host's address on this link */
 	__u8 mac[6];		/* the namespace's MAC */
-	__u16 pad;
+	__u16 flags;		/* NSX_V_* */
 	__u32 id;		/* nsx_ns.id */
-	__u32 pad2;
+	__u32 pad;
 };
+#define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 
 /* nsx_ns.state */
 enum nsx_ns_state {
@@ -174,6 +176,8 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_NETNS	0x01
 #define NSX_NS_MADE_VETH	0x02
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
+/* nsx_ns.flags: how its packets go */
+#define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
 
 /** struct nsx_ns - a managed namespace; key: its name, NUL-padded to NSX_NAME_LEN */
 struct nsx_ns {
@@ -218,6 +222,9 @@ enum nsx_timeout {
  * @timeout: ticks, by enum nsx_timeout
  * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
+ * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
+ * @mode: enum nsx_mode
+ * @mode_reason: why, in words
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
  */
 struct nsx_conf {
@@ -234,9 +241,20 @@ struct nsx_conf {
 	__u32 next_id;
 	__u32 flags;
 	__u64 hash_seed;
+	__u32 mtu;
 	__u8 pool_len;		/* IPv4 bits */
-	__u8 pad[3];
+	__u8 mode;		/* enum nsx_mode */
+	__u8 pad[2];
 	char uplink_name[16];
+	char mode_reason[128];
+};
+
+/* nsx_conf.mode: what runs on the uplink besides the programs at TC */
+enum nsx_mode {
+	NSX_MODE_TC,
+	NSX_MODE_XDP,
+	NSX_MODE_XDP_GENERIC,
+	NSX_MODE_AUTO,		/* wanted only */
 };
 
 #define NSX_INLINE static inline __attribute__((always_inline))

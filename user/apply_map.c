@@ -113,6 +113,7 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 	map.proto = c->proto;
 	map.ifindex = ns.ifindex;
 	map.id = ns.id;
+	map.flags = ns.flags & NSX_NS_XDP ? NSX_F_XDP : 0;
 	memcpy(map.mac, ns.mac, sizeof(map.mac));
 
 	if (is_map(s))

@@ -18,6 +18,7 @@
 #include "datapath.h"
 #include "link.h"
 #include "netns.h"
+#include "offload.h"
 #include "resolv.h"
 
 #define NS_IF "eth0"
@@ -84,15 +85,45 @@ static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
 	return err;
 }
 
+/* Prepare both ends of a link for XDP on the host's, or undo that. f may be NULL. */
+static int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail *f)
+{
+	struct fail ignored;
+	char path[64];
+	int err = netns_enter(s->fd);
+
+	if (!f)
+		f = &ignored;
+	if (!err)
+		err = offload_set_xdp(ns->ns_if, on);
+	if (netns_enter(s->self) && !err)
+		err = -EIO;
+	if (err)
+		return fail_errno(f, err, "cannot set the offloads of %s inside", ns->ns_if);
+	/* The kernel answers XDP's question for the next hop only where the device asked from forwards. */
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", ns->host_if);
+	err = netns_sysctl_write(path, on ? "1" : "0");
+	return err ? fail_errno(f, err, "cannot set %s", path) : 0;
+}
+
 /* Let the datapath know the veth, before a packet can come from it. */
 static int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 {
-	struct nsx_veth veth = { .addr = ns->addr, .gw = ns->gw, .id = ns->id };
+	struct nsx_veth veth = {
+		.addr = ns->addr,
+		.gw = ns->gw,
+		.id = ns->id,
+		.flags = ns->flags & NSX_NS_XDP ? NSX_V_XDP : 0,
+	};
+	int err;
 
 	memcpy(veth.mac, ns->mac, sizeof(veth.mac));
 	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
-	return datapath_attach_ns(&in->dir, ns->ifindex, f);
+	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
+	if (!err && (ns->flags & NSX_NS_XDP))
+		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
+	return err;
 }
 
 static int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)
@@ -157,6 +188,8 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 	err = sides_open(&s, c->name, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH))
 		err = veth_make(in, &s, ns, f);
+	if (!err && (ns->flags & NSX_NS_XDP))
+		err = veth_set_xdp(&s, ns, true, f);
 	if (!err)
 		err = veth_register(in, ns, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
@@ -267,6 +300,11 @@ static int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns
 
 	if ((ns->flags & NSX_NS_MADE_VETH) && if_nametoindex(ns->host_if))
 		return fail(f, -EEXIST, "an interface %s exists already", ns->host_if);
+	if (c->xdp && in->conf->mode == NSX_MODE_TC)
+		return fail(f, -ENOTSUP, "--datapath xdp needs XDP on the uplink (nsxdp up --mode xdp); it is tc: %s",
+			    in->conf->mode_reason);
+	if (c->xdp)
+		ns->flags |= NSX_NS_XDP;
 	if (!resolv_exists(c->name))
 		ns->flags |= NSX_NS_MADE_RESOLV;
 	ns->state = NSX_NS_MAKING;
@@ -295,6 +333,7 @@ static int ns_existing(struct instance *in, const struct ns_conf *c, struct fail
 {
 	char addr[ADDR_STRLEN];
 	struct nsx_ns old;
+	bool xdp;
 
 	if (table_ns_get(in, c->name, &old))
 		return 0;
@@ -306,6 +345,9 @@ static int ns_existing(struct instance *in, const struct ns_conf *c, struct fail
 	}
 	if (c->has_addr && (memcmp(&c->addr, &old.addr, sizeof(old.addr)) || c->prefix_len != old.prefix_len))
 		return fail(f, -EEXIST, "exists with address %s/%u", format_addr(&old.addr, addr), old.prefix_len);
+	xdp = old.flags & NSX_NS_XDP;
+	if (c->has_datapath && c->xdp != xdp)
+		return fail(f, -EEXIST, "exists with datapath %s", xdp ? "xdp" : "tc");
 	return 1;
 }
 
@@ -429,6 +471,14 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 	if (ns->ifindex) {
 		datapath_detach_ns(&in->dir, ns->ifindex);
 		bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex);
+	}
+	if ((ns->flags & NSX_NS_XDP) && (keep || !(ns->flags & NSX_NS_MADE_VETH))) {
+		struct sides s = { .self = -1, .fd = -1 };
+		struct fail ignored;
+
+		if (sides_open(&s, name, &ignored) == 0)
+			veth_set_xdp(&s, ns, false, NULL);
+		sides_close(&s);
 	}
 	if (!keep && (ns->flags & NSX_NS_MADE_VETH) && nl_open(&nl) == 0) {
 		if (link_get(&nl, ns->host_if, 0, &link) == 0 && strcmp(link.kind, "veth") == 0 &&

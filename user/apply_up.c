@@ -124,6 +124,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->pool_mask.w[3] = htonl(mask_v4(c->pool_len));
 	conf->pool_len = c->pool_len;
 	conf->uplink = link->ifindex;
+	conf->mtu = link->mtu;
 	memcpy(conf->uplink_name, link->name, sizeof(conf->uplink_name));
 	conf->next_id = 1;
 	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0)
@@ -139,6 +140,44 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	return read_ports(conf, f);
 }
 
+static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reason)
+{
+	conf->mode = mode;
+	snprintf(conf->mode_reason, sizeof(conf->mode_reason), "%s", reason);
+}
+
+/*
+ * The fast path on the uplink, where it is wanted and possible. TC does all the work without it, so a
+ * driver that refuses is no failure, but the user learns what to change.
+ */
+static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const struct link_info *link,
+			struct nsx_conf *conf)
+{
+	bool generic = c->mode == NSX_MODE_XDP_GENERIC;
+	char reason[sizeof(conf->mode_reason)];
+	struct fail f;
+
+	if (c->mode == NSX_MODE_TC) {
+		set_mode(conf, NSX_MODE_TC, "as asked for");
+		return;
+	}
+	if (c->mode == NSX_MODE_AUTO && link->kind[0]) {
+		snprintf(reason, sizeof(reason), "%s is a virtual device (%s), where XDP makes bulk traffic slower",
+			 link->name, link->kind);
+		set_mode(conf, NSX_MODE_TC, reason);
+		return;
+	}
+	if (datapath_load_xdp(d, &f) == 0 && datapath_attach_uplink_xdp(d, link->ifindex, generic, &f) == 0) {
+		set_mode(conf, generic ? NSX_MODE_XDP_GENERIC : NSX_MODE_XDP,
+			 c->mode == NSX_MODE_AUTO ? "the driver has native XDP" : "as asked for");
+		return;
+	}
+	snprintf(reason, sizeof(reason), "%.80s%s", f.text,
+		 link->mtu > 3498 ? "; an MTU of 3498 or less may help" : "; does the driver have native XDP?");
+	set_mode(conf, NSX_MODE_TC, reason);
+	note("up: mode tc: %s", reason);
+}
+
 /* Is what runs what is wanted? */
 static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
@@ -152,6 +191,9 @@ static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fa
 		 (memcmp(&in.conf->pool, &c->pool, sizeof(c->pool)) || in.conf->pool_len != c->pool_len))
 		err = fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
 			   format_addr(&in.conf->pool, pool), in.conf->pool_len);
+	else if (!err && c->has_mode && c->mode != NSX_MODE_AUTO && c->mode != in.conf->mode)
+		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first", config_mode_name(in.conf->mode),
+			   in.conf->mode_reason);
 	instance_close(&in);
 	return err;
 }
@@ -177,6 +219,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	}
 	if (!err) {
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
+		choose_mode(d, c, link, in.conf);
 		err = datapath_attach_uplink(d, link->ifindex, f);
 	}
 	if (err && made_run)

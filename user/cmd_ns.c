@@ -68,7 +68,8 @@ int cmd_ns_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
 		{ "name", "NAME" },	{ "address", "ADDRESS" }, { "gateway", "GATEWAY" },
-		{ "host_if", "VETH" },	{ "netns", "NETNS" },	  { "state", "STATE" }, {},
+		{ "host_if", "VETH" },	{ "datapath", "DATAPATH" }, { "netns", "NETNS" },
+		{ "state", "STATE" },	{},
 	};
 	struct instance in;
 	json_t *rows;

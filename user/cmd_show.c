@@ -34,6 +34,8 @@ static void print_status(const json_t *s)
 	       json_is_true(json_object_get(s, "uplink_present")) ? "" : " (gone)");
 	json_array_foreach(own, i, addr)
 		printf("%s%s", i ? ", " : ", ", json_string_value(addr));
+	printf("\nmode        %s: %s", json_string_value(json_object_get(s, "mode")),
+	       json_string_value(json_object_get(s, "mode_reason")));
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
 	printf("masquerade  ports %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT "\n",
 	       json_integer_value(json_array_get(ports, 0)), json_integer_value(json_array_get(ports, 1)));

@@ -18,6 +18,19 @@ const unsigned int config_timeouts[NSX_TIMEOUTS] = {
 	[NSX_TO_ICMP] = 60,			/* RFC 5508 REQ-1: 60 s or more */
 };
 
+static const char *const mode_names[] = {
+	[NSX_MODE_TC] = "tc",
+	[NSX_MODE_XDP] = "xdp",
+	[NSX_MODE_XDP_GENERIC] = "xdp-generic",
+	[NSX_MODE_AUTO] = "auto",
+};
+#define MODES (sizeof(mode_names) / sizeof(mode_names[0]))
+
+const char *config_mode_name(__u8 mode)
+{
+	return mode < MODES ? mode_names[mode] : "?";
+}
+
 /* The word after an option; NULL (with the reason) where there is none. */
 static const char *option_value(int argc, char **argv, int *i, struct fail *f)
 {
@@ -30,7 +43,7 @@ static const char *option_value(int argc, char **argv, int *i, struct fail *f)
 
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 {
-	struct up_conf c = {};
+	struct up_conf c = { .mode = NSX_MODE_AUTO };
 	const char *value;
 
 	parse_prefix(DEFAULT_POOL, &c.pool, &c.pool_len);
@@ -54,6 +67,15 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			if (addr_v4(&c.pool) & ~mask_v4(c.pool_len))
 				return fail(f, -EINVAL, "--pool %s: host bits are set", value);
 			c.has_pool = true;
+		} else if (strcmp(argv[i], "--mode") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			for (c.mode = 0; c.mode < MODES && strcmp(value, mode_names[c.mode]); c.mode++)
+				;
+			if (c.mode == MODES)
+				return fail(f, -EINVAL, "--mode %s: the mode is auto, tc, xdp or xdp-generic", value);
+			c.has_mode = true;
 		} else {
 			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
 		}
@@ -101,6 +123,14 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 				return fail(f, -EINVAL, "--dns %s: resolv.conf takes %d", value, DNS_MAX);
 			if (parse_addr(value, &c.dns[c.dns_count++]))
 				return fail(f, -EINVAL, "--dns %s: not an IPv4 address", value);
+		} else if (strcmp(argv[i], "--datapath") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (strcmp(value, "xdp") && strcmp(value, "tc"))
+				return fail(f, -EINVAL, "--datapath %s: the datapath is tc or xdp", value);
+			c.xdp = strcmp(value, "xdp") == 0;
+			c.has_datapath = true;
 		} else if (argv[i][0] == '-' || c.name[0]) {
 			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
 		} else if ((err = parse_name(argv[i], c.name)) != 0) {

@@ -20,6 +20,8 @@ struct up_conf {
 	struct nsx_addr pool;	/* the network's address: host bits are 0 */
 	__u8 pool_len;
 	bool has_pool;		/* given, not the default */
+	__u8 mode;		/* enum nsx_mode */
+	bool has_mode;
 };
 
 /** struct ns_conf - a namespace */
@@ -28,6 +30,8 @@ struct ns_conf {
 	struct nsx_addr addr;
 	__u8 prefix_len;
 	bool has_addr;		/* else the next free block of the pool is taken */
+	bool xdp;		/* its packets take the XDP path */
+	bool has_datapath;	/* xdp was given */
 	struct nsx_addr dns[DNS_MAX];
 	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
 };
@@ -43,6 +47,9 @@ struct map_conf {
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f);
 int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f);
 int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f);
+
+/* "tc", "xdp", "xdp-generic", "auto". */
+const char *config_mode_name(__u8 mode);
 
 /* "6000/tcp", the way a published port is named in messages. */
 const char *config_port_name(__u8 proto, __u16 port, char buf[ADDR_STRLEN]);

@@ -3,18 +3,18 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "datapath.h"
 #include "nsxdp_tc.skel.h"
+#include "nsxdp_xdp.skel.h"
 #include "tables.h"
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
 #define ATTACH_TCX_INGRESS 46
-
-#define LINK_UPLINK "link_uplink"
 
 /* libbpf's own words only help those who debug the loading. */
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
@@ -57,18 +57,68 @@ out:
 	return err;
 }
 
-static int attach(const struct pin_dir *d, const char *prog_name, int ifindex, const char *link_name, struct fail *f)
+/* Let an object use the maps that are pinned. Those of its own are new. */
+static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
 {
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		int fd = bpf_map__is_internal(map) ? -1 : bpf_obj_get(pin_path(d, bpf_map__name(map), path)), err;
+
+		if (fd < 0)
+			continue;
+		err = bpf_map__reuse_fd(map, fd);
+		close(fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
+{
+	struct nsxdp_xdp_bpf *skel = nsxdp_xdp_bpf__open();
+	char path[PIN_PATH_MAX];
+	int err;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_xdp_bpf__load(skel);
+	if (err)
+		fail_errno(f, err, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
+	else if (bpf_obj_pin(bpf_program__fd(skel->progs.xdp_from_uplink), pin_path(d, "xdp_from_uplink", path)) ||
+		 bpf_obj_pin(bpf_program__fd(skel->progs.xdp_from_ns), pin_path(d, "xdp_from_ns", path)))
+		err = fail_errno(f, -errno, "cannot pin %s", path);
+	nsxdp_xdp_bpf__destroy(skel);
+	return err;
+}
+
+/* Where and how a program is attached. */
+struct hook {
+	const char *prog;
+	const char *link;
+	int ifindex;
+	enum bpf_attach_type type;
+	__u32 flags;	/* XDP_FLAGS_* */
+};
+
+static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = h->flags);
 	char path[PIN_PATH_MAX];
 	int prog, link, err = 0;
 
-	prog = bpf_obj_get(pin_path(d, prog_name, path));
+	prog = bpf_obj_get(pin_path(d, h->prog, path));
 	if (prog < 0)
 		return fail_errno(f, -errno, "cannot open %s", path);
-	link = bpf_link_create(prog, ifindex, ATTACH_TCX_INGRESS, NULL);
+	link = bpf_link_create(prog, h->ifindex, h->type, &opts);
 	if (link < 0)
-		err = fail_errno(f, -errno, "cannot attach to interface %d (tcx needs kernel 6.6)", ifindex);
-	else if (bpf_obj_pin(link, pin_path(d, link_name, path)))
+		err = fail_errno(f, -errno, "cannot attach %s%s", h->prog,
+				 h->type == BPF_XDP ? "" : " (tcx needs kernel 6.6)");
+	else if (bpf_obj_pin(link, pin_path(d, h->link, path)))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 	if (link >= 0)
 		close(link);
@@ -78,27 +128,49 @@ static int attach(const struct pin_dir *d, const char *prog_name, int ifindex, c
 
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	return attach(d, "tc_from_uplink", ifindex, LINK_UPLINK, f);
+	const struct hook h = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
+
+	return attach(d, &h, f);
 }
 
-static const char *ns_link_name(int ifindex, char buf[32])
+int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f)
 {
-	snprintf(buf, 32, "link_%d", ifindex);
+	const struct hook h = { "xdp_from_uplink", "xdp_uplink", ifindex, BPF_XDP,
+				generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
+
+	return attach(d, &h, f);
+}
+
+static const char *ns_link_name(const char *hook, int ifindex, char buf[32])
+{
+	snprintf(buf, 32, "%s_%d", hook, ifindex);
 	return buf;
+}
+
+static int attach_ns(const struct pin_dir *d, struct hook h, const char *hook_name, struct fail *f)
+{
+	char name[32], path[PIN_PATH_MAX];
+
+	h.link = ns_link_name(hook_name, h.ifindex, name);
+	if (access(pin_path(d, h.link, path), F_OK) == 0)
+		return 0;
+	return attach(d, &h, f);
 }
 
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	char name[32], path[PIN_PATH_MAX];
+	return attach_ns(d, (struct hook){ "tc_from_ns", NULL, ifindex, ATTACH_TCX_INGRESS, 0 }, "link", f);
+}
 
-	if (access(pin_path(d, ns_link_name(ifindex, name), path), F_OK) == 0)
-		return 0;
-	return attach(d, "tc_from_ns", ifindex, name, f);
+int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
+{
+	return attach_ns(d, (struct hook){ "xdp_from_ns", NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
 }
 
 void datapath_detach_ns(const struct pin_dir *d, int ifindex)
 {
 	char name[32], path[PIN_PATH_MAX];
 
-	unlink(pin_path(d, ns_link_name(ifindex, name), path));
+	unlink(pin_path(d, ns_link_name("xdp", ifindex, name), path));
+	unlink(pin_path(d, ns_link_name("link", ifindex, name), path));
 }

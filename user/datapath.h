@@ -6,19 +6,28 @@
 #ifndef NSXDP_DATAPATH_H
 #define NSXDP_DATAPATH_H
 
+#include <stdbool.h>
+
 #include "fail.h"
 #include "pin.h"
 
-/* Load the programs, and pin them and the maps in the (empty) directory. Takes some 70 ms for the kernel's BTF. */
+/* Load the programs at TC, and pin them and the maps in the (empty) directory. Takes some 70 ms for the kernel's BTF. */
 int datapath_load(const struct pin_dir *d, struct fail *f);
+
+/* Load the programs at XDP on the same maps, and pin them. */
+int datapath_load_xdp(const struct pin_dir *d, struct fail *f);
+
+/* Attach the pinned xdp_from_uplink, in native or generic mode, and pin the link as "xdp_uplink". */
+int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f);
 
 /* Attach the pinned from_uplink program and pin the link as "link_uplink". */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f);
 
 /* The same for a host-side veth, pinned by its ifindex; one that is attached already is left as it is. */
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
+int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f);
 
-/* Harmless where nothing is attached. */
+/* At both hooks. Harmless where nothing is attached. */
 void datapath_detach_ns(const struct pin_dir *d, int ifindex);
 
 #endif

@@ -13,15 +13,15 @@
 bool json_output;
 
 static const struct cmd commands[] = {
-	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN]",
+	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic]",
 	  "Attach the datapath to the uplink DEV. Namespaces get their addresses from the pool\n"
-	  "(192.168.0.0/16)." },
+	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto)." },
 	{ "down", NULL, cmd_down, "[--keep-ns]",
 	  "Take everything away again: ports, namespaces, programs. --keep-ns leaves the namespaces\n"
 	  "and their veths." },
-	{ "ns", "add", cmd_ns_add, "NAME [--addr ADDR/LEN] [--dns ADDR]...",
+	{ "ns", "add", cmd_ns_add, "NAME [--addr ADDR/LEN] [--datapath tc|xdp] [--dns ADDR]...",
 	  "Make a namespace with its veth, addresses, default route and resolv.conf." },
-	{ "ns", "adopt", cmd_ns_adopt, "NAME [--addr ADDR/LEN]",
+	{ "ns", "adopt", cmd_ns_adopt, "NAME [--addr ADDR/LEN] [--datapath tc|xdp]",
 	  "Take over a namespace that was made by ip netns, with the veth that it has or a new one." },
 	{ "ns", "del", cmd_ns_del, "NAME [--force]",
 	  "Remove a namespace. --force removes the ports that are published to it too." },

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "netns.h"
 #include "output.h"
 #include "state.h"
-#include "parse.h"
 
 static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 #define V(id, name, sentence) name,
@@ -133,9 +133,10 @@ json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struc
 
 	(void)in;
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix, "gateway",
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix, "gateway",
 			 addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
-			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "state",
+			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "datapath",
+			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "state",
 			 ns_state(name, ns));
 }
 
@@ -179,8 +180,9 @@ json_t *state_status(struct instance *in)
 	for (__u32 i = 0; i < in->conf->own_count; i++)
 		json_array_append_new(own, addr_json(&in->conf->own[i]));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
-			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "addresses", own,
+	status = json_pack("{s:s, s:b, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
+			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "mode",
+			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "addresses", own,
 			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "namespaces",
 			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
 			   (int)json_array_size(flows), "verdicts", counts_json(in));

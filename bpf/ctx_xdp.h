@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The same verbs as in ctx_skb.h for XDP: the packet is one frame from the wire, linear, with its
+ * checksums complete. (A frame that a veth made of an skb may not be: namespaces whose packets come
+ * this way compute their checksums themselves, see user/offload.c.)
+ */
+#ifndef NSXDP_CTX_XDP_H
+#define NSXDP_CTX_XDP_H
+
+#include "defs.h"
+#include "csum.h"
+
+#define CTX struct xdp_md
+
+static __always_inline void *ctx_data(CTX *ctx)
+{
+	return ctx_pointer(ctx, data);
+}
+
+static __always_inline void *ctx_data_end(CTX *ctx)
+{
+	return ctx_pointer(ctx, data_end);
+}
+
+static __always_inline __u32 ctx_ifindex(CTX *ctx)
+{
+	return ctx->ingress_ifindex;
+}
+
+static __always_inline __u32 ctx_len(CTX *ctx)
+{
+	return ctx->data_end - ctx->data;
+}
+
+/* The tag is still in the frame, whose type is then not IPv4. */
+static __always_inline bool ctx_has_vlan(CTX *ctx)
+{
+	return false;
+}
+
+static __always_inline int ctx_pull(CTX *ctx, __u32 len)
+{
+	return -1;
+}
+
+static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta, bool udp)
+{
+	__sum16 *field = ctx_data(ctx) + off;
+
+	if ((void *)(field + 1) > ctx_data_end(ctx))
+		return -1;
+	if (udp && *field == 0)
+		return 0;
+	*field = csum_apply(*field, (__u64)addr_delta + port_delta);
+	if (udp && *field == 0)
+		*field = 0xffff;
+	return 0;
+}
+
+#endif

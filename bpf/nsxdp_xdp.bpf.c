@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fast path at XDP: xdp_from_uplink on the uplink, xdp_from_ns on the host end of a namespace's veth.
+ * They finish what one look-up answers, a published port or a masqueraded flow that exists, in both
+ * directions, and pass everything else, unchanged, to the programs at TC, which are complete.
+ */
+#include "defs.h"
+#include "maps.h"
+#include "ctx_xdp.h"
+#include "parse.h"
+#include "scope.h"
+#include "flow.h"
+#include "portmap.h"
+#include "snat.h"
+#include "hop.h"
+#include "rewrite.h"
+#include "count.h"
+
+static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
+
+/* Not for this path: an ICMP error, a fragment, something without ports, or what only the stack can answer. */
+static __always_inline bool is_uncommon(const struct pkt *p)
+{
+	return p->proto >= NSX_PROTOS || p->icmp_error || p->ttl <= 1;
+}
+
+/* Write, count and send; from here on the packet is ours. */
+static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt *p, const struct xlat *x,
+				  const __u8 *dmac, const __u8 *smac, __u32 ifindex)
+{
+	struct ethhdr *eth;
+
+	if (rewrite_pkt(ctx, p, x) != NSX_CONTINUE)
+		goto error;
+	eth = ctx_data(ctx);
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		goto error;
+	mac_copy(eth->h_dest, dmac);
+	mac_copy(eth->h_source, smac);
+	count_verdict(hook, x->verdict, ctx_len(ctx));
+	return bpf_redirect(ifindex, 0);
+error:
+	count_verdict(hook, NSX_DROP_ERROR, ctx_len(ctx));
+	return XDP_DROP;
+}
+
+SEC("xdp")
+int xdp_from_uplink(struct xdp_md *ctx)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct xlat x = {};
+	struct pkt p = {};
+	struct nsx_slot *s;
+	__u32 state;
+	int v = NSX_PASS_HOST;
+
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p) || !addr_eq(&p.dst, &conf->own[0]))
+		return XDP_PASS;
+	s = port_slot(p.proto & 3, p.dport);
+	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
+		return XDP_PASS;
+	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) == NSX_MAP)
+		v = portmap_in(&p, s, state, 0, &x);
+	else if (NSX_KIND(state) == NSX_FLOW)
+		v = snat_in(&p, conf, s, state, 0, &x);
+	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
+		return XDP_PASS;
+	return finish(ctx, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
+}
+
+SEC("xdp")
+int xdp_from_ns(struct xdp_md *ctx)
+{
+	const struct nsx_conf *conf = conf_get();
+	const struct hop *hop;
+	struct xlat x = {};
+	struct pkt p = {};
+	struct nsx_slot *s;
+	int v;
+
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p))
+		return XDP_PASS;
+	s = port_slot(p.proto & 3, p.sport);
+	if (!s)
+		return XDP_PASS;
+	v = snat_established(ctx, &p, conf, s, &x);
+	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP && !in_pool(conf, &p.dst) && own_index(conf, &p.dst) < 0 &&
+	    !is_multicast(p.daddr))
+		v = published_out(ctx, &p, conf, &x);
+	if (v != NSX_CONTINUE || x.to_ns || ctx_len(ctx) > conf->mtu + ETH_HLEN)
+		return XDP_PASS;
+	hop = hop_find(ctx, &p.dst);
+	if (!hop)
+		return XDP_PASS;
+	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);
+}
+
+char LICENSE[] SEC("license") = "GPL";

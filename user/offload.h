@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Offloads of a namespace's end of its link, by ethtool's ioctl in the caller's network namespace. */
+#ifndef NSXDP_OFFLOAD_H
+#define NSXDP_OFFLOAD_H
+
+#include <stdbool.h>
+
+/*
+ * Prepare an interface for a host end that runs XDP, or undo that. XDP frames lose what an skb knows of
+ * its checksum, so checksums are computed and segments made before they leave (tx checksum and TSO off);
+ * frames that XDP sends here are only received by a veth that polls, which GRO makes it do.
+ * Returns 0 or a negative errno.
+ */
+int offload_set_xdp(const char *ifname, bool on);
+
+#endif
