@@ -5,10 +5,9 @@
 
 #include "defs.h"
 
-/* Sum of one's complements, folded to 16 bits. */
+/* A sum of a few 32-bit words (below 2^40), folded to 16 bits. */
 static __always_inline __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);

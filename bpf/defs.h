@@ -103,9 +103,13 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 
 static __always_inline void addr_from_v4(struct nsx_addr *a, __be32 v4)
 {
+	/* One store: a later load of the whole word would wait for two. */
 	a->d[0] = 0;
-	a->w[2] = NSX_V4_PREFIX;
-	a->w[3] = v4;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	a->d[1] = (__u64)v4 << 32 | NSX_V4_PREFIX;
+#else
+	a->d[1] = (__u64)NSX_V4_PREFIX << 32 | v4;
+#endif
 }
 
 #endif

@@ -33,7 +33,7 @@
 
 static __always_inline __u32 now_tick(void)
 {
-	return bpf_ktime_get_coarse_ns() >> NSX_TICK_SHIFT;
+	return bpf_jiffies64() >> NSX_TICK_SHIFT;
 }
 
 static __always_inline bool flow_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)

@@ -10,6 +10,7 @@
 #include "defs.h"
 #include "flow.h"
 #include "maps.h"
+#include "scope.h"
 
 #define AF_INET 2
 
@@ -29,13 +30,19 @@ struct {
 	__type(value, struct hop);
 } nsx_hops SEC(".maps");
 
+/* A destination that packets are sent to: neither the host's own, nor of the pool, nor a group. */
+static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
+{
+	return !in_pool(conf, dst) && own_index(conf, dst) < 0 && !is_multicast(dst->w[3]);
+}
+
 /* Ask the kernel. The device asked from must forward, which nsxdp's own veths of this datapath do. */
 static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct hop *h)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = ctx_ifindex(ctx) };
 
-	if (!dst || !h || !conf)
+	if (!dst || !h || !conf || !is_outside(conf, dst))
 		return -1;
 	fib.ipv4_src = conf->own[0].w[3];
 	fib.ipv4_dst = dst->w[3];
@@ -44,14 +51,15 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct h
 	h->dst = *dst;
 	mac_copy(h->dmac, fib.dmac);
 	mac_copy(h->smac, fib.smac);
-	h->until = now_tick() + NSX_TICKS(1);
+	h->until = now_tick() + nsx_ticks(conf, 1);
 	return 0;
 }
 
 /**
  * hop_find() - the next hop of dst, by the uplink
  *
- * Return: NULL where the route leads elsewhere or the neighbour is not resolved (the stack does that).
+ * Return: NULL where dst is not outside, its route leads elsewhere, or the neighbour is not resolved (the
+ * stack does that).
  */
 static __always_inline const struct hop *hop_find(CTX *ctx, const struct nsx_addr *dst)
 {

@@ -32,13 +32,13 @@ struct {
 	__type(value, struct nsx_bucket);
 } nsx_sessions SEC(".maps");
 
-/* Published endpoints as their namespaces see them. */
+/* Published endpoints as their namespaces see them, in hashed buckets. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NSX_BACK_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct nsx_back_key);
-	__type(value, struct nsx_back);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NSX_BACK_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_back_bucket);
 } nsx_back SEC(".maps");
 
 /* Host-side veths by ifindex. */

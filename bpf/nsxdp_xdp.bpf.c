@@ -84,14 +84,14 @@ int xdp_from_ns(struct xdp_md *ctx)
 	s = port_slot(p.proto & 3, p.sport);
 	if (!s)
 		return XDP_PASS;
-	v = snat_established(ctx, &p, conf, s, &x);
-	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP && !in_pool(conf, &p.dst) && own_index(conf, &p.dst) < 0 &&
-	    !is_multicast(p.daddr))
-		v = published_out(ctx, &p, conf, &x);
-	if (v != NSX_CONTINUE || x.to_ns || ctx_len(ctx) > conf->mtu + ETH_HLEN)
-		return XDP_PASS;
+	/* First of all, for it says also that the destination is outside. */
 	hop = hop_find(ctx, &p.dst);
 	if (!hop)
+		return XDP_PASS;
+	v = snat_established(ctx, &p, conf, s, &x);
+	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP)
+		v = published_out(ctx, &p, conf, &x);
+	if (v != NSX_CONTINUE || x.to_ns || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);
 }

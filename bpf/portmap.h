@@ -137,16 +137,31 @@ static __always_inline int return_out(const struct pkt *p, const struct nsx_conf
 	return NSX_CONTINUE;
 }
 
+/* The mirror of a published port, by the endpoint that the packet comes from. */
+static __always_inline const struct nsx_back *back_find(__u32 ifindex, const struct pkt *p)
+{
+	__u32 index = nsx_back_bucket(ifindex, p->sport, p->proto);
+	const struct nsx_back_bucket *b = bpf_map_lookup_elem(&nsx_back, &index);
+
+	if (!b)
+		return NULL;
+	for (int i = 0; i < NSX_BACK_WAYS; i++) {
+		const struct nsx_back *back = &b->way[i];
+
+		/* Ways are filled from the first on: an empty one ends the search. */
+		if (!back->ifindex)
+			return NULL;
+		if (((back->ifindex ^ ifindex) | (back->inside_port ^ p->sport) | (back->proto ^ p->proto)) == 0)
+			return back;
+	}
+	return NULL;
+}
+
 /* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
 static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 struct xlat *x)
 {
-	struct nsx_back_key k = {
-		.ifindex = ctx_ifindex(ctx),
-		.inside_port = p->sport,
-		.proto = p->proto,
-	};
-	const struct nsx_back *back = bpf_map_lookup_elem(&nsx_back, &k);
+	const struct nsx_back *back = back_find(ctx_ifindex(ctx), p);
 
 	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
 		return NSX_DROP_NO_FLOW;

@@ -13,11 +13,13 @@
 /* Offsets are bounded by the parser; the mask tells the verifier. */
 #define OFFSET(o) ((o) & 0xff)
 
+/* One less in the upper half of the word that the TTL is in: added to a sum, not read back and compared. */
+#define TTL_DELTA ((__u16)~bpf_htons(0x0100))
+
 static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p, const struct xlat *x,
 				      __u32 addr_delta)
 {
 	struct iphdr *ip = data + ETH_HLEN;
-	__be16 *ttl_word = (void *)ip + 8, old;
 
 	if ((void *)(ip + 1) > end)
 		return -1;
@@ -25,9 +27,8 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 		ip->saddr = x->addr.w[3];
 	else
 		ip->daddr = x->addr.w[3];
-	old = *ttl_word;
-	ip->ttl--;
-	ip->check = csum_apply(ip->check, (__u64)addr_delta + csum_delta16(old, *ttl_word));
+	ip->ttl = p->ttl - 1;
+	ip->check = csum_apply(ip->check, (__u64)addr_delta + TTL_DELTA);
 	return 0;
 }
 

@@ -69,7 +69,7 @@ static __always_inline bool snat_take(CTX *ctx, const struct pkt *p, const struc
 		return false;
 	state = READ_ONCE(s->state);
 	if (!slot_free(s, NSX_KIND(state), conf, now) &&
-	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)NSX_EVICT_IDLE))
+	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)nsx_ticks(conf, NSX_EVICT_IDLE)))
 		return false;
 	if (host_has_port(ctx, p, conf, port) || !slot_claim(s, state))
 		return false;

@@ -16,7 +16,8 @@
 #define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
 #define NSX_OWN_MAX	64	/* addresses of the host that the datapath knows */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
-#define NSX_BACK_MAX	262144	/* published inside endpoints */
+#define NSX_BACK_WAYS	8
+#define NSX_BACK_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
 #define NSX_PORTS	65536
 #define NSX_WAYS	8	/* entries in a bucket of the session table */
 #define NSX_BUCKETS	8192	/* default size of the session table: 65,536 entries, 4 MiB */
@@ -25,12 +26,11 @@
 #define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
 
 /*
- * One tick is 2^26 ns (about 67 ms) of CLOCK_MONOTONIC; 32 bits of it last nine years of uptime.
- * An entry's last-seen time is written at most once per tick.
+ * One tick is 16 jiffies, 16 to 160 ms: a clock that costs a load. An entry's last-seen time is written
+ * at most once per tick. How many ticks a second has is in nsx_conf.hz: use nsx_ticks().
  */
-#define NSX_TICK_SHIFT	26
-#define NSX_EVICT_IDLE	NSX_TICKS(3)	/* a port is not taken from a flow that may still be answered */
-#define NSX_TICKS(seconds) ((__u32)(((__u64)(seconds) * 1000000000ULL) >> NSX_TICK_SHIFT))
+#define NSX_TICK_SHIFT	4
+#define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
 
 /* The pinned names, below the directory of the instance. */
 #define NSX_PIN_ROOT	"/sys/fs/bpf/nsxdp"
@@ -130,30 +130,31 @@ struct nsx_bucket {
 	struct nsx_slot way[NSX_WAYS];
 };
 
-/** struct nsx_back_key - a published endpoint seen from its namespace, for the way back */
-struct nsx_back_key {
-	__u32 ifindex;
-	__be16 inside_port;
-	__u8 proto;
-	__u8 pad;
-};
-
 /**
- * struct nsx_back - how a published endpoint looks from outside
- * @inside: the only source address that may use it
+ * struct nsx_back - how a published endpoint looks from outside, for the way back; in buckets by
+ * nsx_back_bucket(). Written by the command only, ifindex last.
+ * @ifindex: host-side veth of its namespace; 0: nobody's
+ * @inside_port: its port
  * @outside_port: its port on the host
+ * @inside: the only source address that may use it
  * @mac: the namespace's MAC, checked against spoofing
- * @id: nsx_ns.id
+ * @proto: enum nsx_proto
  * @flags: NSX_B_*
  */
 struct nsx_back {
-	struct nsx_addr inside;
+	__u32 ifindex;
+	__be16 inside_port;
 	__be16 outside_port;
+	struct nsx_addr inside;
 	__u8 mac[6];
-	__u32 id;
-	__u32 flags;
+	__u8 proto;
+	__u8 flags;
 };
 #define NSX_B_STATEFUL	0x01	/* published under further ports too: their sessions are asked first */
+
+struct nsx_back_bucket {
+	struct nsx_back way[NSX_BACK_WAYS];
+};
 
 /** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
 struct nsx_veth {
@@ -222,6 +223,7 @@ enum nsx_timeout {
  * @timeout: ticks, by enum nsx_timeout
  * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
+ * @hz: jiffies per second
  * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
@@ -242,6 +244,8 @@ struct nsx_conf {
 	__u32 flags;
 	__u64 hash_seed;
 	__u32 mtu;
+	__u32 hz;
+	__u32 pad0;
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
 	__u8 pad[2];
@@ -257,7 +261,16 @@ enum nsx_mode {
 	NSX_MODE_AUTO,		/* wanted only */
 };
 
+/* Ticks in a number of seconds. */
+#define nsx_ticks(conf, seconds) ((__u32)(((__u64)(seconds) * (conf)->hz) >> NSX_TICK_SHIFT))
+
 #define NSX_INLINE static inline __attribute__((always_inline))
+
+/* The bucket of a published endpoint. Ports of one namespace spread over neighbours. */
+NSX_INLINE __u32 nsx_back_bucket(__u32 ifindex, __be16 inside_port, __u8 proto)
+{
+	return (ifindex * 0x9e3779b1U + ((__u32)inside_port << 2 | proto) * 0x85ebca6bU) >> 17;
+}
 
 /** struct nsx_session_key - identity of a session entry; all of it is compared */
 struct nsx_session_key {
@@ -340,7 +353,6 @@ struct nsx_count {
 };
 
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
-_Static_assert(sizeof(struct nsx_back_key) == 8, "no implicit padding");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 48, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 88, "no implicit padding");

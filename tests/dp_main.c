@@ -30,6 +30,11 @@ static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 };
 
 #define RACES 5000
+#define XDP_ROWS 35	/* so many packets of the rows are for the fast path */
+
+/* Which contexts the rows run in. */
+static enum { DIRECT, HELPERS, XDP, CONTEXTS } context;
+static int finished_at_xdp;
 
 static struct instance in;
 static int rows, failed;
@@ -72,10 +77,10 @@ static void instance_make(void)
 {
 	struct fail f;
 
-	must(sh("nsxdp up --dev ens5"), "nsxdp up");
+	must(sh("nsxdp up --dev ens5 --mode %s", context == XDP ? "xdp" : "tc"), "nsxdp up");
 	for (int i = 1; i <= 2; i++)
-		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 && nsenter --net=/run/netns/ns%d "
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, i), "nsxdp ns add");
+		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
+			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, context == XDP ? "xdp" : "tc", i), "nsxdp ns add");
 	usleep(100000);	/* what the links said of their own accord before that is counted by then */
 	if (instance_open(&in, ACCESS_READ, &f)) {
 		printf("Bail out! %s\n", f.text);
@@ -104,23 +109,54 @@ static void host_listen(void)
 	}
 }
 
-static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
+static int prog_run(const char *name, struct bpf_test_run_opts *opts)
 {
-	char path[PIN_PATH_MAX], name[32];
-	struct __sk_buff ctx = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
-		    .data_size_out = PKT_MAX, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
-	int uplink = strcmp(at, "uplink") == 0, prog, err;
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(&in.dir, name, path)), err;
 
-	snprintf(name, sizeof(name), uplink ? "ens5" : "nsx-%s", at);
-	ctx.ifindex = if_nametoindex(name);
-	prog = bpf_obj_get(pin_path(&in.dir, uplink ? "tc_from_uplink" : "tc_from_ns", path));
-	must(prog < 0 || !ctx.ifindex, "open program");
-	err = bpf_prog_test_run_opts(prog, &opts);
+	must(prog < 0, "open program");
+	err = bpf_prog_test_run_opts(prog, opts);
 	close(prog);
 	must(err, "test run");
+	return (int)opts->retval;
+}
+
+/*
+ * Run a hook's programs: where XDP passes the packet, unchanged as it must, TC has it. Returns the action
+ * of TC; a redirect at XDP counts as one.
+ */
+static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
+{
+	int uplink = strcmp(at, "uplink") == 0, action;
+	struct __sk_buff skb = {};
+	struct xdp_md xdp = { .data_end = len };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
+		    .data_size_out = PKT_MAX);
+	char name[32];
+
+	snprintf(name, sizeof(name), uplink ? "ens5" : "nsx-%s", at);
+	skb.ifindex = xdp.ingress_ifindex = if_nametoindex(name);
+	must(!skb.ifindex, "interface");
+	if (context == XDP) {
+		opts.ctx_in = &xdp;
+		opts.ctx_size_in = sizeof(xdp);
+		action = prog_run(uplink ? "xdp_from_uplink" : "xdp_from_ns", &opts);
+		*out_len = opts.data_size_out;
+		if (action == XDP_REDIRECT) {
+			finished_at_xdp++;
+			return 7;
+		}
+		if (action != XDP_PASS || *out_len != len || memcmp(out, frame, len)) {
+			printf("# XDP: action %d, or a changed packet passed\n", action);
+			return -99;
+		}
+	}
+	opts.ctx_in = &skb;
+	opts.ctx_size_in = sizeof(skb);
+	opts.data_size_out = PKT_MAX;
+	action = prog_run(uplink ? "tc_from_uplink" : "tc_from_ns", &opts);
 	*out_len = opts.data_size_out;
-	return (int)opts.retval;
+	return action;
 }
 
 /* The verdict that was counted between two readings; says so where it is not exactly one. */
@@ -180,6 +216,7 @@ static int step_packet(const struct step *s)
 	static uint8_t frame[PKT_MAX], want[PKT_MAX], got[PKT_MAX];
 	size_t len = build(s->in, frame), want_len, got_len;
 	int hook = strcmp(s->at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
+	int finished = finished_at_xdp;
 	const char *verdict;
 
 	must(table_counts(&in, before), "counters");
@@ -189,6 +226,11 @@ static int step_packet(const struct step *s)
 	if (s->out && strchr(s->out, '*'))
 		captured_port = sender_port(got);
 	want_len = build(s->out ? s->out : s->in, want);
+	/* XDP knows the next hop's MACs; at TC the kernel writes them later. */
+	if (finished != finished_at_xdp && hook == NSX_FROM_NS && want[0] == 0x02 && want[1] == 0x6e) {
+		pkt_mac("client", want);
+		pkt_mac("uplink", want + 6);
+	}
 	if (s->out && strchr(s->out, '*') && captured_port == sender_port(frame)) {
 		printf("# port %u is kept, which must not be\n", captured_port);
 		ok = 0;
@@ -218,9 +260,9 @@ static int step_age(int seconds)
 	struct nsx_slot *ports = table_ports(&in), *sessions = table_sessions(&in);
 
 	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
-		age_slot(&ports[i], NSX_TICKS(seconds));
+		age_slot(&ports[i], nsx_ticks(in.conf, seconds));
 	for (size_t i = 0; i < TABLE_SESSIONS_COUNT; i++)
-		age_slot(&sessions[i], NSX_TICKS(seconds));
+		age_slot(&sessions[i], nsx_ticks(in.conf, seconds));
 	return 1;
 }
 
@@ -228,7 +270,7 @@ static int slot_counts(const struct nsx_slot *s)
 {
 	__u32 kind = NSX_KIND(s->state);
 
-	return (kind == NSX_FLOW || kind == NSX_RETURN) && nsx_flow_left(s, in.conf, now_tick()) >= 0;
+	return (kind == NSX_FLOW || kind == NSX_RETURN) && nsx_flow_left(s, in.conf, now_tick(&in)) >= 0;
 }
 
 static int step_flows(int want)
@@ -310,6 +352,8 @@ static void race_run(void)
 	printf("%s %d - race: two CPUs never get one port\n", ok ? "ok" : "not ok", ++rows);
 }
 
+static const char *const context_names[CONTEXTS] = { "", "checksum helpers, ", "xdp, " };
+
 static void table_run(const char *group, const struct step *s, const char *word)
 {
 	instance_make();
@@ -338,7 +382,7 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			continue;
 		rows++;
 		failed += !ok;
-		printf("%s %d - %s: %s\n", ok ? "ok" : "not ok", rows, group, s->name);
+		printf("%s %d - %s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context], group, s->name);
 	}
 	instance_unmake();
 }
@@ -365,12 +409,22 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	world_make();
 	host_listen();
-	for (int helpers = 0; helpers < 2; helpers++) {
-		/* Once by direct writes, once by the checksum helpers of kernels before 6.2. */
-		if (helpers)
+	for (context = 0; context < CONTEXTS; context++) {
+		/* By direct writes, by the checksum helpers of kernels before 6.2, and with XDP before TC. */
+		if (context == HELPERS)
 			setenv("NSXDP_TEST_CSUM_HELPERS", "1", 1);
+		else
+			unsetenv("NSXDP_TEST_CSUM_HELPERS");
 		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 			table_run(tables[i].name, tables[i].steps, word);
+	}
+	context = DIRECT;
+	if (!word) {
+		int ok = finished_at_xdp >= XDP_ROWS;
+
+		failed += !ok;
+		printf("# XDP finished %d packets\n%s %d - xdp takes what it should\n", finished_at_xdp,
+		       ok ? "ok" : "not ok", ++rows);
 	}
 	race_run();
 	free(binary);

@@ -1,7 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Real programs through published ports and masquerade.
-T_GROUP=traffic
+#
+#   e2e_traffic.sh [tc|xdp|xdp-generic] [WORD]...
+MODE=${1:-tc}
+[ $# = 0 ] || shift
+T_GROUP="traffic, $MODE"
 . "$(dirname "$0")/harness.sh"
 
 lab_up
@@ -18,9 +22,14 @@ on host iptables -t nat -A DOCKER -p tcp --dport 6100 -j DNAT --to 172.17.0.2:80
 rules() { on host iptables-save -t nat | grep -v '^[#:]'; on host iptables-save -t filter | grep -v '^#' | sed 's/\[.*//'; }
 rules > "$LAB_TMP/rules"
 
-nsxdp up --dev ens5
-nsxdp ns add "$NS1"
-nsxdp ns add "$NS2"
+nsxdp up --dev ens5 --mode "$MODE"
+DATAPATH=${MODE%-generic}
+nsxdp ns add "$NS1" --datapath "$DATAPATH"
+nsxdp ns add "$NS2" --datapath "$DATAPATH"
+if [ "$DATAPATH" = xdp ]; then
+	# A NIC hands over complete checksums, one frame at a time, and a veth only receives frames when it polls.
+	on client ethtool -K eth0 tx off gro on > /dev/null
+fi
 nsxdp map add 6000 "$NS1:8080"
 nsxdp map add 6001 "$NS2:8080"
 nsxdp map add -p udp 6000 "$NS1:8080"
@@ -205,6 +214,40 @@ t_18_checksums_on_the_wire() {
 	on ns1 ethtool -K eth0 tx on > /dev/null
 }
 
+t_24_checksums_as_they_are() {
+	checked client eth0 on ns1 $PY half_close $INET 7
+	checked client eth0 on ns1 $PY udp_client $INET 7 10 11
+	checked client eth0 on client $PY half_close $HOST 6000
+	checked ns1 eth0 on client $PY half_close $HOST 6000
+	checked ns1 eth0 on client $PY udp_client $HOST 6000 10 11
+}
+
+t_25_xdp_is_undone() {
+	local before after
+	before=$(on ns1 ethtool -k eth0 | grep -E 'tx-checksum-ip-generic|generic-receive|^tcp-seg')
+	ip netns add "$(lab_ns ns3)"
+	nsxdp ns adopt "$(lab_ns ns3)" --datapath xdp
+	on ns3 $PY half_close $INET 7
+	on ns3 ethtool -k eth0 | grep -q 'generic-receive-offload: on'
+	on ns3 ethtool -k eth0 | grep -q 'tx-checksum-ip-generic: off'
+	on host bpftool net show | grep "nsx-$(lab_ns ns3)"
+	nsxdp ns del "$(lab_ns ns3)"
+	ip netns del "$(lab_ns ns3)"
+	after=$(on ns1 ethtool -k eth0 | grep -E 'tx-checksum-ip-generic|generic-receive|^tcp-seg')
+	[ "$before" = "$after" ]
+}
+
+# A neighbour that moves, and one that nobody knows yet.
+t_26_next_hop_is_followed() {
+	on ns1 $PY udp_client $INET 7 10
+	on client ip link set eth0 address 02:00:00:00:00:77
+	on host ip neigh flush dev ens5
+	sleep 1.2
+	on ns1 $PY udp_client $INET 7 10
+	on host ip neigh flush dev ens5
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+}
+
 t_19_bulk_with_every_offload_off() {
 	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
 	on client ethtool -K eth0 tx off gro off > /dev/null
@@ -253,4 +296,10 @@ assert v["from-uplink", "published-in"] > 10000 and v["from-ns", "masquerade-out
 assert not [c for c in s["verdicts"] if not c["packets"]] and s["uplink"] == "ens5"'
 }
 
+# What is shown by switching offloads that XDP needs as they are.
+if [ "$DATAPATH" = xdp ]; then
+	unset -f t_18_checksums_on_the_wire t_19_bulk_with_every_offload_off t_20_super_packets_are_never_segmented
+else
+	unset -f t_24_checksums_as_they_are t_25_xdp_is_undone
+fi
 run_tests "$@"

@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Publishing ports: the registry's slot for the way in, its mirror in nsx_back for the way out. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
 #include "apply.h"
-
-static struct nsx_back_key back_key(const struct nsx_slot *map)
-{
-	return (struct nsx_back_key){
-		.ifindex = map->ifindex,
-		.inside_port = map->inside_port,
-		.proto = map->proto,
-	};
-}
 
 static bool is_map(const struct nsx_slot *s)
 {
@@ -47,36 +37,36 @@ static int fail_taken(struct instance *in, const struct nsx_slot *s, struct fail
  */
 static int back_add(struct instance *in, struct nsx_slot *map, struct fail *f)
 {
-	struct nsx_back_key key = back_key(map);
-	struct nsx_back back = {
-		.inside = map->inside,
-		.outside_port = map->outside_port,
-		.id = map->id,
-	};
+	struct nsx_back *back = table_back(in, map->ifindex, map->inside_port, map->proto);
 
-	memcpy(back.mac, map->mac, sizeof(back.mac));
-	if (bpf_map_update_elem(in->fd[TABLE_BACK], &key, &back, BPF_NOEXIST) == 0)
+	if (back) {
+		map->flags |= NSX_F_STATEFUL;
+		back->flags |= NSX_B_STATEFUL;
 		return 0;
-	if (errno != EEXIST || bpf_map_lookup_elem(in->fd[TABLE_BACK], &key, &back))
-		return fail_errno(f, -errno, "cannot write the way back");
-	map->flags |= NSX_F_STATEFUL;
-	back.flags |= NSX_B_STATEFUL;
-	if (bpf_map_update_elem(in->fd[TABLE_BACK], &key, &back, BPF_EXIST))
-		return fail_errno(f, -errno, "cannot write the way back");
+	}
+	back = table_back_room(in, map->ifindex, map->inside_port, map->proto);
+	if (!back)
+		return fail(f, -ENOSPC, "no room left for the way back");
+	back->inside_port = map->inside_port;
+	back->outside_port = map->outside_port;
+	back->inside = map->inside;
+	back->proto = map->proto;
+	back->flags = 0;
+	memcpy(back->mac, map->mac, sizeof(back->mac));
+	__atomic_store_n(&back->ifindex, map->ifindex, __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* A map is gone: its mirror goes too, or answers for another port of the same endpoint. */
 static void back_del(struct instance *in, const struct nsx_slot *gone)
 {
-	struct nsx_back_key key = back_key(gone);
+	struct nsx_back *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto);
 	struct nsx_slot *ports, *first = NULL;
-	struct nsx_back back;
 	int others = 0;
 
-	if (bpf_map_lookup_elem(in->fd[TABLE_BACK], &key, &back))
+	if (!back)
 		return;
-	ports = back.flags & NSX_B_STATEFUL ? table_ports(in) : NULL;
+	ports = back->flags & NSX_B_STATEFUL ? table_ports(in) : NULL;
 	for (__u32 port = 1; ports && port < NSX_PORTS; port++) {
 		struct nsx_slot *s = &ports[(__u32)gone->proto << 16 | port];
 
@@ -87,13 +77,13 @@ static void back_del(struct instance *in, const struct nsx_slot *gone)
 			first = s;
 	}
 	if (!first) {
-		bpf_map_delete_elem(in->fd[TABLE_BACK], &key);
+		table_back_del(in, back);
 		return;
 	}
 	first->flags &= ~NSX_F_STATEFUL;
-	back.outside_port = first->outside_port;
-	back.flags = others > 1 ? back.flags : 0;
-	bpf_map_update_elem(in->fd[TABLE_BACK], &key, &back, BPF_EXIST);
+	back->outside_port = first->outside_port;
+	if (others == 1)
+		back->flags &= ~NSX_B_STATEFUL;
 }
 
 int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
@@ -118,7 +108,7 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 
 	if (is_map(s))
 		return same_endpoint(s, &map) ? 0 : fail_taken(in, s, f);
-	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now_tick()) >= 0)
+	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now_tick(in)) >= 0)
 		note("map add %s: ends a masqueraded flow of %s that used this port",
 		     config_port_name(c->proto, c->port, port), format_addr(&s->inside, addr));
 

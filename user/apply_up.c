@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apply.h"
@@ -118,6 +119,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 		      const struct own_list *own, struct fail *f)
 {
 	struct nsx_conf *conf = in->conf;
+	struct timespec jiffy;
 
 	conf->pool = c->pool;
 	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
@@ -129,8 +131,12 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->next_id = 1;
 	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0)
 		return fail_errno(f, -errno, "cannot get random numbers");
+	/* The coarse clock advances with every jiffy. */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy) || !jiffy.tv_nsec)
+		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
+	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
-		conf->timeout[i] = NSX_TICKS(config_timeouts[i]);
+		conf->timeout[i] = nsx_ticks(conf, config_timeouts[i]);
 	for (__u32 i = 0; i < own->count; i++) {
 		conf->own[i] = own->addr[i].addr;
 		if (bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_NOEXIST) && errno != EEXIST)

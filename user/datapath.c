@@ -50,7 +50,8 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 		}
 	}
 	if (bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_uplink), pin_path(d, "tc_from_uplink", path)) ||
-	    bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_ns), pin_path(d, "tc_from_ns", path)))
+	    bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_ns), pin_path(d, "tc_from_ns", path)) ||
+	    bpf_obj_pin(bpf_program__fd(skel->progs.nsx_clock), pin_path(d, "nsx_clock", path)))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 out:
 	nsxdp_tc_bpf__destroy(skel);

@@ -99,7 +99,7 @@ static void flow_append(json_t *rows, struct instance *in, const struct ns_list 
 				"inside", endpoint_json(&s->inside, s->inside_port), "outside",
 				endpoint_json(&in->conf->own[s->own], s->outside_port), "remote",
 				endpoint_json(&s->remote, s->remote_port), "state", flow_state(s), "expires",
-				(int)(((__u64)left << NSX_TICK_SHIFT) / 1000000000)));
+				(int)(((__u64)left << NSX_TICK_SHIFT) / in->conf->hz)));
 }
 
 json_t *state_flows(struct instance *in)
@@ -107,7 +107,7 @@ json_t *state_flows(struct instance *in)
 	json_t *rows = json_array();
 	struct ns_list list = {};
 	const struct nsx_slot *ports = table_ports(in), *sessions = table_sessions(in);
-	__u32 now = now_tick();
+	__u32 now = now_tick(in);
 
 	table_ns_list(in, &list);
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++)

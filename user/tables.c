@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tables.h"
@@ -290,10 +289,62 @@ int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDIC
 	return err;
 }
 
-__u32 now_tick(void)
+__u32 now_tick(struct instance *in)
 {
-	struct timespec t;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(&in->dir, "nsx_clock", path));
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((__u64)t.tv_sec * 1000000000ULL + t.tv_nsec) >> NSX_TICK_SHIFT;
+	if (prog < 0)
+		return 0;
+	if (bpf_prog_test_run_opts(prog, &opts))
+		opts.retval = 0;
+	close(prog);
+	return opts.retval;
+}
+
+static struct nsx_back_bucket *back_bucket(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
+{
+	size_t index = nsx_back_bucket(ifindex, inside_port, proto);
+
+	return table_window(in, TABLE_BACK, index * sizeof(struct nsx_back_bucket), sizeof(struct nsx_back_bucket));
+}
+
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
+{
+	struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto);
+
+	for (int i = 0; b && i < NSX_BACK_WAYS; i++)
+		if (b->way[i].ifindex == ifindex && b->way[i].inside_port == inside_port && b->way[i].proto == proto)
+			return &b->way[i];
+	return NULL;
+}
+
+struct nsx_back *table_back_room(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
+{
+	struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto);
+
+	for (int i = 0; b && i < NSX_BACK_WAYS; i++)
+		if (!b->way[i].ifindex)
+			return &b->way[i];
+	return NULL;
+}
+
+void table_back_del(struct instance *in, struct nsx_back *back)
+{
+	struct nsx_back_bucket *b = back_bucket(in, back->ifindex, back->inside_port, back->proto);
+	struct nsx_back *last = back;
+
+	/* The last way moves into the gap: look-ups stop at the first empty one. */
+	for (struct nsx_back *w = back + 1; w < b->way + NSX_BACK_WAYS && w->ifindex; w++)
+		last = w;
+	if (last != back) {
+		struct nsx_back moved = *last;
+
+		__atomic_store_n(&back->ifindex, ~0U, __ATOMIC_SEQ_CST);	/* matches nobody while it is written */
+		memcpy((char *)back + sizeof(back->ifindex), (char *)&moved + sizeof(moved.ifindex),
+		       sizeof(moved) - sizeof(moved.ifindex));
+		__atomic_store_n(&back->ifindex, moved.ifindex, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&last->ifindex, 0, __ATOMIC_SEQ_CST);
 }

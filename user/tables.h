@@ -104,6 +104,11 @@ void slot_give(struct nsx_slot *s, enum nsx_kind kind);
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT]);
 
 /* The datapath's clock, ticks. */
-__u32 now_tick(void);
+__u32 now_tick(struct instance *in);
+
+/* The mirror of a published endpoint (port in network order), or a free place for it; NULL where there is none. */
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto);
+struct nsx_back *table_back_room(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto);
+void table_back_del(struct instance *in, struct nsx_back *back);
 
 #endif
