@@ -29,7 +29,7 @@ msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps need-deps clean install uninstall demo test
+.PHONY: all deps need-deps clean install uninstall demo test bench bench-quick
 
 all: $(B)/nsxdp
 
@@ -75,6 +75,9 @@ $(B)/%.bpf.o: bench/%.bpf.c vmlinux/vmlinux.h | $(B)/user
 $(B)/loop: bench/loop.c $(B)/reflect.skel.h
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -lbpf -lelf -lz -o $@
 
+$(B)/sock: bench/sock.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
+
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
@@ -100,6 +103,16 @@ demo: need-deps
 test: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test
 	$(Q)tests/run $(T)
+
+# The report and its figures go to build/bench/. README=1 puts the table into README.md.
+BENCH_DEPS := nftables iperf3 wrk nginx-light
+bench bench-quick: need-deps
+	$(Q)for p in $(BENCH_DEPS); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
+	done
+	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock
+	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 
 install: all
 	install -D -m 755 $(B)/nsxdp $(DESTDIR)$(SBINDIR)/nsxdp

@@ -17,6 +17,9 @@ const volatile __u32 out_ifindex;	/* of the bare redirects */
 const volatile __u32 peer;		/* bare TC redirect into a namespace */
 #define PORTS 20000
 
+__u32 stop;		/* set by the loader: let the packets fall out, and count them */
+__u64 fallen;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -24,6 +27,7 @@ struct {
 	__type(value, __u64);
 } packets SEC(".maps");
 
+/* Returns 0 where the packet goes back, 1 where it falls out, -1 where it is none of ours. */
 static __always_inline int reflect(void *data, void *end)
 {
 	struct ethhdr *eth = data;
@@ -37,6 +41,10 @@ static __always_inline int reflect(void *data, void *end)
 
 	if ((void *)(uh + 1) > end || eth->h_proto != ETH_P_IP || ip->protocol != 17 || ip->ihl != 5)
 		return -1;
+	if (stop) {
+		__sync_fetch_and_add(&fallen, 1);
+		return 1;
+	}
 	count = bpf_map_lookup_elem(&packets, &zero);
 	if (!count)
 		return -1;
@@ -81,18 +89,23 @@ static __always_inline int reflect(void *data, void *end)
 SEC("tc")
 int tc_reflect(struct __sk_buff *skb)
 {
+	int ret;
+
 	if (skb->protocol != ETH_P_IP || bpf_skb_pull_data(skb, 42) < 0)
 		return TC_ACT_UNSPEC;
-	if (reflect((void *)(long)skb->data, (void *)(long)skb->data_end) < 0)
-		return TC_ACT_UNSPEC;
+	ret = reflect((void *)(long)skb->data, (void *)(long)skb->data_end);
+	if (ret)
+		return ret < 0 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	return bpf_redirect(skb->ifindex, 0);
 }
 
 SEC("xdp")
 int xdp_reflect(struct xdp_md *ctx)
 {
-	if (reflect((void *)(long)ctx->data, (void *)(long)ctx->data_end) < 0)
-		return XDP_PASS;
+	int ret = reflect((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+
+	if (ret)
+		return ret < 0 ? XDP_PASS : XDP_DROP;
 	return XDP_TX;
 }
 

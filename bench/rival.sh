@@ -5,7 +5,7 @@
 #   rival.sh NAME PORTS NAMESPACES
 #
 # NAME: iptables (the seed's recipe), nftables (dnat to a map), routing (no NAT at all), bare-tc and
-# bare-xdp (redirects without look-ups), nsxdp-tc. PORTS are published, NAMESPACES exist; the loop uses the
+# bare-xdp (redirects without look-ups), nsxdp-tc, nsxdp-xdp. PORTS are published, NAMESPACES exist; the loop uses the
 # first of each, which stands last in a list of rules.
 set -eE
 name=$1 ports=${2:-1} namespaces=${3:-1}
@@ -64,9 +64,9 @@ nftables)
 				tcp . 6000 : 192.168.0.2 . 8080, udp . 6000 : 192.168.0.2 . 8080'
 		for i in $(seq 2 "$ports"); do echo ", udp . $((20000 + i)) : 192.168.0.2 . $((20000 + i))"; done
 		echo '	} }
-			chain pre { type nat hook prerouting priority dstnat; iifname "ens5" dnat to meta l4proto . th dport map @ports; }
-			chain post { type nat hook postrouting priority srcnat; oifname "ens5" ip saddr 192.168.0.0/24 masquerade; }
-			chain fwd { type filter hook forward priority filter; policy drop;
+			chain to_ns { type nat hook prerouting priority dstnat; iifname "ens5" dnat to meta l4proto . th dport map @ports; }
+			chain from_ns { type nat hook postrouting priority srcnat; oifname "ens5" ip saddr 192.168.0.0/24 masquerade; }
+			chain passing { type filter hook forward priority filter; policy drop;
 				ct state established,related accept; iifname "veth0" accept; ct status dnat accept; }
 		}'
 	} | on host nft -f -
@@ -100,12 +100,15 @@ nsxdp-tc | nsxdp-xdp)
 	;;
 esac
 
+# XDP gets complete frames from a NIC, and its redirects only arrive at a veth that polls.
+case $name in *-xdp) on client ethtool -K eth0 tx off gro on > /dev/null ;; esac
+
 # Neighbours are known before the loop starts.
 on client ip route replace 192.168.0.0/16 via 203.0.113.1
 on ns1 ping -q -c1 -W2 192.168.0.1 > /dev/null || true
 on client ping -q -c1 -W2 203.0.113.1 > /dev/null || true
-veth=$([ -e /proc/self ] && on host ip -o link show | grep -oE '(veth0|nsx-ns1-[0-9]+)' | head -1)
-mac() { on "$1" cat /proc/net/dev > /dev/null; on "$1" ip -o link show "$2" | grep -oE 'link/ether [0-9a-f:]+' | cut -d' ' -f2; }
+veth=$(on host ip -o link show | grep -oE '(veth0|nsx-ns1-[0-9b.]+|nsx\.[0-9]+)' | head -1)
+mac() { on "$1" ip -o link show "$2" | grep -oE 'link/ether [0-9a-f:]+' | cut -d' ' -f2; }
 target=203.0.113.1:6000
 [ "$name" = routing ] && target=192.168.0.2:8080
 printf '{"name": "%s", "client": "%s", "host": "%s", "inet": "%s", "ns": "%s", "uplink_mac": "%s", "gateway_mac": "%s", "target": "%s"}\n' \
