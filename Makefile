@@ -78,6 +78,9 @@ $(B)/loop: bench/loop.c $(B)/reflect.skel.h
 $(B)/sock: bench/sock.c | $(B)/user
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
 
+$(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
+
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
@@ -105,13 +108,13 @@ test: need-deps
 	$(Q)tests/run $(T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
-BENCH_DEPS := nftables iperf3 wrk nginx-light
+BENCH_DEPS := nftables conntrack wrk nginx-light
 bench bench-quick: need-deps
 	$(Q)for p in $(BENCH_DEPS); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
 	done
-	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock
+	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 
 install: all

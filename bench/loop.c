@@ -162,8 +162,12 @@ static void inject(const struct options *o)
 		pseudo += sum16(frame + 26, 8, 0) + ulen;
 		word = ~sum16(frame + 34, len - 20, pseudo);
 		memcpy(frame + 40, &word, 2);
-		if (sendto(fd, frame, o->size, 0, (void *)&ll, sizeof(ll)) < 0)
-			die("send");
+		/* The ring of the link is full for a moment: what circulates goes through it too. */
+		for (int tries = 0; sendto(fd, frame, o->size, 0, (void *)&ll, sizeof(ll)) < 0; tries++) {
+			if (errno != ENOBUFS || tries > 100)
+				die("send");
+			usleep(20);
+		}
 	}
 	close(fd);
 }

@@ -114,6 +114,11 @@ def html(data):
             out.append("<p class=lost>Lost packets: %s.</p>" % "; ".join(kept))
         if crowd:
             out.append("<p>Against one alone: %s.</p>" % ", ".join(crowd))
+    if data["programs"]:
+        out.append("<h2>One program alone, ns per packet</h2><p>Through BPF_PROG_TEST_RUN, a fresh packet each time; the kernel's"
+                   " own overhead of timing one run is in each figure.</p><table>")
+        out += ["<tr><td>%s</td><td>%s</td><td>%d</td></tr>" % tuple(p) for p in data["programs"]]
+        out.append("</table>")
     out.append("<h2>Memory, bytes in the kernel</h2><dl>")
     for key, text in (("published_connection", "published connection, nsxdp"), ("masqueraded_flow", "masqueraded flow, nsxdp"),
                       ("conntrack_connection", "either, conntrack"), ("published_port", "published port, nsxdp"),

@@ -111,6 +111,6 @@ veth=$(on host ip -o link show | grep -oE '(veth0|nsx-ns1-[0-9b.]+|nsx\.[0-9]+)'
 mac() { on "$1" ip -o link show "$2" | grep -oE 'link/ether [0-9a-f:]+' | cut -d' ' -f2; }
 target=203.0.113.1:6000
 [ "$name" = routing ] && target=192.168.0.2:8080
-printf '{"name": "%s", "client": "%s", "host": "%s", "inet": "%s", "ns": "%s", "uplink_mac": "%s", "gateway_mac": "%s", "target": "%s"}\n' \
-	"$name" "$(lab_ns client)" "$(lab_ns host)" "$(lab_ns inet)" "$NS1" "$(mac host ens5)" "$(mac host "$veth")" "$target"
+printf '{"name": "%s", "client": "%s", "host": "%s", "inet": "%s", "ns": "%s", "uplink_mac": "%s", "gateway_mac": "%s", "veth": "%s", "target": "%s"}\n' \
+	"$name" "$(lab_ns client)" "$(lab_ns host)" "$(lab_ns inet)" "$NS1" "$(mac host ens5)" "$(mac host "$veth")" "$veth" "$target"
 cat > /dev/null

@@ -100,16 +100,12 @@ static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struc
 	return return_note(p, x, own, ctx_ifindex(ctx));
 }
 
-static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
-{
-	return p->saddr != veth->addr.w[3] || !mac_eq(p->mac, veth->mac);
-}
-
 /* Everything that snat_established() did not answer. */
 int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 ifindex = ctx_ifindex(ctx);
+	struct nsx_slot *s;
 	const struct nsx_veth *veth;
 	struct nsx_addr remote = {};
 	bool pool;
@@ -120,7 +116,8 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	addr_from_v4(&remote, p->daddr);
 	own = own_index(conf, &remote);
 	pool = in_pool(conf, &remote);
-	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP) {
+	s = port_slot(p->proto & 3, p->sport);
+	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP && s && !snat_holds(s, p, ifindex)) {
 		v = published_out(ctx, p, conf, x);
 		if (v != NSX_DROP_NO_FLOW)
 			return v;

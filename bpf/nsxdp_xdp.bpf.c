@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fast path at XDP: xdp_from_uplink on the uplink, xdp_from_ns on the host end of a namespace's veth.
- * They finish what one look-up answers, a published port or a masqueraded flow that exists, in both
- * directions, and pass everything else, unchanged, to the programs at TC, which are complete.
+ * They finish published ports and masqueraded flows in both directions, and pass everything else, unchanged,
+ * to the programs at TC, which are complete; so also what they would drop, to be judged and counted there.
  */
 #include "defs.h"
 #include "maps.h"
@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "portmap.h"
 #include "snat.h"
+#include "snat_new.h"
 #include "hop.h"
 #include "rewrite.h"
 #include "count.h"
@@ -69,6 +70,19 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	return finish(ctx, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
 }
 
+/* A flow that is new, or that snat_established() does not know at a glance. */
+static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!veth || is_spoofed(p, veth))
+		return NSX_DROP_SPOOFED;
+	p->ns_id = veth->id;
+	p->veth_flags = veth->flags;
+	return snat_pkt(ctx, p, x);
+}
+
 SEC("xdp")
 int xdp_from_ns(struct xdp_md *ctx)
 {
@@ -89,8 +103,10 @@ int xdp_from_ns(struct xdp_md *ctx)
 	if (!hop)
 		return XDP_PASS;
 	v = snat_established(ctx, &p, conf, s, &x);
-	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP)
+	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP && !snat_holds(s, &p, ctx_ifindex(ctx)))
 		v = published_out(ctx, &p, conf, &x);
+	if (v == NSX_DROP_NO_FLOW)
+		v = snat_new(ctx, &p, &x);
 	if (v != NSX_CONTINUE || x.to_ns || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);

@@ -16,6 +16,12 @@ static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct ns
 	return s->remote_port == port && addr_eq(&s->remote, remote);
 }
 
+/* The endpoint holds the outside port of its own number. It is not published then: publishing ends that. */
+static __always_inline bool snat_holds(const struct nsx_slot *s, const struct pkt *p, __u32 ifindex)
+{
+	return NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ifindex;
+}
+
 static __always_inline int snat_out(const struct nsx_conf *conf, const struct nsx_slot *port, __u32 state,
 				    __be16 outside_port, struct xlat *x)
 {

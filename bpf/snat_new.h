@@ -147,7 +147,7 @@ int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port)
 		return NSX_DROP_ERROR;
 	state = READ_ONCE(port->state);
 	further_key(&k, p, port, &p->dst, p->dport);
-	s = session_find(&k);
+	s = port->flags & NSX_F_MANY ? session_find(&k) : NULL;
 	if (s && flow_alive(s, conf, now)) {
 		if (!p->icmp_error)
 			flow_touch(s, p, now, false);
@@ -183,16 +183,14 @@ static __always_inline struct nsx_slot *snat_mapping(CTX *ctx, const struct pkt 
 	struct nsx_slot *s = port_slot(p->proto & 3, p->sport), *alias;
 	struct nsx_session_key k;
 
-	if (s && NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ctx_ifindex(ctx))
+	if (s && snat_holds(s, p, ctx_ifindex(ctx)))
 		return s;
 	endpoint_key(&k, p);
 	alias = session_find(&k);
 	if (!alias)
 		return NULL;
 	s = port_slot(p->proto & 3, alias->outside_port);
-	if (s && NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ctx_ifindex(ctx))
-		return s;
-	return NULL;
+	return s && snat_holds(s, p, ctx_ifindex(ctx)) ? s : NULL;
 }
 
 /**

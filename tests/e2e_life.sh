@@ -334,4 +334,38 @@ t_23_up_killed_in_the_middle() {
 	done
 }
 
+t_24_modes() {
+	up
+	nsxdp status | grep -q 'mode  *tc: ens5 is a virtual device (veth)'
+	nsxdp down
+	nsxdp up --dev ens5 --mode xdp
+	nsxdp status | grep -q 'mode  *xdp: as asked for'
+	on host ip -o link show ens5 | grep -q 'xdp'
+	refuse 1 "already up with mode xdp" nsxdp up --dev ens5 --mode tc
+	nsxdp up --dev ens5 --mode auto
+	nsxdp ns add "$NS1" --datapath xdp
+	refuse 1 "exists with datapath xdp" nsxdp ns add "$NS1" --datapath tc
+	nsxdp ns add "$NS1"
+	nsxdp down
+	refuse 2 "--mode fast" nsxdp up --dev ens5 --mode fast
+	eventually 5 as_before
+}
+
+# Frames beyond a page: veth refuses native XDP.
+t_25_xdp_that_the_driver_refuses_falls_back() {
+	on client ip link set eth0 mtu 9000
+	on host ip link set ens5 mtu 9000
+	refuse 0 "mode tc: cannot attach" nsxdp up --dev ens5 --mode xdp
+	nsxdp status -j | grep -q 'MTU of 3498'
+	refuse 1 "needs XDP on the uplink" nsxdp ns add "$NS1" --datapath xdp
+	[ "$(nsxdp -j ns list)" = "[]" ]
+	nsxdp ns add "$NS1"
+	on ns1 ip -o link show eth0 | grep -q 'mtu 9000'
+	on ns1 ping -c1 -W2 -s 8000 203.0.113.10
+	nsxdp down
+	on client ip link set eth0 mtu 1500
+	on host ip link set ens5 mtu 1500
+	eventually 5 as_before
+}
+
 run_tests "$@"

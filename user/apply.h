@@ -13,9 +13,11 @@
 int apply_up(const struct up_conf *c, struct fail *f);
 int apply_down(bool keep_ns, struct fail *f);
 
+/* apply_adopt.c */
+int apply_ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f);
+
 /* apply_ns.c */
 int apply_ns_add(struct instance *in, const struct ns_conf *c, struct fail *f);
-int apply_ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f);
 
 /* Refuses where ports are published to it, unless force is set: then those go first. */
 int apply_ns_del(struct instance *in, const char name[NSX_NAME_LEN], bool force, struct fail *f);

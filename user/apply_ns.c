@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Making, adopting and removing namespaces.
+ * Making and removing namespaces.
  *
  * The intent is written into the table of names before anything is made, with flags that say what
  * will be made. A command that dies on the way leaves that entry behind, and the next one for the same
@@ -14,9 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apply.h"
+#include "apply_ns.h"
 #include "datapath.h"
-#include "link.h"
 #include "netns.h"
 #include "offload.h"
 #include "resolv.h"
@@ -26,15 +25,7 @@
 
 static const __u8 host_mac[6] = NSX_HOST_MAC;
 
-/* Sockets into both sides of a namespace's link. */
-struct sides {
-	struct nl host;
-	struct nl ns;
-	int self;	/* the host's network namespace */
-	int fd;		/* the namespace */
-};
-
-static void sides_close(struct sides *s)
+void ns_sides_close(struct sides *s)
 {
 	nl_close(&s->host);
 	nl_close(&s->ns);
@@ -44,7 +35,7 @@ static void sides_close(struct sides *s)
 		close(s->fd);
 }
 
-static int sides_open(struct sides *s, const char *name, struct fail *f)
+int ns_sides_open(struct sides *s, const char *name, struct fail *f)
 {
 	int err;
 
@@ -185,7 +176,7 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 		if (err)
 			return fail_errno(f, err, "cannot make the namespace");
 	}
-	err = sides_open(&s, c->name, f);
+	err = ns_sides_open(&s, c->name, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH))
 		err = veth_make(in, &s, ns, f);
 	if (!err && (ns->flags & NSX_NS_XDP))
@@ -212,7 +203,7 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 		if (err)
 			fail_errno(f, err, "cannot write the table of names");
 	}
-	sides_close(&s);
+	ns_sides_close(&s);
 	return err;
 }
 
@@ -244,7 +235,7 @@ static int alloc_block(struct instance *in, const struct ns_list *list, struct n
 	return 0;
 }
 
-static int check_addr(struct instance *in, const struct ns_list *list, const struct nsx_ns *ns, struct fail *f)
+int ns_check_addr(struct instance *in, const struct ns_list *list, const struct nsx_ns *ns, struct fail *f)
 {
 	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
 
@@ -263,8 +254,7 @@ static int check_addr(struct instance *in, const struct ns_list *list, const str
 	return 0;
 }
 
-/* Choose addresses, MAC and names of a new namespace. */
-static int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
 {
 	struct ns_list list = {};
 	__u32 v4;
@@ -275,7 +265,7 @@ static int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 	if (c->has_addr) {
 		ns->addr = c->addr;
 		ns->prefix_len = c->prefix_len;
-		err = check_addr(in, &list, ns, f);
+		err = ns_check_addr(in, &list, ns, f);
 	} else {
 		err = alloc_block(in, &list, ns, f);
 	}
@@ -294,7 +284,7 @@ static int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 	return 0;
 }
 
-static int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
+int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
 {
 	int err;
 
@@ -325,11 +315,7 @@ static bool ns_is_whole(const char *name, const struct nsx_ns *ns)
 	return netns_exists(name) && if_indextoname(ns->ifindex, ifname);
 }
 
-/*
- * What the table has under this name. Returns 1 where it is just what is wanted, 0 where the name is
- * free (remains of a dead command or of a namespace that others deleted are removed first).
- */
-static int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
+int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
 {
 	char addr[ADDR_STRLEN];
 	struct nsx_ns old;
@@ -366,98 +352,6 @@ int apply_ns_add(struct instance *in, const struct ns_conf *c, struct fail *f)
 	return ns_commit(in, c, &ns, f);
 }
 
-/* Search of a namespace's veth whose far end is here. */
-struct find_veth {
-	struct nl *host;
-	struct link_info inside;
-	struct link_info outside;
-	int count;
-};
-
-static void find_veth_cb(const struct link_info *link, void *arg)
-{
-	struct find_veth *find = arg;
-	struct link_info outside;
-
-	if (strcmp(link->kind, "veth") || link_get(find->host, NULL, link->peer, &outside))
-		return;
-	if (strcmp(outside.kind, "veth") || outside.peer != link->ifindex)
-		return;
-	find->inside = *link;
-	find->outside = outside;
-	find->count++;
-}
-
-static void first_addr_cb(const struct addr_info *addr, void *arg)
-{
-	struct addr_info *first = arg;
-
-	if (!first->prefix_len)
-		*first = *addr;
-}
-
-/* Describe the veth that a namespace has; returns 0 and leaves ns->ifindex 0 where it has none. */
-static int veth_find(struct sides *s, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
-{
-	struct find_veth find = { .host = &s->host };
-	struct addr_info inside = {}, outside = {};
-	int err = link_each(&s->ns, find_veth_cb, &find);
-
-	if (err)
-		return fail_errno(f, err, "cannot list its interfaces");
-	if (!find.count)
-		return 0;
-	if (find.count > 1)
-		return fail(f, -EINVAL, "it has %d veths that lead here: which one is meant is not clear", find.count);
-	if (find.outside.master)
-		return fail(f, -EINVAL, "its veth %s belongs to a bridge: take it out first", find.outside.name);
-	if (c->has_addr)
-		return fail(f, -EINVAL, "--addr: it has a veth already, whose address is kept");
-	addr_each(&s->ns, find.inside.ifindex, first_addr_cb, &inside);
-	addr_each(&s->host, find.outside.ifindex, first_addr_cb, &outside);
-	if (!inside.prefix_len || !outside.prefix_len)
-		return fail(f, -EINVAL, "its veth %s has no address on %s", find.outside.name,
-			    inside.prefix_len ? "the host's side" : "its side");
-	ns->ifindex = find.outside.ifindex;
-	ns->addr = inside.addr;
-	ns->prefix_len = inside.prefix_len;
-	ns->gw = outside.addr;
-	memcpy(ns->mac, find.inside.mac, sizeof(ns->mac));
-	memcpy(ns->host_if, find.outside.name, sizeof(ns->host_if));
-	memcpy(ns->ns_if, find.inside.name, sizeof(ns->ns_if));
-	return 0;
-}
-
-int apply_ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f)
-{
-	struct sides s = { .self = -1, .fd = -1 };
-	struct nsx_ns ns = {};
-	struct ns_list list = {};
-	int err = ns_existing(in, c, f);
-
-	if (err)
-		return err < 0 ? err : 0;
-	if (!netns_exists(c->name))
-		return fail(f, -ENOENT, "there is no such namespace (ip netns list shows them)");
-	err = sides_open(&s, c->name, f);
-	if (!err)
-		err = veth_find(&s, c, &ns, f);
-	sides_close(&s);
-	if (err)
-		return err;
-	if (!ns.ifindex) {
-		ns.flags = NSX_NS_MADE_VETH;
-		err = ns_plan(in, c, &ns, f);
-	} else {
-		err = table_ns_list(in, &list);
-		if (!err)
-			err = check_addr(in, &list, &ns, f);
-		ns_list_free(&list);
-		ns.id = in->conf->next_id++;
-	}
-	return err ? err : ns_commit(in, c, &ns, f);
-}
-
 void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns, bool keep)
 {
 	struct nl nl = {};
@@ -476,9 +370,9 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 		struct sides s = { .self = -1, .fd = -1 };
 		struct fail ignored;
 
-		if (sides_open(&s, name, &ignored) == 0)
+		if (ns_sides_open(&s, name, &ignored) == 0)
 			veth_set_xdp(&s, ns, false, NULL);
-		sides_close(&s);
+		ns_sides_close(&s);
 	}
 	if (!keep && (ns->flags & NSX_NS_MADE_VETH) && nl_open(&nl) == 0) {
 		if (link_get(&nl, ns->host_if, 0, &link) == 0 && strcmp(link.kind, "veth") == 0 &&

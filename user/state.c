@@ -180,9 +180,9 @@ json_t *state_status(struct instance *in)
 	for (__u32 i = 0; i < in->conf->own_count; i++)
 		json_array_append_new(own, addr_json(&in->conf->own[i]));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
+	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
 			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "mode",
-			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "addresses", own,
+			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "namespaces",
 			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
 			   (int)json_array_size(flows), "verdicts", counts_json(in));
