@@ -15,7 +15,8 @@
 #define ETH_HLEN	14
 #define ETH_ALEN	6
 
-#define IP_MF_OFFSET	bpf_htons(0x3fff)	/* more-fragments bit and fragment offset */
+#define IP_OFFSET	bpf_htons(0x1fff)	/* of a fragment */
+#define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
 #define IP_HLEN_MAX	60
 #define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */

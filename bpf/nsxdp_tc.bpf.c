@@ -12,6 +12,7 @@
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
+#include "frag.h"
 #include "rewrite.h"
 #include "ttl.h"
 #include "redirect.h"
@@ -21,8 +22,11 @@
 static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
 				    int *action)
 {
-	int v = rewrite_pkt(ctx, p, x);
+	int v;
 
+	if (p->fragment == FRAGMENT_FIRST)
+		frag_note(ctx, p, x);
+	v = rewrite_pkt(ctx, p, x);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->icmp_error)
@@ -49,6 +53,12 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	own = own_index(conf, &local);
 	if (own < 0)
 		return in_pool(conf, &local) ? NSX_DROP_POOL : NSX_PASS_HOST;
+	if (p->fragment == FRAGMENT_LATER) {
+		/* Without its first it may be the host's own. */
+		if (frag_find(ctx, p, &x) != NSX_CONTINUE)
+			return NSX_PASS_HOST;
+		goto found;
+	}
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
 		return NSX_PASS_HOST;
 
@@ -64,6 +74,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return NSX_PASS_HOST;
 	if (v != NSX_CONTINUE)
 		return v;
+found:
 	if (p->ttl <= 1)
 		return ttl_answer(ctx, p, p->daddr, action);
 	return send_pkt(ctx, p, conf, &x, action);
@@ -132,10 +143,14 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->veth_flags = veth->flags;
 	if (addr_eq(&remote, &veth->gw))
 		return NSX_PASS_GATEWAY;
+	if (own >= 0 && p->fragment == FRAGMENT_LATER)
+		return frag_find(ctx, p, x) == NSX_CONTINUE ? NSX_CONTINUE : NSX_PASS_GATEWAY;
 	if (own >= 0)
 		return hairpin(ctx, p, own, x);
 	if (is_multicast(p->daddr))
 		return NSX_PASS_MULTICAST;
+	if (p->fragment == FRAGMENT_LATER)
+		return frag_find(ctx, p, x);
 	if (pool) {
 		__u32 now = now_tick();
 		struct nsx_slot *s;
@@ -145,8 +160,6 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		s = return_find(p, conf, now);
 		return s && (s->flags & NSX_F_HAIRPIN) ? return_out(p, conf, s, now, x) : NSX_DROP_ISOLATED;
 	}
-	if (p->fragment)
-		return NSX_DROP_FRAGMENT;
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;
 	return NSX_MASQUERADE;

@@ -22,7 +22,7 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 /* Not for this path: an ICMP error, a fragment, something without ports, or what only the stack can answer. */
 static __always_inline bool is_uncommon(const struct pkt *p)
 {
-	return p->proto >= NSX_PROTOS || p->icmp_error || p->ttl <= 1;
+	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1;
 }
 
 /* Write, count and send; from here on the packet is ours. */

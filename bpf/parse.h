@@ -5,6 +5,12 @@
 
 #include "defs.h"
 
+enum fragment {
+	FRAGMENT_NONE,		/* a whole datagram */
+	FRAGMENT_FIRST,		/* its beginning: the ports are there */
+	FRAGMENT_LATER,
+};
+
 /*
  * struct pkt - a parsed IPv4 packet
  *
@@ -22,7 +28,7 @@ struct pkt {
 	__u8 ttl;
 	__u8 icmp_error;	/* the tuple is that of the quoted packet */
 	__u8 echo_reply;
-	__u8 fragment;		/* not all of a datagram, or not its beginning */
+	__u8 fragment;		/* enum fragment */
 	__u8 inner_proto;	/* ICMP error: IP protocol of the quoted packet */
 	__u32 l4;		/* offset of the L4 header in the frame */
 	__u32 inner_l3;		/* ICMP error: offsets in the quoted packet */
@@ -30,6 +36,8 @@ struct pkt {
 	__be32 saddr;		/* as in the outer header */
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
+	__be16 ip_id;
+	__u16 pad;
 	__u16 veth_flags;	/* NSX_V_* and nsx_ns.id of the sender, once its veth was looked up */
 	__u32 ns_id;
 };
@@ -96,7 +104,7 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	p->inner_proto = ip->protocol;
 	p->inner_l3 = l3;
 	p->inner_l4 = l3 + ihl;
-	if (ip->frag_off & bpf_htons(0x1fff)) {
+	if (ip->frag_off & IP_OFFSET) {
 		p->proto = NSX_PROTOS;	/* a later fragment quotes no ports */
 		return NSX_CONTINUE;
 	}
@@ -133,9 +141,13 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 	addr_from_v4(&p->src, ip->saddr);
 	addr_from_v4(&p->dst, ip->daddr);
 	if (ip->frag_off & IP_MF_OFFSET) {
-		p->fragment = 1;
-		p->proto = NSX_PROTOS;
-		return NSX_CONTINUE;
+		p->ip_id = ip->id;
+		if (ip->frag_off & IP_OFFSET) {
+			p->fragment = FRAGMENT_LATER;
+			p->proto = NSX_PROTOS;
+			return NSX_CONTINUE;
+		}
+		p->fragment = FRAGMENT_FIRST;
 	}
 
 	l4 = (void *)ip + ihl;

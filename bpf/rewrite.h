@@ -132,6 +132,8 @@ static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const stru
 
 	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, addr_delta))
 		return NSX_DROP_ERROR;
+	if (p->fragment == FRAGMENT_LATER)
+		return NSX_CONTINUE;	/* the L4 header went with the first */
 	if (p->icmp_error)
 		err = rewrite_quoted(ctx, p, x);
 	else if (p->proto == NSX_ICMP)

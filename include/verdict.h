@@ -29,7 +29,7 @@
 	V(DROP_TABLE_FULL,	"drop-table-full",	"no free place in the session table") \
 	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
-	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment that cannot be translated") \
+	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first has not been seen") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
 	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace beyond its link") \
 	V(DROP_ERROR,		"drop-error",		"the kernel refused to change the packet")

@@ -395,6 +395,7 @@ int main(int argc, char **argv)
 	} tables[] = {
 		{ "published", dp_published }, { "masquerade", dp_masq }, { "scope", dp_scope },
 		{ "icmp errors", dp_errors },  { "bad packets", dp_bad },
+		{ "fragments", dp_fragments },
 	};
 	const char *word = argc > 2 ? argv[2] : NULL;
 	char *binary = argc > 1 ? realpath(argv[1], NULL) : NULL, path[5000];

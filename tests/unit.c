@@ -158,6 +158,15 @@ static void read_up(void **state)
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0/31"), &c, &f), &f, "/31");
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "0.0.0.0/0"), &c, &f), &f, "0.0.0.0/0");
 	refused(config_read_up(WORDS("--dev", "a", "now"), &c, &f), &f, "now");
+	assert_int_equal(config_read_up(WORDS("--dev", "a", "--timeout", "udp=30", "--mode", "tc"), &c, &f), 0);
+	assert_int_equal(c.timeout[NSX_TO_UDP], 30);
+	assert_int_equal(c.timeout[NSX_TO_TCP_ESTABLISHED], 7440);
+	assert_int_equal(c.mode, NSX_MODE_TC);
+	refused(config_read_up(WORDS("--dev", "a", "--timeout", "udp"), &c, &f), &f, "udp");
+	refused(config_read_up(WORDS("--dev", "a", "--timeout", "udp=0"), &c, &f), &f, "udp=0");
+	refused(config_read_up(WORDS("--dev", "a", "--timeout", "ud=3"), &c, &f), &f, "ud=3");
+	refused(config_read_up(WORDS("--dev", "a", "--timeout", "icmp=99999999999"), &c, &f), &f, "icmp=");
+	refused(config_read_up(WORDS("--dev", "a", "--mode", "fast"), &c, &f), &f, "fast");
 }
 
 static void read_ns(void **state)

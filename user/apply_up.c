@@ -136,7 +136,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
-		conf->timeout[i] = nsx_ticks(conf, config_timeouts[i]);
+		conf->timeout[i] = nsx_ticks(conf, c->timeout[i]);
 	for (__u32 i = 0; i < own->count; i++) {
 		conf->own[i] = own->addr[i].addr;
 		if (bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_NOEXIST) && errno != EEXIST)
@@ -200,6 +200,9 @@ static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fa
 	else if (!err && c->has_mode && c->mode != NSX_MODE_AUTO && c->mode != in.conf->mode)
 		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first", config_mode_name(in.conf->mode),
 			   in.conf->mode_reason);
+	/* Timeouts are settings of the datapath's map: new ones hold from now on, for running flows too. */
+	for (int i = 0; !err && c->has_timeout && i < NSX_TIMEOUTS; i++)
+		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
 	instance_close(&in);
 	return err;
 }
@@ -267,7 +270,9 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	if (err)
 		pin_dir_remove(&d, mounted, &ignored);
 	else if (mounted)
-		note("up: mounted the BPF file system at /sys/fs/bpf");
+		note("up: mounted the BPF file system at /sys/fs/bpf%s", pin_mount_is_private() ?
+		     "; but this mount namespace is not the system's (ip netns exec makes such): the datapath ends "
+		     "with it. Enter network namespaces with nsenter --net instead" : "");
 	pin_dir_close(&d);
 	return err;
 }

@@ -18,6 +18,18 @@ const unsigned int config_timeouts[NSX_TIMEOUTS] = {
 	[NSX_TO_ICMP] = 60,			/* RFC 5508 REQ-1: 60 s or more */
 };
 
+const char *const config_timeout_names[NSX_TIMEOUTS] = {
+	[NSX_TO_TCP_OPENING] = "tcp-opening",
+	[NSX_TO_TCP_ESTABLISHED] = "tcp-established",
+	[NSX_TO_TCP_CLOSED] = "tcp-closed",
+	[NSX_TO_TCP_RESET] = "tcp-reset",
+	[NSX_TO_UDP_ONEWAY] = "udp-oneway",
+	[NSX_TO_UDP] = "udp",
+	[NSX_TO_ICMP] = "icmp",
+};
+
+#define TIMEOUT_MAX (30UL * 24 * 3600)
+
 static const char *const mode_names[] = {
 	[NSX_MODE_TC] = "tc",
 	[NSX_MODE_XDP] = "xdp",
@@ -41,12 +53,35 @@ static const char *option_value(int argc, char **argv, int *i, struct fail *f)
 	return argv[++*i];
 }
 
+/* NAME=SECONDS */
+static int read_timeout(const char *word, struct up_conf *c, struct fail *f)
+{
+	const char *equals = strchr(word, '=');
+	unsigned long seconds;
+
+	for (int i = 0; equals && i < NSX_TIMEOUTS; i++) {
+		size_t len = strlen(config_timeout_names[i]);
+
+		if (len != (size_t)(equals - word) || strncmp(word, config_timeout_names[i], len))
+			continue;
+		if (parse_number(equals + 1, 1, TIMEOUT_MAX, &seconds))
+			return fail(f, -EINVAL, "--timeout %s: not a number of seconds from 1 to %lu", word, TIMEOUT_MAX);
+		c->timeout[i] = seconds;
+		c->has_timeout = true;
+		return 0;
+	}
+	return fail(f, -EINVAL,
+		    "--timeout %s: not NAME=SECONDS with tcp-opening, tcp-established, tcp-closed, tcp-reset, "
+		    "udp-oneway, udp or icmp", word);
+}
+
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 {
 	struct up_conf c = { .mode = NSX_MODE_AUTO };
 	const char *value;
 
 	parse_prefix(DEFAULT_POOL, &c.pool, &c.pool_len);
+	memcpy(c.timeout, config_timeouts, sizeof(c.timeout));
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--dev") == 0) {
 			value = option_value(argc, argv, &i, f);
@@ -67,6 +102,10 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			if (addr_v4(&c.pool) & ~mask_v4(c.pool_len))
 				return fail(f, -EINVAL, "--pool %s: host bits are set", value);
 			c.has_pool = true;
+		} else if (strcmp(argv[i], "--timeout") == 0) {
+			value = option_value(argc, argv, &i, f);
+			if (!value || read_timeout(value, &c, f))
+				return -EINVAL;
 		} else if (strcmp(argv[i], "--mode") == 0) {
 			value = option_value(argc, argv, &i, f);
 			if (!value)

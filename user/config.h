@@ -22,6 +22,8 @@ struct up_conf {
 	bool has_pool;		/* given, not the default */
 	__u8 mode;		/* enum nsx_mode */
 	bool has_mode;
+	unsigned int timeout[NSX_TIMEOUTS];	/* seconds */
+	bool has_timeout;
 };
 
 /** struct ns_conf - a namespace */
@@ -60,7 +62,8 @@ bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr 
 /* The host's address on a namespace's link: the first of the network that is not the namespace's own. */
 void config_gateway(const struct nsx_addr *addr, __u8 prefix_len, struct nsx_addr *ret);
 
-/* Default timeouts in seconds, by enum nsx_timeout. */
+/* Names and default seconds of the timeouts, by enum nsx_timeout. */
+extern const char *const config_timeout_names[NSX_TIMEOUTS];
 extern const unsigned int config_timeouts[NSX_TIMEOUTS];
 
 #endif

@@ -13,9 +13,10 @@
 bool json_output;
 
 static const struct cmd commands[] = {
-	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic]",
+	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]...",
 	  "Attach the datapath to the uplink DEV. Namespaces get their addresses from the pool\n"
-	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto)." },
+	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto).\n"
+	  "Timeouts: tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp, icmp." },
 	{ "down", NULL, cmd_down, "[--keep-ns]",
 	  "Take everything away again: ports, namespaces, programs. --keep-ns leaves the namespaces\n"
 	  "and their veths." },

@@ -36,6 +36,13 @@ int pin_mount(bool *mounted, struct fail *f)
 	return 0;
 }
 
+bool pin_mount_is_private(void)
+{
+	struct stat ours, first;
+
+	return stat("/proc/self/ns/mnt", &ours) == 0 && stat("/proc/1/ns/mnt", &first) == 0 && ours.st_ino != first.st_ino;
+}
+
 static int pin_dir_path(struct pin_dir *d, struct fail *f)
 {
 	unsigned long long cookie;

@@ -22,6 +22,9 @@ struct pin_dir {
 /* Mount the BPF file system if it is missing; *mounted tells. */
 int pin_mount(bool *mounted, struct fail *f);
 
+/* Our mounts are seen by nobody else: this is not the mount namespace of process 1. */
+bool pin_mount_is_private(void);
+
 /* Make the directory where it is missing, and lock it exclusively. */
 int pin_dir_create(struct pin_dir *d, struct fail *f);
 

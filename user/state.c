@@ -171,6 +171,20 @@ static json_t *counts_json(struct instance *in)
 	return rows;
 }
 
+static json_t *timeouts_json(struct instance *in)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < NSX_TIMEOUTS; i++) {
+		/* Rounded: a tick is a fraction of a second. */
+		__u64 jiffies = (__u64)in->conf->timeout[i] << NSX_TICK_SHIFT;
+
+		json_object_set_new(object, config_timeout_names[i],
+				    json_integer((jiffies + in->conf->hz / 2) / in->conf->hz));
+	}
+	return object;
+}
+
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], ifname[IF_NAMESIZE];
@@ -180,12 +194,13 @@ json_t *state_status(struct instance *in)
 	for (__u32 i = 0; i < in->conf->own_count; i++)
 		json_array_append_new(own, addr_json(&in->conf->own[i]));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o}", "uplink", in->conf->uplink_name,
+	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o, s:o}", "uplink", in->conf->uplink_name,
 			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "namespaces",
 			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
-			   (int)json_array_size(flows), "verdicts", counts_json(in));
+			   (int)json_array_size(flows), "timeouts", timeouts_json(in), "verdicts",
+			   counts_json(in));
 	json_decref(namespaces);
 	json_decref(maps);
 	json_decref(flows);
