@@ -29,7 +29,7 @@ msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps need-deps clean install uninstall demo test bench bench-quick
+.PHONY: all deps need-deps clean install uninstall demo test fuzz bench bench-quick
 
 all: $(B)/nsxdp
 
@@ -62,7 +62,10 @@ $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
 $(B)/tests:
 	$(Q)mkdir -p $@
 
-$(B)/dp_test: $(B)/tests/dp_main.o $(B)/tests/dp_rows.o $(B)/tests/pkt.o $(LIB_OBJ)
+$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_rows.o pkt.o world.o) $(LIB_OBJ)
+	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
@@ -104,7 +107,7 @@ demo: need-deps
 	$(Q)tests/demo.sh
 
 test: need-deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test
+	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test $(B)/fuzz
 	$(Q)tests/run $(T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
@@ -116,6 +119,12 @@ bench bench-quick: need-deps
 	done
 	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
+
+# Mutated frames through every entry program; FRAMES for each mode.
+FRAMES ?= 1000000
+fuzz: need-deps
+	$(Q)$(MAKE) --no-print-directory all $(B)/fuzz
+	$(Q)$(B)/fuzz $(B)/nsxdp $(FRAMES)
 
 install: all
 	install -D -m 755 $(B)/nsxdp $(DESTDIR)$(SBINDIR)/nsxdp

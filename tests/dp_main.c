@@ -5,23 +5,17 @@
  *
  *   dp_test NSXDP [WORD]    only rows whose name has WORD
  */
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "dp.h"
 #include "pkt.h"
-#include "tables.h"
+#include "world.h"
 
 static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 #define V(id, name, sentence) name,
@@ -36,90 +30,7 @@ static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 static enum { DIRECT, HELPERS, XDP, CONTEXTS } context;
 static int finished_at_xdp;
 
-static struct instance in;
 static int rows, failed;
-
-static int sh(const char *format, ...)
-{
-	char command[1024];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(command, sizeof(command), format, ap);
-	va_end(ap);
-	return system(command);
-}
-
-static void must(int bad, const char *what)
-{
-	if (!bad)
-		return;
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void world_make(void)
-{
-	must(unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare");
-	must(mount("", "/", "none", MS_REC | MS_PRIVATE, NULL), "private mounts");
-	must(mount("tmpfs", "/run", "tmpfs", 0, NULL), "tmpfs on /run");
-	must(mount("tmpfs", "/etc", "tmpfs", 0, NULL), "tmpfs on /etc");
-	must(mount("sysfs", "/sys", "sysfs", 0, NULL), "sysfs");
-	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "bpffs");
-	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"	/* no noise */
-		"ip link set lo up; ip link add ens5 address 02:00:00:00:00:01 type veth peer name far &&"
-		"ip addr add 203.0.113.1/24 dev ens5 && ip link set ens5 up && ip link set far up &&"
-		"ip neigh add 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 &&"
-		"ip route add default via 203.0.113.10"), "the test's uplink");
-}
-
-static void instance_make(void)
-{
-	struct fail f;
-
-	must(sh("nsxdp up --dev ens5 --mode %s", context == XDP ? "xdp" : "tc"), "nsxdp up");
-	for (int i = 1; i <= 2; i++)
-		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, context == XDP ? "xdp" : "tc", i), "nsxdp ns add");
-	usleep(100000);	/* what the links said of their own accord before that is counted by then */
-	if (instance_open(&in, ACCESS_READ, &f)) {
-		printf("Bail out! %s\n", f.text);
-		exit(1);
-	}
-	close(in.dir.fd);	/* no lock: the rows run commands */
-	in.dir.fd = -1;
-}
-
-static void instance_unmake(void)
-{
-	instance_close(&in);
-	must(sh("nsxdp down"), "nsxdp down");
-}
-
-/* The host listens on port 7777, at TCP and UDP. */
-static void host_listen(void)
-{
-	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
-
-	for (int i = 0; i < 2; i++) {
-		int fd = socket(AF_INET, types[i], 0);
-
-		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)), "listen");
-	}
-}
-
-static int prog_run(const char *name, struct bpf_test_run_opts *opts)
-{
-	char path[PIN_PATH_MAX];
-	int prog = bpf_obj_get(pin_path(&in.dir, name, path)), err;
-
-	must(prog < 0, "open program");
-	err = bpf_prog_test_run_opts(prog, opts);
-	close(prog);
-	must(err, "test run");
-	return (int)opts->retval;
-}
 
 /*
  * Run a hook's programs: where XDP passes the packet, unchanged as it must, TC has it. Returns the action
@@ -327,7 +238,7 @@ static void race_run(void)
 	static uint8_t used[65536];
 	int twice = 0, kept = 0, refused = 0, ok;
 
-	instance_make();
+	instance_make(false);
 	pthread_barrier_init(&start_line, NULL, 2);
 	for (int i = 0; i < 2; i++)
 		must(pthread_create(&r[i].thread, NULL, race, &r[i]), "thread");
@@ -356,7 +267,7 @@ static const char *const context_names[CONTEXTS] = { "", "checksum helpers, ", "
 
 static void table_run(const char *group, const struct step *s, const char *word)
 {
-	instance_make();
+	instance_make(context == XDP);
 	for (; s->kind; s++) {
 		int ok = 0;
 
@@ -398,15 +309,12 @@ int main(int argc, char **argv)
 		{ "fragments", dp_fragments },
 	};
 	const char *word = argc > 2 ? argv[2] : NULL;
-	char *binary = argc > 1 ? realpath(argv[1], NULL) : NULL, path[5000];
 
-	if (!binary) {
+	if (argc < 2) {
 		fprintf(stderr, "usage: dp_test NSXDP [WORD]\n");
 		return 2;
 	}
-	*strrchr(binary, '/') = '\0';
-	snprintf(path, sizeof(path), "%s:/usr/sbin:/usr/bin:/sbin:/bin", binary);
-	setenv("PATH", path, 1);
+	world_path(argv[1]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	world_make();
 	host_listen();
@@ -428,7 +336,6 @@ int main(int argc, char **argv)
 		       ok ? "ok" : "not ok", ++rows);
 	}
 	race_run();
-	free(binary);
 	printf("1..%d\n", rows);
 	return failed != 0;
 }

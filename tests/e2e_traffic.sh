@@ -248,6 +248,14 @@ t_26_next_hop_is_followed() {
 	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
 }
 
+t_27_fragments() {
+	on client $PY udp_client $HOST 6000 1473 8000 20000
+	on ns1 $PY udp_client $INET 7 1473 8000 20000
+	on ns1 ping -c2 -i0.2 -W2 -s 10000 $INET
+	on ns1 ping -c2 -i0.2 -W2 -s 10000 192.168.0.1
+	on client ping -c2 -i0.2 -W2 -s 10000 $HOST
+}
+
 t_19_bulk_with_every_offload_off() {
 	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
 	on client ethtool -K eth0 tx off gro off > /dev/null

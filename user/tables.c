@@ -266,23 +266,26 @@ int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8
 
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT])
 {
+	enum { ENTRIES = NSX_HOOKS * NSX_VERDICT_COUNT };
 	int cpus = libbpf_num_possible_cpus(), err = 0;
+	__u32 keys[ENTRIES], count = ENTRIES, batch;
 	struct nsx_count *values;
 
 	if (cpus < 0)
 		return cpus;
-	values = calloc(cpus, sizeof(*values));
+	values = calloc((size_t)ENTRIES * cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	for (__u32 i = 0; i < NSX_HOOKS * NSX_VERDICT_COUNT && !err; i++) {
-		struct nsx_count *sum = &ret[i / NSX_VERDICT_COUNT][i % NSX_VERDICT_COUNT];
+	/* -ENOENT tells that this batch was the last. */
+	if (bpf_map_lookup_batch(in->fd[TABLE_COUNTS], NULL, &batch, keys, values, &count, NULL) && errno != ENOENT)
+		err = -errno;
+	memset(ret, 0, sizeof(struct nsx_count) * ENTRIES);
+	for (__u32 i = 0; i < count && !err; i++) {
+		struct nsx_count *sum = &ret[keys[i] / NSX_VERDICT_COUNT][keys[i] % NSX_VERDICT_COUNT];
 
-		memset(sum, 0, sizeof(*sum));
-		if (bpf_map_lookup_elem(in->fd[TABLE_COUNTS], &i, values))
-			err = -errno;
-		for (int cpu = 0; cpu < cpus && !err; cpu++) {
-			sum->packets += values[cpu].packets;
-			sum->bytes += values[cpu].bytes;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			sum->packets += values[(size_t)i * cpus + cpu].packets;
+			sum->bytes += values[(size_t)i * cpus + cpu].bytes;
 		}
 	}
 	free(values);

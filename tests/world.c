@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The world of tests that feed programs with packets. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "world.h"
+
+struct instance in;
+
+int sh(const char *format, ...)
+{
+	char command[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	return system(command);
+}
+
+void must(int bad, const char *what)
+{
+	if (!bad)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+void world_path(const char *binary)
+{
+	char *real = realpath(binary, NULL), path[5000];
+
+	must(!real, binary);
+	*strrchr(real, '/') = '\0';
+	snprintf(path, sizeof(path), "%s:/usr/sbin:/usr/bin:/sbin:/bin", real);
+	setenv("PATH", path, 1);
+	free(real);
+}
+
+void world_make(void)
+{
+	must(unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare");
+	must(mount("", "/", "none", MS_REC | MS_PRIVATE, NULL), "private mounts");
+	must(mount("tmpfs", "/run", "tmpfs", 0, NULL), "tmpfs on /run");
+	must(mount("tmpfs", "/etc", "tmpfs", 0, NULL), "tmpfs on /etc");
+	must(mount("sysfs", "/sys", "sysfs", 0, NULL), "sysfs");
+	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "bpffs");
+	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"	/* no noise */
+		"ip link set lo up; ip link add ens5 address 02:00:00:00:00:01 type veth peer name far &&"
+		"ip addr add 203.0.113.1/24 dev ens5 && ip link set ens5 up && ip link set far up &&"
+		"ip neigh add 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 &&"
+		"ip route add default via 203.0.113.10"), "the test's uplink");
+}
+
+void instance_make(bool xdp)
+{
+	struct fail f;
+
+	must(sh("nsxdp up --dev ens5 --mode %s", xdp ? "xdp" : "tc"), "nsxdp up");
+	for (int i = 1; i <= 2; i++)
+		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
+			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, xdp ? "xdp" : "tc", i), "nsxdp ns add");
+	usleep(100000);	/* what the links said of their own accord before that is counted by then */
+	if (instance_open(&in, ACCESS_READ, &f)) {
+		printf("Bail out! %s\n", f.text);
+		exit(1);
+	}
+	close(in.dir.fd);	/* no lock: the rows run commands */
+	in.dir.fd = -1;
+}
+
+void instance_unmake(void)
+{
+	instance_close(&in);
+	must(sh("nsxdp down"), "nsxdp down");
+}
+
+/* The host listens on port 7777, at TCP and UDP. */
+void host_listen(void)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
+
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(AF_INET, types[i], 0);
+
+		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)), "listen");
+	}
+}
+
+int prog_run(const char *name, struct bpf_test_run_opts *opts)
+{
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(&in.dir, name, path)), err;
+
+	must(prog < 0, "open program");
+	err = bpf_prog_test_run_opts(prog, opts);
+	close(prog);
+	must(err, "test run");
+	return (int)opts->retval;
+}
