@@ -368,4 +368,56 @@ t_25_xdp_that_the_driver_refuses_falls_back() {
 	eventually 5 as_before
 }
 
+t_26_map_add_refuses_the_hosts_own_ports() {
+	up
+	nsxdp ns add "$NS1"
+	on_bg host $PY tcp_echo_server 6500
+	on_bg host $PY udp_echo_server 6501
+	on_bg host /usr/bin/python3 -m http.server -b :: 6502
+	lab_listening host 6500
+	lab_listening host 6502
+	refuse 1 "map add 6500: port is taken by the host itself: python3, process" nsxdp map add 6500 "$NS1:80"
+	refuse 1 "map add 6501: port is taken by the host itself: python3, process" nsxdp map add -p udp 6501 "$NS1:80"
+	refuse 1 "map add 6502: port is taken by the host itself: python3, process" nsxdp map add 6502 "$NS1:80"
+	[ "$(nsxdp -j map list)" = "[]" ]
+	nsxdp map add -p udp 6500 "$NS1:80"
+	nsxdp map add 6501 "$NS1:80"
+	lab_kill
+	nsxdp map add 6500 "$NS1:81"
+	nsxdp down
+	eventually 5 as_before
+}
+
+t_27_up_again_follows_the_addresses() {
+	up
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	on_bg inet $PY tcp_echo_server 7
+	lab_listening ns1 8080
+	lab_listening inet 7
+	# A second address answers from itself.
+	on host ip addr add 203.0.113.5/24 dev ens5
+	up
+	[ "$(on client $PY half_close 203.0.113.5 6000)" = 203.0.113.10 ]
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+	# Another first address: what leaves has it, and flows of the lost one are gone.
+	[ "$(on ns1 $PY half_close 198.51.100.8 7)" = $HOST ]
+	nsxdp flow list | grep -q "$HOST:"
+	on host ip addr del $HOST/24 dev ens5
+	on host ip addr add 203.0.113.7/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	up
+	! nsxdp flow list | grep "$HOST:"
+	nsxdp status | grep -q 'ens5, 203.0.113.7'
+	[ "$(on ns1 $PY half_close 198.51.100.8 7)" = 203.0.113.7 ]
+	[ "$(on client $PY half_close 203.0.113.7 6000)" = 203.0.113.10 ]
+	nsxdp down
+	lab_kill
+	on host ip addr flush dev ens5
+	on host ip addr add $HOST/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	eventually 5 as_before
+}
+
 run_tests "$@"

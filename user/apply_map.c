@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "sockets.h"
 
 static bool is_map(const struct nsx_slot *s)
 {
@@ -89,7 +90,7 @@ static void back_del(struct instance *in, const struct nsx_slot *gone)
 int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	struct nsx_slot *s = table_port(in, c->proto, c->port), map = {};
-	char port[ADDR_STRLEN], addr[ADDR_STRLEN];
+	char port[ADDR_STRLEN], addr[ADDR_STRLEN], holder[128];
 	struct nsx_ns ns;
 	int err;
 
@@ -108,6 +109,8 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 
 	if (is_map(s))
 		return same_endpoint(s, &map) ? 0 : fail_taken(in, s, f);
+	if (sockets_holder(c->proto, c->port, holder, sizeof(holder)) > 0)
+		return fail(f, -EADDRINUSE, "port is taken by the host itself: %s", holder);
 	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now_tick(in)) >= 0)
 		note("map add %s: ends a masqueraded flow of %s that used this port",
 		     config_port_name(c->proto, c->port, port), format_addr(&s->inside, addr));

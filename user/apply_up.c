@@ -115,8 +115,7 @@ static int read_ports(struct nsx_conf *conf, struct fail *f)
 	return 0;
 }
 
-static int write_conf(struct instance *in, const struct up_conf *c, const struct link_info *link,
-		      const struct own_list *own, struct fail *f)
+static int write_conf(struct instance *in, const struct up_conf *c, const struct link_info *link, struct fail *f)
 {
 	struct nsx_conf *conf = in->conf;
 	struct timespec jiffy;
@@ -137,13 +136,32 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
 		conf->timeout[i] = nsx_ticks(conf, c->timeout[i]);
+	return read_ports(conf, f);
+}
+
+/* Tell the datapath the host's addresses. Flows of one that is lost, or has another place now, end. */
+static int write_own(struct instance *in, const struct own_list *own, struct fail *f)
+{
+	struct nsx_conf *conf = in->conf;
+	__u32 old = conf->own_count;
+
+	for (__u32 i = 0; i < old; i++)
+		if (i >= own->count || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i])))
+			bpf_map_delete_elem(in->fd[TABLE_OWN], &conf->own[i]);
 	for (__u32 i = 0; i < own->count; i++) {
+		bool changed = i >= old || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i]));
+
 		conf->own[i] = own->addr[i].addr;
-		if (bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_NOEXIST) && errno != EEXIST)
+		if (i < old && changed && table_flush_own(in, i))
+			return fail_errno(f, -errno, "cannot end flows of a lost address");
+		if (changed && bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_ANY))
 			return fail_errno(f, -errno, "cannot write the host's addresses");
 	}
+	for (__u32 i = own->count; i < old; i++)
+		if (table_flush_own(in, i))
+			return fail_errno(f, -errno, "cannot end flows of a lost address");
 	conf->own_count = own->count;
-	return read_ports(conf, f);
+	return 0;
 }
 
 static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reason)
@@ -184,9 +202,11 @@ static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const 
 	note("up: mode tc: %s", reason);
 }
 
-/* Is what runs what is wanted? */
-static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fail *f)
+/* Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given timeouts. */
+static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
+	struct own_list own = {};
+	struct link_info link;
 	char pool[ADDR_STRLEN];
 	struct instance in;
 	int err = instance_open_dir(&in, d, f);
@@ -200,7 +220,18 @@ static int compare_running(struct pin_dir *d, const struct up_conf *c, struct fa
 	else if (!err && c->has_mode && c->mode != NSX_MODE_AUTO && c->mode != in.conf->mode)
 		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first", config_mode_name(in.conf->mode),
 			   in.conf->mode_reason);
-	/* Timeouts are settings of the datapath's map: new ones hold from now on, for running flows too. */
+	if (!err) {
+		struct up_conf running = *c;
+
+		running.pool = in.conf->pool;
+		running.pool_len = in.conf->pool_len;
+		err = read_host(&running, &link, &own, f);
+	}
+	if (!err)
+		err = write_own(&in, &own, f);
+	if (!err)
+		in.conf->mtu = link.mtu;
+	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && c->has_timeout && i < NSX_TIMEOUTS; i++)
 		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
 	instance_close(&in);
@@ -220,7 +251,9 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	tables.fd = -1;
 	err = instance_open_dir(&in, &tables, f);
 	if (!err)
-		err = write_conf(&in, c, link, own, f);
+		err = write_conf(&in, c, link, f);
+	if (!err)
+		err = write_own(&in, own, f);
 	if (!err) {
 		err = netns_prepare(&made_run);
 		if (err)
@@ -254,7 +287,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	if (err)
 		return err;
 	if (access(pin_path(&d, "link_uplink", path), F_OK) == 0) {
-		err = compare_running(&d, c, f);
+		err = refresh(&d, c, f);
 		pin_dir_close(&d);
 		return err;
 	}

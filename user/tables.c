@@ -246,6 +246,25 @@ int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, 
 	return 0;
 }
 
+int table_flush_own(struct instance *in, __u8 own)
+{
+	struct nsx_slot *tables[2] = { table_ports(in), table_sessions(in) };
+	const size_t counts[2] = { TABLE_PORTS_COUNT, TABLE_SESSIONS_COUNT };
+
+	if (!tables[0] || !tables[1])
+		return -errno;
+	for (int t = 0; t < 2; t++)
+		for (struct nsx_slot *s = tables[t]; s < tables[t] + counts[t]; s++) {
+			__u32 kind = NSX_KIND(s->state);
+
+			if ((kind != NSX_FLOW && kind != NSX_RETURN) || s->own != own)
+				continue;
+			slot_take(s);
+			slot_give(s, NSX_FREE);
+		}
+	return 0;
+}
+
 int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port)
 {
 	struct nsx_session_key key = {

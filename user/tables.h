@@ -93,6 +93,9 @@ const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id);
 /* End every flow and session of a namespace, or of one endpoint of it (port in network order, 0: all). A scan. */
 int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
 
+/* End every flow of one of the host's addresses, by its index in nsx_conf.own. A scan. */
+int table_flush_own(struct instance *in, __u8 own);
+
 /* End the masquerading of one endpoint. No scan. */
 int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
 

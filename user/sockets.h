@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The host's own sockets, from the kernel's socket monitoring (sock_diag(7)). */
+#ifndef NSXDP_SOCKETS_H
+#define NSXDP_SOCKETS_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+/*
+ * Does a socket of the caller's network namespace hold this port (host byte order) on an IPv4 address, or on
+ * all? Returns 1 with the holder in words ("nginx, process 123"; "a socket" where no process shows it), 0 where
+ * none does, or a negative errno.
+ */
+int sockets_holder(__u8 proto, __u16 port, char *holder, size_t size);
+
+#endif
