@@ -3,6 +3,11 @@
  * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the
  * others, which follow within a moment, by the identity that they share (RFC 791, 3.2). The table is
  * bounded: a flood pushes out older entries and touches nothing else.
+ *
+ * A fragment that comes before the first of its datagram goes once more to the end of the device's
+ * receive queue, where in a burst that was reordered the first stands already; for some hundredth of a
+ * second, whose beginning its mark keeps, and all of them together at most FRAG_BUDGET times per tick and
+ * CPU, so that fragments of nothing cost a bounded share of the time.
  */
 #ifndef NSXDP_FRAG_H
 #define NSXDP_FRAG_H
@@ -13,6 +18,11 @@
 
 #define FRAG_MAX	4096
 #define FRAG_SECONDS	5	/* in which the rest of a datagram has to come */
+
+#define FRAG_WAIT(conf)	((conf)->hz / 100 + 2)	/* jiffies */
+#define FRAG_BUDGET	16000
+#define FRAG_MARK	0x6e780000U	/* of a waiting fragment; below it, the jiffy it came in */
+#define FRAG_MARK_MASK	0xffff0000U
 
 struct frag_key {
 	struct nsx_addr src;
@@ -34,6 +44,19 @@ struct {
 	__type(key, struct frag_key);
 	__type(value, struct frag);
 } nsx_frags SEC(".maps");
+
+/* How many fragments were sent round in the present tick. */
+struct frag_budget {
+	__u32 tick;
+	__u32 used;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct frag_budget);
+} nsx_frag_budget SEC(".maps");
 
 static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __u32 ifindex)
 {
@@ -78,6 +101,46 @@ static __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 		return NSX_DROP_FRAGMENT;
 	*x = f->x;
 	return NSX_CONTINUE;
+}
+
+static __always_inline bool frag_may_wait(void)
+{
+	__u32 zero = 0, now = now_tick();
+	struct frag_budget *b = bpf_map_lookup_elem(&nsx_frag_budget, &zero);
+
+	if (!b)
+		return false;
+	if (b->tick != now) {
+		b->tick = now;
+		b->used = 0;
+	}
+	return b->used++ < FRAG_BUDGET;
+}
+
+/**
+ * frag_wait() - let a fragment whose first has not been seen come again
+ * @give_up: the verdict where it has come often enough
+ * @action: set to the TC action where it waits
+ */
+static __noinline int frag_wait(CTX *ctx, int give_up, int *action)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 mark = ctx->mark, jiffy = bpf_jiffies64() & ~FRAG_MARK_MASK;
+	bool waits = (mark & FRAG_MARK_MASK) == FRAG_MARK;
+	__u32 waited = waits ? (jiffy - mark) & ~FRAG_MARK_MASK : 0;
+
+	if (!action || !conf)
+		return NSX_DROP_ERROR;
+	/* A mark of somebody else's is not ours to change. */
+	if ((mark && !waits) || waited > FRAG_WAIT(conf) || !frag_may_wait()) {
+		if (waits)
+			ctx->mark = 0;
+		return give_up;
+	}
+	if (!waits)
+		ctx->mark = FRAG_MARK | jiffy;
+	*action = bpf_redirect(ctx_ifindex(ctx), BPF_F_INGRESS);
+	return NSX_FRAGMENT_WAITS;
 }
 
 #endif

@@ -56,7 +56,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	if (p->fragment == FRAGMENT_LATER) {
 		/* Without its first it may be the host's own. */
 		if (frag_find(ctx, p, &x) != NSX_CONTINUE)
-			return NSX_PASS_HOST;
+			return frag_wait(ctx, NSX_PASS_HOST, action);
 		goto found;
 	}
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
@@ -203,6 +203,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		v = from_ns_lookup(ctx, p, &x);
 	if (v == NSX_MASQUERADE)
 		v = snat_pkt(ctx, p, &x);
+	if (v == NSX_DROP_FRAGMENT)
+		v = frag_wait(ctx, NSX_DROP_FRAGMENT, action);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->ttl <= 1) {

@@ -21,6 +21,7 @@
 	V(MASQ_IN,		"masquerade-in",	"back to a masqueraded flow") \
 	V(ICMP_ERROR,		"icmp-error",		"an ICMP error about a published or masqueraded flow") \
 	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
+	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is not the namespace's") \
 	V(DROP_ISOLATED,	"drop-isolated",	"to another namespace's private address") \

@@ -256,6 +256,13 @@ t_27_fragments() {
 	on client ping -c2 -i0.2 -W2 -s 10000 $HOST
 }
 
+t_28_fragments_in_reverse_order() {
+	on client $PY udp_reversed $HOST 6000 2000
+	on client $PY udp_reversed $HOST 6000 8000
+	on ns1 $PY udp_reversed $INET 7 8000
+	nsxdp status | grep fragment-waits
+}
+
 t_19_bulk_with_every_offload_off() {
 	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
 	on client ethtool -K eth0 tx off gro off > /dev/null

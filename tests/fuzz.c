@@ -147,6 +147,8 @@ static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t 
 {
 	const uint8_t *a = was + 14, *b = is + 14;
 
+	if (strcmp(verdict, "fragment-waits") == 0)
+		return is_len == was_len && memcmp(was, is, is_len) == 0 ? NULL : "a waiting fragment changed";
 	if (strcmp(verdict, "ttl-answered") == 0)
 		return ip_right(b) && l4_right(b, is_len - 14) ? NULL : "the host's answer has a wrong checksum";
 	if (is_len != was_len)

@@ -147,6 +147,26 @@ def udp_client(host, port, *sizes):
             raise ValueError("%s bytes came back changed" % size)
 
 
+def udp_reversed(host, port, size):
+    """A datagram whose fragments leave last one first comes back whole."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(2)
+    sock.connect((host, int(port)))
+    source, sport = sock.getsockname()
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    data = bytes(i * 7 % 251 for i in range(int(size)))
+    whole = struct.pack("!HHHH", sport, int(port), 8 + len(data), 0) + data
+    for attempt in range(5):
+        for at in reversed(range(0, len(whole), 1480)):
+            part = whole[at:at + 1480]
+            more = 0x2000 if at + 1480 < len(whole) else 0
+            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), 4711 + attempt, more | at // 8, 64, 17, 0,
+                                   socket.inet_aton(source), socket.inet_aton(host)) + part, (host, 0))
+    for attempt in range(5):
+        if sock.recv(65536) != data:
+            raise ValueError("came back changed")
+
+
 def udp_ports(host, port, first, count, tag):
     """From many source ports at once: every answer must be our own words (no two flows share a port)."""
     socks = []
