@@ -25,7 +25,7 @@ import report  # noqa: E402
 QUICK = "--quick" in sys.argv
 ONLY = [sys.argv[i + 1] for i, w in enumerate(sys.argv) if w == "--only"]
 ROUNDS = 3 if QUICK else 5
-SECONDS = 0.2 if QUICK else 1.0
+SECONDS = 0.2 if QUICK else 0.6
 
 ALL = ["iptables", "nftables", "routing", "bare-tc", "nsxdp-tc", "bare-xdp", "nsxdp-xdp"]
 REAL = ["iptables", "nftables", "nsxdp-tc", "nsxdp-xdp"]
@@ -89,7 +89,7 @@ class Lab:
         """Packets per second that circulate, and the share of them that was not lost."""
         words = [os.path.join(TOP, "build", "loop"), "--client", self.client, "eth0", "--ns", self.ns, "eth0",
                  "--hook", "xdp" if self.name.endswith("-xdp") else "tc", "--flows", str(flows),
-                 "--size", str(size if size < 1500 else 1514), "--seconds", str(SECONDS), "--warm", "0.2"]
+                 "--size", str(size if size < 1500 else 1514), "--seconds", str(SECONDS), "--warm", "0.1"]
         if direction == "out":
             words += ["--out", "--mac", self.gateway_mac, "--from", "192.168.0.2:10000", "--to", "198.51.100.8:9"]
         else:
@@ -170,7 +170,7 @@ def busy():
 
 def bulk(lab, direction):
     """Gigabits per second, and CPU seconds in the kernel per gigabyte."""
-    words = ["iperf3", "-J", "-t", "1" if QUICK else "2"]
+    words = ["iperf3", "-J", "-t", "1"]
     if direction == "in":
         words += ["-c", "203.0.113.1", "-p", "6000"]
         machine = "client"
@@ -187,7 +187,7 @@ def bulk(lab, direction):
 def measure_sockets(labs):
     results, sock = [], os.path.join(TOP, "build", "sock")
     rivals = [labs[n] for n in REAL]
-    seconds = "0.3" if QUICK else "1.5"
+    seconds = "0.3" if QUICK else "1"
     servers = []
     for lab in rivals:
         servers += [lab.start("ns", sock, "serve", "8080"), lab.start("inet", sock, "serve", "7")]
@@ -229,7 +229,7 @@ def measure_sockets(labs):
 
 
 def wrk(lab):
-    words = ["wrk", "-t1", "-c2000", "-d3s", "http://203.0.113.1:6000/"]
+    words = ["wrk", "-t1", "-c2000", "-d2s", "http://203.0.113.1:6000/"]
     for line in lab.run("client", "bash", "-c", "ulimit -n 8192; exec " + " ".join(words)).splitlines():
         if line.startswith("Requests/sec:"):
             return float(line.split()[1])

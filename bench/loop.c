@@ -126,12 +126,14 @@ static void inject(const struct options *o)
 	struct ifreq ifr = {};
 	in_addr_t src, dst;
 	uint16_t sport, dport, word;
-	int fd, len = o->size - 14;
+	int fd, len = o->size - 14, room = 64 << 20;
 
 	enter(e->netns);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", e->dev);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr))
+	/* What circulates may count against its sender for ever. */
+	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		die("packet socket");
 	ll.sll_ifindex = if_nametoindex(e->dev);
 	if (sscanf(o->mac, "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
