@@ -35,6 +35,8 @@
 #define TCP_ACK	0x10
 #define TCP_HLEN_MIN 20
 
+#define PACKET_HOST 0	/* skb->pkt_type: the frame's destination is the device */
+
 /* skb->ip_summed */
 #define CHECKSUM_NONE		0
 #define CHECKSUM_UNNECESSARY	1

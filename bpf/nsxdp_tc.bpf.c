@@ -46,7 +46,8 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	v = parse_pkt(ctx, p);
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
-	if (!conf)
+	/* A device that bridges or is listened to also sees frames for other machines. */
+	if (!conf || ctx->pkt_type != PACKET_HOST)
 		return NSX_PASS_HOST;
 
 	addr_from_v4(&local, p->daddr);
@@ -116,7 +117,7 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 ifindex = ctx_ifindex(ctx);
-	struct nsx_slot *s;
+	const struct nsx_slot *port;
 	const struct nsx_veth *veth;
 	struct nsx_addr remote = {};
 	bool pool;
@@ -127,8 +128,9 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	addr_from_v4(&remote, p->daddr);
 	own = own_index(conf, &remote);
 	pool = in_pool(conf, &remote);
-	s = port_slot(p->proto & 3, p->sport);
-	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP && s && !snat_holds(s, p, ifindex)) {
+	port = port_slot(p->proto & 3, p->sport);
+	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP && port &&
+	    !snat_holds(port, p, ifindex)) {
 		v = published_out(ctx, p, conf, x);
 		if (v != NSX_DROP_NO_FLOW)
 			return v;

@@ -45,6 +45,14 @@ error:
 	return XDP_DROP;
 }
 
+/* A device that bridges or is listened to also sees frames for other machines. */
+static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
+{
+	struct ethhdr *eth = ctx_data(ctx);
+
+	return (void *)(eth + 1) <= ctx_data_end(ctx) && mac_eq(eth->h_dest, mac);
+}
+
 SEC("xdp")
 int xdp_from_uplink(struct xdp_md *ctx)
 {
@@ -55,7 +63,8 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	__u32 state;
 	int v = NSX_PASS_HOST;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p) || !addr_eq(&p.dst, &conf->own[0]))
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p) || !addr_eq(&p.dst, &conf->own[0]) ||
+	    !is_to(ctx, conf->uplink_mac))
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))

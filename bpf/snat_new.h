@@ -94,8 +94,8 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
  * @port: set to the port
  *
  * The endpoint's own number first; then numbers from a random start in steps of the golden ratio, which
- * spread evenly however few are tried: no run of used ports can hold them all. The second half of the tries also takes ports of
- * flows that were never assured and are idle for some seconds.
+ * spread evenly however few are tried: no run of used ports can hold them all. The second half of the tries
+ * also takes ports of flows that were never assured and are idle for some seconds.
  */
 int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {

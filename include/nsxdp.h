@@ -225,6 +225,7 @@ enum nsx_timeout {
  * @flags: NSX_UP_*
  * @hz: jiffies per second
  * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
+ * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
@@ -245,10 +246,10 @@ struct nsx_conf {
 	__u64 hash_seed;
 	__u32 mtu;
 	__u32 hz;
-	__u32 pad0;
+	__u32 pad;
+	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
-	__u8 pad[2];
 	char uplink_name[16];
 	char mode_reason[128];
 };

@@ -248,6 +248,8 @@ const struct step dp_scope[] = {
 	PACKET("broadcast", "ns1", "udp 192.168.0.2:68 > 255.255.255.255:67" NS1, "pass-multicast", NULL),
 	PACKET("from outside into the pool", "uplink", "tcp 203.0.113.10:4000 > 192.168.0.2:8080 S", "drop-pool", NULL),
 	PACKET("ping from outside into the pool", "uplink", "echo 203.0.113.10 > 192.168.0.1 id=3", "drop-pool", NULL),
+	PACKET("a frame for another machine", "uplink",
+	       "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S eth=client>192.168.9.9", "pass-host", NULL),
 	PACKET("VLAN frames are another device's", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 vlan=5",
 	       "pass-link", NULL),
 	PACKET("protocols without ports cannot be masqueraded", "ns1", "ip 192.168.0.2 > 198.51.100.8 proto=47" NS1,

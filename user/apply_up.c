@@ -126,6 +126,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->pool_len = c->pool_len;
 	conf->uplink = link->ifindex;
 	conf->mtu = link->mtu;
+	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
 	memcpy(conf->uplink_name, link->name, sizeof(conf->uplink_name));
 	conf->next_id = 1;
 	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0)
@@ -229,8 +230,10 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	}
 	if (!err)
 		err = write_own(&in, &own, f);
-	if (!err)
+	if (!err) {
 		in.conf->mtu = link.mtu;
+		memcpy(in.conf->uplink_mac, link.mac, sizeof(link.mac));
+	}
 	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && c->has_timeout && i < NSX_TIMEOUTS; i++)
 		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
