@@ -93,6 +93,18 @@ static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, 
 		s->seen = now;
 }
 
+/* Into the namespace, to the inside endpoint that a slot of the registry holds. */
+static __always_inline void xlat_inside(struct xlat *x, const struct nsx_slot *s, enum nsx_verdict verdict)
+{
+	x->addr = s->inside;
+	x->port = s->inside_port;
+	x->ifindex = s->ifindex;
+	mac_copy(x->mac, s->mac);
+	x->side = SIDE_DST;
+	x->to_ns = 1;
+	x->verdict = verdict;
+}
+
 static __always_inline struct nsx_bucket *session_bucket(const struct nsx_conf *conf,
 							     const struct nsx_session_key *k)
 {

@@ -100,13 +100,7 @@ static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struc
 		return NSX_PASS_GATEWAY;
 	if (s->ifindex == ctx_ifindex(ctx))
 		return NSX_DROP_ISOLATED;
-	x->addr = s->inside;
-	x->port = s->inside_port;
-	x->ifindex = s->ifindex;
-	mac_copy(x->mac, s->mac);
-	x->side = SIDE_DST;
-	x->to_ns = 1;
-	x->verdict = NSX_HAIRPIN;
+	xlat_inside(x, s, NSX_HAIRPIN);
 	if (!slot_same(s, state))
 		return NSX_DROP_ISOLATED;
 	return return_note(p, x, own, ctx_ifindex(ctx));

@@ -87,13 +87,7 @@ int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 clie
 static __always_inline int portmap_in(const struct pkt *p, const struct nsx_slot *slot, __u32 state,
 				      __u32 own, struct xlat *x)
 {
-	x->addr = slot->inside;
-	x->port = slot->inside_port;
-	x->ifindex = slot->ifindex;
-	mac_copy(x->mac, slot->mac);
-	x->side = SIDE_DST;
-	x->to_ns = 1;
-	x->verdict = NSX_PUBLISHED_IN;
+	xlat_inside(x, slot, NSX_PUBLISHED_IN);
 	if (own || (slot->flags & NSX_F_STATEFUL)) {
 		int v = return_note(p, x, own, 0);
 

@@ -98,13 +98,7 @@ static __always_inline int snat_in(const struct pkt *p, const struct nsx_conf *c
 		if (!p->icmp_error && s->seen != now)
 			s->seen = now;
 	}
-	x->addr = s->inside;
-	x->port = s->inside_port;
-	x->ifindex = s->ifindex;
-	mac_copy(x->mac, s->mac);
-	x->side = SIDE_DST;
-	x->to_ns = 1;
-	x->verdict = NSX_MASQ_IN;
+	xlat_inside(x, s, NSX_MASQ_IN);
 	if (!slot_same(s, state))
 		return NSX_PASS_HOST;
 	if (!p->icmp_error)

@@ -107,7 +107,8 @@ static int read_ports(struct nsx_conf *conf, struct fail *f)
 	above = 65535 - (int)hi;
 	if (below < 1024 && above < 1024)
 		return fail(f, -ENOSPC,
-			    "ip_local_port_range %u-%u leaves fewer than 1024 ports in a row for masquerading", lo, hi);
+			    "ip_local_port_range %u-%u leaves fewer than 1024 ports in a row for masquerading: narrow it, "
+			    "as with sysctl net.ipv4.ip_local_port_range=\"32768 60999\"", lo, hi);
 	conf->host_lo = lo;
 	conf->host_hi = hi;
 	conf->port_lo = below >= above ? NSX_PORT_MIN : hi + 1;
@@ -200,7 +201,6 @@ static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const 
 	snprintf(reason, sizeof(reason), "%.80s%s", f.text,
 		 link->mtu > 3498 ? "; an MTU of 3498 or less may help" : "; does the driver have native XDP?");
 	set_mode(conf, NSX_MODE_TC, reason);
-	note("up: mode tc: %s", reason);
 }
 
 /* Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given timeouts. */
@@ -265,6 +265,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	if (!err) {
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
 		choose_mode(d, c, link, in.conf);
+		if (in.conf->mode != c->mode)
+			note("up: mode %s: %s", config_mode_name(in.conf->mode), in.conf->mode_reason);
 		err = datapath_attach_uplink(d, link->ifindex, f);
 	}
 	if (err && made_run)
