@@ -71,7 +71,10 @@ struct xlat {
 	__u32 ifindex;
 	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
 	__u8 verdict;		/* enum nsx_verdict, once it is sent */
-	__u8 pad;
+	__u8 both;		/* the other end gets another endpoint too: */
+	struct nsx_addr other;
+	__be16 other_port;
+	__u16 pad;
 };
 
 /*

@@ -18,6 +18,19 @@
 #include "redirect.h"
 #include "exit.h"
 
+/* The second end of a packet of which both are translated. */
+static __noinline int rewrite_other(CTX *ctx, const struct pkt *p, const struct xlat *x)
+{
+	struct xlat other = {};
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	other.addr = x->other;
+	other.port = x->other_port;
+	other.side = x->side == SIDE_SRC ? SIDE_DST : SIDE_SRC;
+	return rewrite_pkt(ctx, p, &other, false);
+}
+
 /* Translate and send: the common end of both programs. */
 static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
 				    int *action)
@@ -26,7 +39,9 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 
 	if (p->fragment == FRAGMENT_FIRST)
 		frag_note(ctx, p, x);
-	v = rewrite_pkt(ctx, p, x);
+	v = rewrite_pkt(ctx, p, x, true);
+	if (v == NSX_CONTINUE && x->both)
+		v = rewrite_other(ctx, p, x);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->icmp_error)
@@ -82,10 +97,11 @@ found:
 }
 
 /*
- * From a namespace to one of the host's own addresses: a published port of another namespace is
- * reached with the client's address kept, all else is for the host itself.
+ * From a namespace to one of the host's own addresses: a published port is reached, all else is for the
+ * host itself. Another namespace sees the client's address; to reach its own port a namespace comes from
+ * its gateway's, for no host takes packets from itself by the network.
  */
-static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struct xlat *x)
+static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, int own, struct xlat *x)
 {
 	struct nsx_slot *s;
 	__u32 state;
@@ -98,12 +114,31 @@ static __always_inline int hairpin(CTX *ctx, const struct pkt *p, int own, struc
 	state = READ_ONCE(s->state);
 	if (NSX_KIND(state) != NSX_MAP)
 		return NSX_PASS_GATEWAY;
-	if (s->ifindex == ctx_ifindex(ctx))
-		return NSX_DROP_ISOLATED;
+	if (s->ifindex == ctx_ifindex(ctx)) {
+		x->both = 1;
+		x->other = veth->gw;
+		x->other_port = p->sport;
+		p->src = veth->gw;	/* as the server will know the client */
+	}
 	xlat_inside(x, s, NSX_HAIRPIN);
 	if (!slot_same(s, state))
 		return NSX_DROP_ISOLATED;
 	return return_note(p, x, own, ctx_ifindex(ctx));
+}
+
+/* To the gateway: the host's, unless it answers a connection of the namespace to its own published port. */
+static __always_inline int from_own_port(const struct pkt *p, const struct nsx_conf *conf,
+					 const struct nsx_veth *veth, struct xlat *x)
+{
+	__u32 now = now_tick();
+	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now) : NULL;
+
+	if (!s || !(s->flags & NSX_F_SELF))
+		return NSX_PASS_GATEWAY;
+	x->both = 1;
+	x->other = veth->addr;
+	x->other_port = p->dport;
+	return return_out(p, conf, s, now, x);
 }
 
 /* Everything that snat_established() did not answer. */
@@ -138,11 +173,11 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
 	if (addr_eq(&remote, &veth->gw))
-		return NSX_PASS_GATEWAY;
+		return from_own_port(p, conf, veth, x);
 	if (own >= 0 && p->fragment == FRAGMENT_LATER)
 		return frag_find(ctx, p, x) == NSX_CONTINUE ? NSX_CONTINUE : NSX_PASS_GATEWAY;
 	if (own >= 0)
-		return hairpin(ctx, p, own, x);
+		return hairpin(ctx, p, veth, own, x);
 	if (is_multicast(p->daddr))
 		return NSX_PASS_MULTICAST;
 	if (p->fragment == FRAGMENT_LATER)

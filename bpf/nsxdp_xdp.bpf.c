@@ -31,7 +31,7 @@ static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt
 {
 	struct ethhdr *eth;
 
-	if (rewrite_pkt(ctx, p, x) != NSX_CONTINUE)
+	if (rewrite_pkt(ctx, p, x, true) != NSX_CONTINUE)
 		goto error;
 	eth = ctx_data(ctx);
 	if ((void *)(eth + 1) > ctx_data_end(ctx))
@@ -116,7 +116,7 @@ int xdp_from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, &p, conf, &x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, &p, &x);
-	if (v != NSX_CONTINUE || x.to_ns || ctx_len(ctx) > conf->mtu + ETH_HLEN)
+	if (v != NSX_CONTINUE || x.to_ns || x.both || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);
 }

@@ -72,7 +72,7 @@ int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 clie
 	s->own = own;
 	s->seen = now;
 	s->tcp = NSX_T_SYN;
-	s->flags = client ? NSX_F_HAIRPIN : 0;
+	s->flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
 	s->ifindex = client;
 	s->id = p->ns_id;
 	mac_copy(s->mac, p->mac);

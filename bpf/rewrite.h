@@ -17,7 +17,7 @@
 #define TTL_DELTA ((__u16)~bpf_htons(0x0100))
 
 static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p, const struct xlat *x,
-				      __u32 addr_delta)
+				      __u32 addr_delta, bool hop)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 
@@ -27,8 +27,9 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 		ip->saddr = x->addr.w[3];
 	else
 		ip->daddr = x->addr.w[3];
-	ip->ttl = p->ttl - 1;
-	ip->check = csum_apply(ip->check, (__u64)addr_delta + TTL_DELTA);
+	ip->check = csum_apply(ip->check, (__u64)addr_delta + (hop ? TTL_DELTA : 0));
+	if (hop)
+		ip->ttl = p->ttl - 1;
 	return 0;
 }
 
@@ -121,16 +122,17 @@ static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const s
 
 /**
  * rewrite_pkt() - write the translation
+ * @hop: the packet is forwarded by this: the TTL goes down
  *
  * Return: NSX_CONTINUE, or DROP_ERROR where the packet cannot be written.
  */
-static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const struct xlat *x)
+static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const struct xlat *x, bool hop)
 {
 	__be32 old = x->side == SIDE_SRC ? p->saddr : p->daddr;
 	__u32 addr_delta = csum_delta32(old, x->addr.w[3]);
 	int err;
 
-	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, addr_delta))
+	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, addr_delta, hop))
 		return NSX_DROP_ERROR;
 	if (p->fragment == FRAGMENT_LATER)
 		return NSX_CONTINUE;	/* the L4 header went with the first */

@@ -79,6 +79,7 @@ enum nsx_kind {
 /* nsx_slot.flags */
 #define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has further remotes in the session table */
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
+#define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
 #define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
 

@@ -286,6 +286,12 @@ t_21_hairpin_to_another_namespace() {
 	[ "$(on ns1 $PY half_close $HOST 6001)" = 192.168.0.2 ]
 }
 
+t_29_hairpin_to_its_own_port() {
+	[ "$(on ns1 $PY half_close $HOST 6000)" = 192.168.0.1 ]
+	on ns1 $PY udp_client $HOST 6000 1 100 1400
+	on ns1 $PY tcp_many $HOST 6000 50 0.2
+}
+
 t_22_removal_while_connections_run() {
 	nsxdp map add 6004 "$NS2:8080"
 	on client $PY tcp_many $HOST 6004 10 3 > "$LAB_TMP/dying" 2>&1 &
