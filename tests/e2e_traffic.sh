@@ -256,10 +256,17 @@ t_27_fragments() {
 	on client ping -c2 -i0.2 -W2 -s 10000 $HOST
 }
 
+# As a NIC does: packets are received by another CPU than the one that sends the next.
+receive_on() { # CPU-MASK
+	ip netns exec "$(lab_ns host)" sh -c 'for q in /sys/class/net/*/queues/rx-0/rps_cpus; do echo '"$1"' > $q; done'
+}
+
 t_28_fragments_in_reverse_order() {
-	on client $PY udp_reversed $HOST 6000 2000
-	on client $PY udp_reversed $HOST 6000 8000
-	on ns1 $PY udp_reversed $INET 7 8000
+	receive_on 2
+	on client taskset -c 0 $PY udp_reversed $HOST 6000 2000
+	on client taskset -c 0 $PY udp_reversed $HOST 6000 8000
+	on ns1 taskset -c 0 $PY udp_reversed $INET 7 8000
+	receive_on 0
 	nsxdp status | grep fragment-waits
 }
 

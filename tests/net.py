@@ -160,9 +160,8 @@ def udp_reversed(host, port, size):
         for at in reversed(range(0, len(whole), 1480)):
             part = whole[at:at + 1480]
             more = 0x2000 if at + 1480 < len(whole) else 0
-            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), 4711 + attempt, more | at // 8, 64, 17, 0,
+            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), sport + attempt, more | at // 8, 64, 17, 0,
                                    socket.inet_aton(source), socket.inet_aton(host)) + part, (host, 0))
-    for attempt in range(5):
         if sock.recv(65536) != data:
             raise ValueError("came back changed")
 
