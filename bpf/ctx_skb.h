@@ -17,16 +17,6 @@ extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 /* Set before loading: use the checksum helpers even where the kernel lets us read ip_summed (tests). */
 const volatile bool force_csum_helpers;
 
-static __always_inline void *ctx_data(CTX *ctx)
-{
-	return ctx_pointer(ctx, data);
-}
-
-static __always_inline void *ctx_data_end(CTX *ctx)
-{
-	return ctx_pointer(ctx, data_end);
-}
-
 static __always_inline __u32 ctx_ifindex(CTX *ctx)
 {
 	return ctx->ifindex;

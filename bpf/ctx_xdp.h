@@ -12,16 +12,6 @@
 
 #define CTX struct xdp_md
 
-static __always_inline void *ctx_data(CTX *ctx)
-{
-	return ctx_pointer(ctx, data);
-}
-
-static __always_inline void *ctx_data_end(CTX *ctx)
-{
-	return ctx_pointer(ctx, data_end);
-}
-
 static __always_inline __u32 ctx_ifindex(CTX *ctx)
 {
 	return ctx->ingress_ifindex;

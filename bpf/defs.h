@@ -18,7 +18,6 @@
 #define IP_OFFSET	bpf_htons(0x1fff)	/* of a fragment */
 #define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
-#define IP_HLEN_MAX	60
 #define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
 
 #define ICMP_ECHOREPLY		0
@@ -38,8 +37,6 @@
 #define PACKET_HOST 0	/* skb->pkt_type: the frame's destination is the device */
 
 /* skb->ip_summed */
-#define CHECKSUM_NONE		0
-#define CHECKSUM_UNNECESSARY	1
 #define CHECKSUM_COMPLETE	2
 #define CHECKSUM_PARTIAL	3
 
@@ -88,6 +85,8 @@ struct xlat {
 		     : "r"(ctx), "i"(__builtin_offsetof(typeof(*(ctx)), field)));	\
 	pointer_;									\
 })
+#define ctx_data(ctx)		ctx_pointer(ctx, data)
+#define ctx_data_end(ctx)	ctx_pointer(ctx, data_end)
 
 static __always_inline bool addr_eq(const struct nsx_addr *a, const struct nsx_addr *b)
 {
