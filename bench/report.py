@@ -120,10 +120,11 @@ def html(data):
         out += ["<tr><td>%s</td><td>%s</td><td>%d</td></tr>" % tuple(p) for p in data["programs"]]
         out.append("</table>")
     out.append("<h2>Memory, bytes in the kernel</h2><dl>")
-    for key, text in (("published_connection", "published connection, nsxdp"), ("masqueraded_flow", "masqueraded flow, nsxdp"),
+    for key, text in (("namespace", "namespace with its link, made by nsxdp"),
+                      ("namespace_by_hand", "the same, made by hand"), ("published_connection", "published connection, nsxdp"), ("masqueraded_flow", "masqueraded flow, nsxdp"),
                       ("conntrack_connection", "either, conntrack"), ("published_port", "published port, nsxdp"),
                       ("tables", "nsxdp's tables, allocated at once")):
-        out.append("<dt>%s</dt><dd>%s</dd>" % (text, memory[key] if memory[key] is not None else "not shown by this kernel"))
+        out.append("<dt>%s</dt><dd>%s</dd>" % (text, memory[key] if memory[key] is not None else "not measured"))
     out.append("</dl><h2>Machine</h2><dl>")
     out += ["<dt>%s</dt><dd>%s</dd>" % (k, markup.escape(str(v))) for k, v in m.items()]
     return "\n".join(out) + "</dl></html>\n"

@@ -91,8 +91,7 @@ nsxdp-tc | nsxdp-xdp)
 	nsxdp up --dev ens5 $([ "$mode" = tc ] || echo --mode xdp) 2> /dev/null
 	nsxdp ns add "$NS1" --dns 192.0.2.53 $([ "$mode" = tc ] || echo --datapath xdp)
 	for i in $(seq 2 "$namespaces"); do nsxdp ns add "$(lab_ns "x$i")" --dns 192.0.2.53; done
-	seq 20002 $((20000 + ports)) | on host bash -c 'while read -r i; do "$0" map add -p udp "$i" "$1:$i"; done' \
-		"$NSXDP" "$NS1"
+	[ "$ports" = 1 ] || nsxdp map add -p udp "20002-$((20000 + ports))" "$NS1:20002"
 	for p in tcp udp; do nsxdp map add -p $p 6000 "$NS1:8080"; done
 	;;
 *)

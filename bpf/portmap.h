@@ -131,22 +131,26 @@ static __always_inline int return_out(const struct pkt *p, const struct nsx_conf
 	return NSX_CONTINUE;
 }
 
-/* The mirror of a published port, by the endpoint that the packet comes from. */
+/*
+ * The mirror of a published port, by the endpoint that the packet comes from. Ways fill from the first on, so
+ * one that was never used ends the search; a full bucket leads to the next probe.
+ */
 static __always_inline const struct nsx_back *back_find(__u32 ifindex, const struct pkt *p)
 {
-	__u32 index = nsx_back_bucket(ifindex, p->sport, p->proto);
-	const struct nsx_back_bucket *b = bpf_map_lookup_elem(&nsx_back, &index);
+	for (int probe = 0; probe < NSX_BACK_PROBES; probe++) {
+		__u32 index = nsx_back_bucket(ifindex, p->sport, p->proto, probe);
+		const struct nsx_back_bucket *b = bpf_map_lookup_elem(&nsx_back, &index);
 
-	if (!b)
-		return NULL;
-	for (int i = 0; i < NSX_BACK_WAYS; i++) {
-		const struct nsx_back *back = &b->way[i];
-
-		/* Ways are filled from the first on: an empty one ends the search. */
-		if (!back->ifindex)
+		if (!b)
 			return NULL;
-		if (((back->ifindex ^ ifindex) | (back->inside_port ^ p->sport) | (back->proto ^ p->proto)) == 0)
-			return back;
+		for (int i = 0; i < NSX_BACK_WAYS; i++) {
+			const struct nsx_back *back = &b->way[i];
+
+			if (!back->ifindex)
+				return NULL;
+			if (((back->ifindex ^ ifindex) | (back->inside_port ^ p->sport) | (back->proto ^ p->proto)) == 0)
+				return back;
+		}
 	}
 	return NULL;
 }

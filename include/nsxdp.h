@@ -17,6 +17,7 @@
 #define NSX_OWN_MAX	64	/* addresses of the host that the datapath knows */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
 #define NSX_BACK_WAYS	8
+#define NSX_BACK_PROBES	4	/* buckets that an endpoint may be in */
 #define NSX_BACK_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
 #define NSX_PORTS	65536
 #define NSX_WAYS	8	/* entries in a bucket of the session table */
@@ -48,8 +49,10 @@ struct nsx_addr {
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define NSX_V4_PREFIX 0xffff0000U	/* ::ffff:0:0/96, the third word in network order */
+#define NSX_PORT_NUMBER(port) __builtin_bswap16(port)	/* __be16 to host byte order */
 #else
 #define NSX_V4_PREFIX 0x0000ffffU
+#define NSX_PORT_NUMBER(port) (port)
 #endif
 
 /* Index of a protocol in the port registry. */
@@ -97,7 +100,8 @@ enum nsx_kind {
  * @state: kind and sequence number, see enum nsx_kind
  * @seen: last use, ticks; unused for NSX_MAP
  * @inside: address in the namespace
- * @remote: the other end; unused for NSX_MAP and NSX_ALIAS
+ * @remote: the other end; unused for NSX_ALIAS
+ * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order, inclusive
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
@@ -113,7 +117,13 @@ struct nsx_slot {
 	__u32 state;
 	__u32 seen;
 	struct nsx_addr inside;
-	struct nsx_addr remote;
+	union {
+		struct nsx_addr remote;
+		struct {
+			__u16 first;
+			__u16 last;
+		};
+	};
 	__be16 inside_port;
 	__be16 remote_port;
 	__be16 outside_port;
@@ -134,7 +144,7 @@ struct nsx_bucket {
 /**
  * struct nsx_back - how a published endpoint looks from outside, for the way back; in buckets by
  * nsx_back_bucket(). Written by the command only, ifindex last.
- * @ifindex: host-side veth of its namespace; 0: nobody's
+ * @ifindex: host-side veth of its namespace; 0: never used, NSX_BACK_GONE: not any more
  * @inside_port: its port
  * @outside_port: its port on the host
  * @inside: the only source address that may use it
@@ -151,6 +161,7 @@ struct nsx_back {
 	__u8 proto;
 	__u8 flags;
 };
+#define NSX_BACK_GONE	0xffffffffU
 #define NSX_B_STATEFUL	0x01	/* published under further ports too: their sessions are asked first */
 
 struct nsx_back_bucket {
@@ -268,10 +279,15 @@ enum nsx_mode {
 
 #define NSX_INLINE static inline __attribute__((always_inline))
 
-/* The bucket of a published endpoint. Ports of one namespace spread over neighbours. */
-NSX_INLINE __u32 nsx_back_bucket(__u32 ifindex, __be16 inside_port, __u8 proto)
+/*
+ * The bucket of a published endpoint. Ports of a range lie in neighbours, four in each. Where a bucket is full, the
+ * next probe is elsewhere.
+ */
+NSX_INLINE __u32 nsx_back_bucket(__u32 ifindex, __be16 inside_port, __u8 proto, int probe)
 {
-	return (ifindex * 0x9e3779b1U + ((__u32)inside_port << 2 | proto) * 0x85ebca6bU) >> 17;
+	__u32 start = (ifindex * 4 + proto) * 0x9e3779b1U + probe * 0x85ebca6bU;
+
+	return ((start >> 17) + (NSX_PORT_NUMBER(inside_port) >> 2)) % NSX_BACK_BUCKETS;
 }
 
 /** struct nsx_session_key - identity of a session entry; all of it is compared */

@@ -137,6 +137,34 @@ t_09_map_add_refuses() {
 	refuse 0 "not published" nsxdp map del -p udp 6000
 }
 
+t_28_ranges_are_one() {
+	up
+	nsxdp ns add "$NS1"
+	nsxdp ns add "$NS2"
+	nsxdp map add 20000-29999 "$NS1:20000"
+	nsxdp map add 20000-29999 "$NS1:20000"
+	nsxdp map list | grep -q "20000-29999  tcp .*$NS1 .*20000-29999"
+	[ "$(nsxdp map list -j | grep -c '"port"')" = "$(nsxdp status -j | python3 -c 'import json,sys; print(json.load(sys.stdin)["published_ports"])')" ]
+	refuse 1 "map add 25000: port is taken by $NS1:25000, published as 20000-29999/tcp" nsxdp map add 25000 "$NS2:1"
+	refuse 1 "port 25000 is taken by $NS1:25000" nsxdp map add 25000-31000 "$NS2:1"
+	refuse 1 "published as 20000-29999/tcp" nsxdp map add 20000-29999 "$NS1:30000"
+	refuse 1 "map del 20000: what is published is 20000-29999/tcp, as one" nsxdp map del 20000
+	refuse 1 "as one" nsxdp map del 15000-20000
+	refuse 2 "does not fit" nsxdp map add 30000-40000 "$NS1:60000"
+	refuse 2 "nor a range" nsxdp map add 40000-30000 "$NS1:1"
+	nsxdp map list | grep -q "20000-29999"
+	on_bg host python3 -m http.server 30500
+	lab_listening host 30500
+	refuse 1 "port 30500 is taken by the host itself: python3, process" nsxdp map add 30000-30999 "$NS1:1"
+	lab_kill
+	refuse 1 "20000-29999/tcp" nsxdp ns del "$NS1"
+	nsxdp map add -p udp 1-65535 "$NS1:1"
+	nsxdp map del -p udp 1-65535
+	nsxdp map del 20000-29999
+	! nsxdp map list | grep 20000
+	nsxdp down
+}
+
 t_10_ns_del_with_published_ports() {
 	refuse 1 "6000/tcp" nsxdp ns del "$NS1"
 	ip netns list | grep -q "^$NS1"

@@ -46,6 +46,24 @@ static void ports(void **state)
 	assert_int_equal(port, 65535);
 }
 
+static void port_ranges(void **state)
+{
+	static const char *const bad[] = { "", "-", "1-", "-1", "1-2-3", "2-1", "0-5", "1-65536", "a-b", "1 -2", "999999-1000000" };
+	__u16 first = 7, last = 8;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_not_equal(parse_ports(bad[i], &first, &last), 0);
+	assert_int_equal(first, 7);
+	assert_int_equal(last, 8);
+	assert_int_equal(parse_ports("6000", &first, &last), 0);
+	assert_int_equal(first, 6000);
+	assert_int_equal(last, 6000);
+	assert_int_equal(parse_ports("1-65535", &first, &last), 0);
+	assert_int_equal(first, 1);
+	assert_int_equal(last, 65535);
+}
+
 static void addresses(void **state)
 {
 	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", "01.2.3.4", "::1", "a" };
@@ -236,7 +254,8 @@ static void networks(void **state)
 	parse_addr("192.168.1.1", &a);
 	config_gateway(&a, 24, &gw);
 	assert_string_equal(format_addr(&gw, buf), "192.168.1.2");
-	assert_string_equal(config_port_name(NSX_UDP, 53, buf), "53/udp");
+	assert_string_equal(config_port_name(NSX_UDP, 53, 53, buf), "53/udp");
+	assert_string_equal(config_port_name(NSX_TCP, 53, 54, buf), "53-54/tcp");
 }
 
 /* RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-1. */
@@ -274,7 +293,7 @@ static void clock_skew(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),  cmocka_unit_test(ports),	cmocka_unit_test(addresses),
+		cmocka_unit_test(numbers),  cmocka_unit_test(ports), cmocka_unit_test(port_ranges),	cmocka_unit_test(addresses),
 		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
 		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
 		cmocka_unit_test(networks), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),

@@ -2,6 +2,7 @@
 /* Publishing ports: the registry's slot for the way in, its mirror in nsx_back for the way out. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "apply.h"
@@ -17,17 +18,22 @@ static bool same_endpoint(const struct nsx_slot *a, const struct nsx_slot *b)
 	return a->ifindex == b->ifindex && a->inside_port == b->inside_port && a->proto == b->proto;
 }
 
-/* "port is taken by ns1:8080" */
-static int fail_taken(struct instance *in, const struct nsx_slot *s, struct fail *f)
+/* "port is taken by ns1:8080", and which port, where several are wanted or held as one */
+static int fail_taken(struct instance *in, const struct map_conf *c, const struct nsx_slot *s, struct fail *f)
 {
+	__u16 port = ntohs(s->outside_port);
+	char which[32] = "port", addr[ADDR_STRLEN], range[ADDR_STRLEN + 16] = "", name[ADDR_STRLEN];
 	struct ns_list list = {};
 	const struct ns_item *item;
-	char addr[ADDR_STRLEN];
 
+	if (c->port != c->last)
+		snprintf(which, sizeof(which), "port %u", port);
+	if (s->first != s->last)
+		snprintf(range, sizeof(range), ", published as %s", config_port_name(s->proto, s->first, s->last, name));
 	table_ns_list(in, &list);
 	item = ns_list_by_id(&list, s->id);
-	fail(f, -EEXIST, "port is taken by %s:%u", item ? item->name : format_addr(&s->inside, addr),
-	     ntohs(s->inside_port));
+	fail(f, -EEXIST, "%s is taken by %s:%u%s", which, item ? item->name : format_addr(&s->inside, addr),
+	     ntohs(s->inside_port), range);
 	ns_list_free(&list);
 	return -EEXIST;
 }
@@ -38,14 +44,14 @@ static int fail_taken(struct instance *in, const struct nsx_slot *s, struct fail
  */
 static int back_add(struct instance *in, struct nsx_slot *map, struct fail *f)
 {
-	struct nsx_back *back = table_back(in, map->ifindex, map->inside_port, map->proto);
+	struct nsx_back *room, *back = table_back(in, map->ifindex, map->inside_port, map->proto, &room);
 
 	if (back) {
 		map->flags |= NSX_F_STATEFUL;
 		back->flags |= NSX_B_STATEFUL;
 		return 0;
 	}
-	back = table_back_room(in, map->ifindex, map->inside_port, map->proto);
+	back = room;
 	if (!back)
 		return fail(f, -ENOSPC, "no room left for the way back");
 	back->inside_port = map->inside_port;
@@ -61,7 +67,7 @@ static int back_add(struct instance *in, struct nsx_slot *map, struct fail *f)
 /* A map is gone: its mirror goes too, or answers for another port of the same endpoint. */
 static void back_del(struct instance *in, const struct nsx_slot *gone)
 {
-	struct nsx_back *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto);
+	struct nsx_back *room, *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto, &room);
 	struct nsx_slot *ports, *first = NULL;
 	int others = 0;
 
@@ -78,7 +84,7 @@ static void back_del(struct instance *in, const struct nsx_slot *gone)
 			first = s;
 	}
 	if (!first) {
-		table_back_del(in, back);
+		table_back_del(back);
 		return;
 	}
 	first->flags &= ~NSX_F_STATEFUL;
@@ -87,69 +93,136 @@ static void back_del(struct instance *in, const struct nsx_slot *gone)
 		back->flags &= ~NSX_B_STATEFUL;
 }
 
-int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
+/* What the slot of the i-th port of a wanted map becomes. */
+static void map_fill(struct nsx_slot *map, const struct map_conf *c, const struct nsx_ns *ns, unsigned int i)
 {
-	struct nsx_slot *s = table_port(in, c->proto, c->port), map = {};
-	char port[ADDR_STRLEN], addr[ADDR_STRLEN], holder[128];
-	struct nsx_ns ns;
-	int err;
-
-	if (!s)
-		return fail_errno(f, -errno, "cannot open the port registry");
-	if (table_ns_get(in, c->ns, &ns) || ns.state != NSX_NS_READY)
-		return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)", c->ns);
-	map.inside = ns.addr;
-	map.inside_port = htons(c->ns_port);
-	map.outside_port = htons(c->port);
-	map.proto = c->proto;
-	map.ifindex = ns.ifindex;
-	map.id = ns.id;
-	map.flags = ns.flags & NSX_NS_XDP ? NSX_F_XDP : 0;
-	memcpy(map.mac, ns.mac, sizeof(map.mac));
-
-	if (is_map(s))
-		return same_endpoint(s, &map) ? 0 : fail_taken(in, s, f);
-	if (sockets_holder(c->proto, c->port, holder, sizeof(holder)) > 0)
-		return fail(f, -EADDRINUSE, "port is taken by the host itself: %s", holder);
-	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now_tick(in)) >= 0)
-		note("map add %s: ends a masqueraded flow of %s that used this port",
-		     config_port_name(c->proto, c->port, port), format_addr(&s->inside, addr));
-
-	err = table_flush_mapping(in, &ns.addr, c->proto, map.inside_port);
-	if (err)
-		return fail_errno(f, err, "cannot end its masqueraded flows");
-	err = back_add(in, &map, f);
-	if (err)
-		return err;
-	slot_take(s);
-	map.state = s->state;
-	memcpy((char *)s + sizeof(s->state), (char *)&map + sizeof(map.state), sizeof(map) - sizeof(map.state));
-	slot_give(s, NSX_MAP);
-	return 0;
+	memset(map, 0, sizeof(*map));
+	map->inside = ns->addr;
+	map->inside_port = htons(c->ns_port + i);
+	map->outside_port = htons(c->port + i);
+	map->first = c->port;
+	map->last = c->last;
+	map->proto = c->proto;
+	map->ifindex = ns->ifindex;
+	map->id = ns->id;
+	map->flags = ns->flags & NSX_NS_XDP ? NSX_F_XDP : 0;
+	memcpy(map->mac, ns->mac, sizeof(map->mac));
 }
 
-static void map_remove(struct instance *in, struct nsx_slot *s)
+/* Nobody else has one of the ports. Returns 1 where the map is there already. */
+static int map_check(struct instance *in, const struct map_conf *c, const struct nsx_ns *ns, struct fail *f)
 {
-	struct nsx_slot gone = *s;
+	char holder[128], which[32] = "port";
+	unsigned int same = 0;
+	int port;
 
+	for (unsigned int i = 0; i <= (unsigned int)c->last - c->port; i++) {
+		const struct nsx_slot *s = table_port(in, c->proto, c->port + i);
+		struct nsx_slot map;
+
+		if (!s)
+			return fail_errno(f, -errno, "cannot open the port registry");
+		map_fill(&map, c, ns, i);
+		if (!is_map(s))
+			continue;
+		if (!same_endpoint(s, &map) || s->first != map.first || s->last != map.last)
+			return fail_taken(in, c, s, f);
+		same++;
+	}
+	if (same)
+		return 1;
+	port = sockets_holder(c->proto, c->port, c->last, holder, sizeof(holder));
+	if (c->port != c->last)
+		snprintf(which, sizeof(which), "port %d", port);
+	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder) : 0;
+}
+
+static void map_write(struct nsx_slot *s, const struct nsx_slot *map)
+{
 	slot_take(s);
-	slot_give(s, NSX_FREE);
-	back_del(in, &gone);
-	table_flush(in, &gone.inside, gone.proto, gone.inside_port);
+	memcpy((char *)s + sizeof(s->state), (const char *)map + sizeof(map->state), sizeof(*map) - sizeof(map->state));
+	slot_give(s, NSX_MAP);
+}
+
+/* A masqueraded flow that uses a port is over once the port is published. */
+static void map_note_flow(struct instance *in, const struct nsx_slot *s, const struct nsx_slot *map, __u32 now)
+{
+	char port[ADDR_STRLEN], addr[ADDR_STRLEN];
+
+	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now) >= 0)
+		note("map add %s: ends a masqueraded flow of %s that used this port",
+		     config_port_name(map->proto, ntohs(map->outside_port), ntohs(map->outside_port), port),
+		     format_addr(&s->inside, addr));
+}
+
+int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	unsigned int count = c->last - c->port + 1U, done;
+	struct nsx_slot map, *s;
+	__u32 now = now_tick(in);
+	struct nsx_ns ns;
+	int err = 0;
+
+	if (table_ns_get(in, c->ns, &ns) || ns.state != NSX_NS_READY)
+		return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)", c->ns);
+	if (count > 1 && (err = table_map_ports(in)) != 0)
+		return fail_errno(f, err, "cannot open the tables");
+	err = map_check(in, c, &ns, f);
+	if (err)
+		return err < 0 ? err : 0;
+	err = table_flush_mappings(in, &ns.addr, c->proto, c->ns_port, count);
+	if (err)
+		return fail_errno(f, err, "cannot end its masqueraded flows");
+	for (done = 0; done < count; done++) {
+		s = table_port(in, c->proto, c->port + done);
+		map_fill(&map, c, &ns, done);
+		map_note_flow(in, s, &map, now);
+		err = back_add(in, &map, f);
+		if (err)
+			break;
+		map_write(s, &map);
+	}
+	while (err && done--) {
+		map_fill(&map, c, &ns, done);
+		s = table_port(in, c->proto, c->port + done);
+		slot_take(s);
+		slot_give(s, NSX_FREE);
+		back_del(in, &map);
+	}
+	return err;
 }
 
 int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 {
-	struct nsx_slot *s = table_port(in, c->proto, c->port);
-	char port[ADDR_STRLEN];
+	const struct nsx_slot *s;
+	struct nsx_slot gone = {};
+	char name[ADDR_STRLEN];
+	int err;
 
+	if (c->port != c->last && (err = table_map_ports(in)) != 0)
+		return fail_errno(f, err, "cannot open the tables");
+	s = table_port(in, c->proto, c->port);
 	if (!s)
 		return fail_errno(f, -errno, "cannot open the port registry");
-	if (is_map(s))
-		map_remove(in, s);
-	else
-		note("map del %s: it is not published", config_port_name(c->proto, c->port, port));
-	return 0;
+	/* A wanted range that holds maps but is none is not guessed at. */
+	for (unsigned int port = c->port; port <= c->last && !is_map(s); port++)
+		s = table_port(in, c->proto, port);
+	if (!is_map(s)) {
+		note("map del %s: it is not published", config_port_name(c->proto, c->port, c->last, name));
+		return 0;
+	}
+	if (s->first != c->port || s->last != c->last)
+		return fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
+	for (unsigned int port = c->port; port <= c->last; port++) {
+		struct nsx_slot *each = table_port(in, c->proto, port);
+
+		gone = *each;
+		slot_take(each);
+		slot_give(each, NSX_FREE);
+		back_del(in, &gone);
+	}
+	return table_flush_returns(in, &gone.inside, gone.proto, ntohs(gone.inside_port) - (c->last - c->port),
+				   c->last - c->port + 1U);
 }
 
 void apply_map_del_ns(struct instance *in, __u32 ns_id)

@@ -361,7 +361,7 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 	going.state = NSX_NS_MAKING;	/* a later command finishes the job if this one dies */
 	table_ns_set(in, name, &going);
 	apply_map_del_ns(in, ns->id);
-	table_flush(in, &ns->addr, 0, 0);
+	table_flush(in, &ns->addr);
 	if (ns->ifindex) {
 		datapath_detach_ns(&in->dir, ns->ifindex);
 		bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex);
@@ -403,11 +403,11 @@ static int ns_ports(struct instance *in, __u32 id, char *buf, size_t size)
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
 		const struct nsx_slot *s = &ports[i];
 
-		if (NSX_KIND(s->state) != NSX_MAP || s->id != id)
+		if (NSX_KIND(s->state) != NSX_MAP || s->id != id || s->first != (i & 0xffff))
 			continue;
 		if (count++ < 8)
 			used += snprintf(buf + used, size - used, "%s%s", count > 1 ? ", " : "",
-					 config_port_name(s->proto, i & 0xffff, port));
+					 config_port_name(s->proto, s->first, s->last, port));
 	}
 	if (count > 8)
 		snprintf(buf + used, size - used, " and %d more", count - 8);

@@ -38,8 +38,8 @@ int cmd_map_del(const struct cmd *cmd, int argc, char **argv)
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
-		{ "port", "PORT" }, { "proto", "PROTO" },      { "ns", "NAMESPACE" },
-		{ "ns_port", "TO" }, { "address", "ADDRESS" }, {},
+		{ "ports", "PORT" }, { "proto", "PROTO" },	{ "ns", "NAMESPACE" },
+		{ "to", "TO" },	     { "address", "ADDRESS" }, {},
 	};
 	struct instance in;
 	json_t *rows;

@@ -94,10 +94,9 @@ static void print_ns(const json_t *ns)
 		if (json_is_string(value))
 			printf("%-9s %s\n", key, json_string_value(value));
 	json_array_foreach(json_object_get(ns, "ports"), i, value)
-		printf("%-9s %" JSON_INTEGER_FORMAT "/%s to %" JSON_INTEGER_FORMAT "\n", i ? "" : "ports",
-		       json_integer_value(json_object_get(value, "port")),
+		printf("%-9s %s/%s to %s\n", i ? "" : "ports", json_string_value(json_object_get(value, "ports")),
 		       json_string_value(json_object_get(value, "proto")),
-		       json_integer_value(json_object_get(value, "ns_port")));
+		       json_string_value(json_object_get(value, "to")));
 }
 
 int cmd_ns_show(const struct cmd *cmd, int argc, char **argv)

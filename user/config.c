@@ -198,8 +198,8 @@ int config_read_map(int argc, char **argv, bool with_target, struct map_conf *re
 		} else if (argv[i][0] == '-') {
 			return fail(f, -EINVAL, "unknown option '%s'", argv[i]);
 		} else if (!c.port) {
-			if (parse_port(argv[i], &c.port))
-				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535", argv[i]);
+			if (parse_ports(argv[i], &c.port, &c.last))
+				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535, nor a range FIRST-LAST", argv[i]);
 		} else if (with_target && !c.ns[0]) {
 			if (parse_target(argv[i], c.ns, &c.ns_port))
 				return fail(f, -EINVAL, "'%s': not NAMESPACE:PORT", argv[i]);
@@ -211,13 +211,19 @@ int config_read_map(int argc, char **argv, bool with_target, struct map_conf *re
 		return fail(f, -EINVAL, "the port is missing");
 	if (with_target && !c.ns[0])
 		return fail(f, -EINVAL, "%u: the target NAMESPACE:PORT is missing", c.port);
+	if (with_target && c.ns_port + (c.last - c.port) > 65535)
+		return fail(f, -EINVAL, "%u-%u: a range of so many does not fit from %s:%u on", c.port, c.last, c.ns,
+			    c.ns_port);
 	*ret = c;
 	return 0;
 }
 
-const char *config_port_name(__u8 proto, __u16 port, char buf[ADDR_STRLEN])
+const char *config_port_name(__u8 proto, __u16 first, __u16 last, char buf[ADDR_STRLEN])
 {
-	snprintf(buf, ADDR_STRLEN, "%u/%s", port, proto_name(proto));
+	if (first == last)
+		snprintf(buf, ADDR_STRLEN, "%u/%s", first, proto_name(proto));
+	else
+		snprintf(buf, ADDR_STRLEN, "%u-%u/%s", first, last, proto_name(proto));
 	return buf;
 }
 

@@ -38,12 +38,13 @@ struct ns_conf {
 	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
 };
 
-/** struct map_conf - a published port; ports in host byte order */
+/** struct map_conf - a published port, or a range of them; ports in host byte order */
 struct map_conf {
 	__u8 proto;		/* enum nsx_proto */
-	__u16 port;
+	__u16 port;		/* the first */
+	__u16 last;		/* inclusive; the first where it is one port */
 	char ns[NSX_NAME_LEN];	/* empty where only the port matters (map del) */
-	__u16 ns_port;
+	__u16 ns_port;		/* of the first; the others follow */
 };
 
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f);
@@ -53,8 +54,8 @@ int config_read_map(int argc, char **argv, bool with_target, struct map_conf *re
 /* "tc", "xdp", "xdp-generic", "auto". */
 const char *config_mode_name(__u8 mode);
 
-/* "6000/tcp", the way a published port is named in messages. */
-const char *config_port_name(__u8 proto, __u16 port, char buf[ADDR_STRLEN]);
+/* "6000/tcp" or "6000-6099/tcp", the way published ports are named in messages. */
+const char *config_port_name(__u8 proto, __u16 first, __u16 last, char buf[ADDR_STRLEN]);
 
 /* The networks a/a_len and b/b_len have an address in common. */
 bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len);

@@ -30,9 +30,9 @@ static const struct cmd commands[] = {
 	{ "ns", "show", cmd_ns_show, "NAME", "Show one namespace with its published ports." },
 	{ "ns", "exec", cmd_ns_exec, "NAME [--user USER] [--] COMMAND [ARG]...",
 	  "Run a command in a namespace, as ip netns exec does; --user drops to a user." },
-	{ "map", "add", cmd_map_add, "[-p tcp|udp] PORT NS:PORT",
-	  "Publish a port: what arrives at PORT of the host goes to NS:PORT." },
-	{ "map", "del", cmd_map_del, "[-p tcp|udp] PORT", "Stop publishing a port." },
+	{ "map", "add", cmd_map_add, "[-p tcp|udp] PORT[-PORT] NS:PORT",
+	  "Publish a port, or a range of ports as one: what arrives at PORT of the host goes to NS:PORT." },
+	{ "map", "del", cmd_map_del, "[-p tcp|udp] PORT[-PORT]", "Stop publishing a port or a range." },
 	{ "map", "list", cmd_map_list, "", "List the published ports." },
 	{ "flow", "list", cmd_flow_list, "",
 	  "List the flows that have state: masqueraded ones, and the few connections to published\n"

@@ -36,6 +36,34 @@ int parse_port(const char *word, __u16 *port)
 	return err;
 }
 
+int parse_ports(const char *word, __u16 *first, __u16 *last)
+{
+	const char *dash = strchr(word, '-');
+	char head[8];
+	__u16 a, b;
+	int err;
+
+	if (!dash) {
+		err = parse_port(word, &a);
+		b = a;
+	} else {
+		if ((size_t)(dash - word) >= sizeof(head))
+			return -EINVAL;
+		memcpy(head, word, dash - word);
+		head[dash - word] = '\0';
+		err = parse_port(head, &a);
+		if (!err)
+			err = parse_port(dash + 1, &b);
+		if (!err && a > b)
+			err = -ERANGE;
+	}
+	if (err)
+		return err;
+	*first = a;
+	*last = b;
+	return 0;
+}
+
 int parse_proto(const char *word, __u8 *proto)
 {
 	if (strcmp(word, "tcp") == 0)

@@ -19,6 +19,9 @@ int parse_number(const char *word, unsigned long min, unsigned long max, unsigne
 /* A port, 1 to 65535, in host byte order. */
 int parse_port(const char *word, __u16 *port);
 
+/* PORT or FIRST-LAST, where FIRST is not above LAST. */
+int parse_ports(const char *word, __u16 *first, __u16 *last);
+
 /* "tcp" or "udp". */
 int parse_proto(const char *word, __u8 *proto);
 

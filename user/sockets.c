@@ -20,6 +20,7 @@
 
 struct search {
 	bool found;
+	__u16 port;
 	unsigned int inode;	/* 0: no process has it open any more */
 };
 
@@ -45,22 +46,27 @@ static int search_cb(const struct nlmsghdr *nlh, void *arg)
 	if (!takes_ipv4(nlh, msg) || (s->found && s->inode))
 		return MNL_CB_OK;
 	s->found = true;
+	s->port = ntohs(msg->id.idiag_sport);
 	s->inode = msg->idiag_inode;
 	return MNL_CB_OK;
 }
 
-/* Let the kernel send only the sockets with this local port. */
-static void put_filter(struct nlmsghdr *nlh, __u16 port)
+/* Let the kernel send only the sockets with these local ports: two comparisons; "no" leads beyond the end. */
+static void put_filter(struct nlmsghdr *nlh, __u16 first, __u16 last)
 {
-	const struct inet_diag_bc_op ops[2] = {
-		{ .code = INET_DIAG_BC_S_EQ, .yes = sizeof(ops), .no = sizeof(ops) + sizeof(ops[0]) },
-		{ .no = port },
+	enum { ONE = 2 * sizeof(struct inet_diag_bc_op) };
+	const struct inet_diag_bc_op ops[4] = {
+		{ .code = INET_DIAG_BC_S_GE, .yes = ONE, .no = 2 * ONE + sizeof(ops[0]) },
+		{ .no = first },
+		{ .code = INET_DIAG_BC_S_LE, .yes = ONE, .no = ONE + sizeof(ops[0]) },
+		{ .no = last },
 	};
 
 	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, sizeof(ops), ops);
 }
 
-static int search_family(struct mnl_socket *nl, struct search *s, int family, __u8 protocol, __u16 port)
+static int search_family(struct mnl_socket *nl, struct search *s, int family, __u8 protocol, __u16 first,
+			 __u16 last)
 {
 	char buf[32768] = {};
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -76,7 +82,7 @@ static int search_family(struct mnl_socket *nl, struct search *s, int family, __
 	req->sdiag_protocol = protocol;
 	/* A connection that only waits for its last segments holds nothing that matters. */
 	req->idiag_states = ~(1U << TCP_TIME_WAIT);
-	put_filter(nlh, port);
+	put_filter(nlh, first, last);
 	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
 	do {
@@ -142,7 +148,7 @@ static void name_holder(unsigned int inode, char *holder, size_t size)
 		closedir(proc);
 }
 
-int sockets_holder(__u8 proto, __u16 port, char *holder, size_t size)
+int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size)
 {
 	__u8 protocol = proto == NSX_TCP ? IPPROTO_TCP : IPPROTO_UDP;
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
@@ -154,9 +160,9 @@ int sockets_holder(__u8 proto, __u16 port, char *holder, size_t size)
 	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		err = -errno;
 	if (!err)
-		err = search_family(nl, &s, AF_INET, protocol, port);
+		err = search_family(nl, &s, AF_INET, protocol, first, last);
 	if (!err && !s.found) {
-		err = search_family(nl, &s, AF_INET6, protocol, port);
+		err = search_family(nl, &s, AF_INET6, protocol, first, last);
 		/* A kernel without IPv6 has no such sockets. */
 		if (err == -ENOENT)
 			err = 0;
@@ -166,5 +172,5 @@ int sockets_holder(__u8 proto, __u16 port, char *holder, size_t size)
 		return err;
 	if (s.found)
 		name_holder(s.inode, holder, size);
-	return s.found;
+	return s.found ? s.port : 0;
 }

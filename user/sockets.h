@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 /*
- * Does a socket of the caller's network namespace hold this port (host byte order) on an IPv4 address, or on
- * all? Returns 1 with the holder in words ("nginx, process 123"; "a socket" where no process shows it), 0 where
- * none does, or a negative errno.
+ * Does a socket of the caller's network namespace hold one of these ports (host byte order, inclusive) on an IPv4
+ * address, or on all? Returns the port, with the holder in words ("nginx, process 123"; "a socket" where no process
+ * shows it), 0 where none does, or a negative errno.
  */
-int sockets_holder(__u8 proto, __u16 port, char *holder, size_t size);
+int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size);
 
 #endif

@@ -36,6 +36,19 @@ static json_t *ns_name_json(const struct ns_list *list, __u32 id)
 	return item ? json_string(item->name) : json_null();
 }
 
+/* A range is one entry: "ports" and "to" show it as it was typed, the numbers are there too. */
+static json_t *map_json(const struct nsx_slot *s, const struct ns_list *list)
+{
+	__u16 to = ntohs(s->inside_port);
+	char ports[16], inside[16];
+
+	snprintf(ports, sizeof(ports), s->first == s->last ? "%u" : "%u-%u", s->first, s->last);
+	snprintf(inside, sizeof(inside), s->first == s->last ? "%u" : "%u-%u", to, to + (s->last - s->first));
+	return json_pack("{s:s, s:i, s:i, s:s, s:o, s:s, s:i, s:o}", "ports", ports, "port", s->first, "last_port",
+			 s->last, "proto", proto_name(s->proto), "ns", ns_name_json(list, s->id), "to", inside, "ns_port",
+			 to, "address", addr_json(&s->inside));
+}
+
 json_t *state_maps(struct instance *in, __u32 ns_id)
 {
 	const struct nsx_slot *ports = table_ports(in);
@@ -46,12 +59,9 @@ json_t *state_maps(struct instance *in, __u32 ns_id)
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
 		const struct nsx_slot *s = &ports[i];
 
-		if (NSX_KIND(s->state) != NSX_MAP || (ns_id && s->id != ns_id))
+		if (NSX_KIND(s->state) != NSX_MAP || (ns_id && s->id != ns_id) || s->first != (i & 0xffff))
 			continue;
-		json_array_append_new(rows, json_pack("{s:i, s:s, s:o, s:i, s:o}", "port", i & 0xffff, "proto",
-						      proto_name(s->proto), "ns", ns_name_json(&list, s->id),
-						      "ns_port", ntohs(s->inside_port), "address",
-						      addr_json(&s->inside)));
+		json_array_append_new(rows, map_json(s, &list));
 	}
 	ns_list_free(&list);
 	return rows;

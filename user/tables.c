@@ -211,38 +211,45 @@ void slot_give(struct nsx_slot *s, enum nsx_kind kind)
 	__atomic_store_n(&s->state, (s->state & ~0xffU) | kind, __ATOMIC_RELEASE);
 }
 
-static bool slot_of_endpoint(const struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __be16 port)
+static bool slot_of_endpoint(const struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __u16 first,
+			     unsigned int count)
 {
 	__u32 kind = NSX_KIND(s->state);
 
 	if (kind != NSX_FLOW && kind != NSX_ALIAS && kind != NSX_RETURN)
 		return false;
-	if (port && (s->proto != proto || s->inside_port != port))
+	if (count && (s->proto != proto || (__u32)ntohs(s->inside_port) - first >= count))
 		return false;
 	if (memcmp(&s->inside, inside, sizeof(*inside)) == 0)
 		return true;
 	/* The client of a hairpin goes with its namespace. */
-	return !port && kind == NSX_RETURN && memcmp(&s->remote, inside, sizeof(*inside)) == 0;
+	return !count && kind == NSX_RETURN && memcmp(&s->remote, inside, sizeof(*inside)) == 0;
 }
 
-static void flush_slot(struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __be16 port)
+static void flush_slot(struct nsx_slot *s, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count)
 {
-	if (!slot_of_endpoint(s, inside, proto, port))
+	if (!slot_of_endpoint(s, inside, proto, first, count))
 		return;
 	slot_take(s);
 	slot_give(s, NSX_FREE);
 }
 
-int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port)
+int table_map_ports(struct instance *in)
+{
+	return table_ports(in) && table_window(in, TABLE_BACK, 0, NSX_BACK_BUCKETS * sizeof(struct nsx_back_bucket)) ?
+		       0 : -errno;
+}
+
+int table_flush(struct instance *in, const struct nsx_addr *inside)
 {
 	struct nsx_slot *ports = table_ports(in), *sessions = table_sessions(in);
 
 	if (!ports || !sessions)
 		return -errno;
 	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
-		flush_slot(&ports[i], inside, proto, port);
+		flush_slot(&ports[i], inside, 0, 0, 0);
 	for (size_t i = 0; i < TABLE_SESSIONS_COUNT; i++)
-		flush_slot(&sessions[i], inside, proto, port);
+		flush_slot(&sessions[i], inside, 0, 0, 0);
 	return 0;
 }
 
@@ -265,22 +272,87 @@ int table_flush_own(struct instance *in, __u8 own)
 	return 0;
 }
 
-int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port)
-{
-	struct nsx_session_key key = {
-		.inside = *inside, .inside_port = port, .proto = proto, .kind = NSX_ALIAS,
-	};
-	struct nsx_slot *alias = table_session(in, &key);
-	__be16 outside[2] = { port, alias ? alias->outside_port : port };
+#define PIECE 64	/* buckets */
 
-	for (int i = 0; i < 2; i++) {
-		struct nsx_slot *s = table_port(in, proto, ntohs(outside[i]));
+/*
+ * Call cb for every session (a copy) and its index. The table is read in pieces by system calls, for to touch all
+ * of it in memory costs more.
+ */
+static int sessions_each(struct instance *in, int (*cb)(struct instance *, const struct nsx_slot *, size_t, void *), void *arg)
+{
+	static struct nsx_bucket piece[PIECE];
+	__u32 keys[PIECE], batch, n = PIECE;
+	void *from = NULL;
+	int err = 0;
+
+	/* -ENOENT tells that this piece is the last. */
+	while (!err && (bpf_map_lookup_batch(in->fd[TABLE_SESSIONS], from, &batch, keys, piece, &n, NULL) == 0 ||
+			errno == ENOENT)) {
+		for (__u32 i = 0; i < n * NSX_WAYS && !err; i++)
+			err = cb(in, &piece[i / NSX_WAYS].way[i % NSX_WAYS], (size_t)keys[i / NSX_WAYS] * NSX_WAYS + i % NSX_WAYS, arg);
+		if (n < PIECE || keys[n - 1] == NSX_BUCKETS - 1)
+			return err;
+		from = &batch;
+	}
+	return err ? err : -errno;
+}
+
+/* Some ports of a namespace, host byte order. */
+struct endpoints {
+	const struct nsx_addr *inside;
+	__u8 proto;
+	__u16 first;
+	unsigned int count;
+};
+
+static int flush_alias(struct instance *in, const struct nsx_slot *s, size_t index, void *arg)
+{
+	const struct endpoints *e = arg;
+	struct nsx_slot *port;
+
+	(void)index;
+	if (NSX_KIND(s->state) != NSX_ALIAS || !slot_of_endpoint(s, e->inside, e->proto, e->first, e->count))
+		return 0;
+	port = table_port(in, e->proto, ntohs(s->outside_port));
+	if (!port)
+		return -errno;
+	flush_slot(port, e->inside, e->proto, e->first, e->count);
+	return 0;
+}
+
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count)
+{
+	struct endpoints e = { inside, proto, first, count };
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct nsx_slot *s = table_port(in, proto, first + i);
 
 		if (!s)
 			return -errno;
-		flush_slot(s, inside, proto, port);
+		flush_slot(s, inside, proto, first, count);
 	}
+	return sessions_each(in, flush_alias, &e);
+}
+
+static int flush_return(struct instance *in, const struct nsx_slot *s, size_t index, void *arg)
+{
+	const struct endpoints *e = arg;
+	struct nsx_slot *live;
+
+	if (NSX_KIND(s->state) != NSX_RETURN || !slot_of_endpoint(s, e->inside, e->proto, e->first, e->count))
+		return 0;
+	live = table_sessions(in);
+	if (!live)
+		return -errno;
+	flush_slot(&live[index], e->inside, e->proto, e->first, e->count);
 	return 0;
+}
+
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count)
+{
+	struct endpoints e = { inside, proto, first, count };
+
+	return sessions_each(in, flush_return, &e);
 }
 
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT])
@@ -325,48 +397,37 @@ __u32 now_tick(struct instance *in)
 	return opts.retval;
 }
 
-static struct nsx_back_bucket *back_bucket(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
+static struct nsx_back_bucket *back_bucket(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, int probe)
 {
-	size_t index = nsx_back_bucket(ifindex, inside_port, proto);
+	size_t index = nsx_back_bucket(ifindex, inside_port, proto, probe);
 
 	return table_window(in, TABLE_BACK, index * sizeof(struct nsx_back_bucket), sizeof(struct nsx_back_bucket));
 }
 
-struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, struct nsx_back **room)
 {
-	struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto);
+	*room = NULL;
+	for (int probe = 0; probe < NSX_BACK_PROBES; probe++) {
+		struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto, probe);
+		bool full = true;
 
-	for (int i = 0; b && i < NSX_BACK_WAYS; i++)
-		if (b->way[i].ifindex == ifindex && b->way[i].inside_port == inside_port && b->way[i].proto == proto)
-			return &b->way[i];
-	return NULL;
-}
-
-struct nsx_back *table_back_room(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
-{
-	struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto);
-
-	for (int i = 0; b && i < NSX_BACK_WAYS; i++)
-		if (!b->way[i].ifindex)
-			return &b->way[i];
-	return NULL;
-}
-
-void table_back_del(struct instance *in, struct nsx_back *back)
-{
-	struct nsx_back_bucket *b = back_bucket(in, back->ifindex, back->inside_port, back->proto);
-	struct nsx_back *last = back;
-
-	/* The last way moves into the gap: look-ups stop at the first empty one. */
-	for (struct nsx_back *w = back + 1; w < b->way + NSX_BACK_WAYS && w->ifindex; w++)
-		last = w;
-	if (last != back) {
-		struct nsx_back moved = *last;
-
-		__atomic_store_n(&back->ifindex, ~0U, __ATOMIC_SEQ_CST);	/* matches nobody while it is written */
-		memcpy((char *)back + sizeof(back->ifindex), (char *)&moved + sizeof(moved.ifindex),
-		       sizeof(moved) - sizeof(moved.ifindex));
-		__atomic_store_n(&back->ifindex, moved.ifindex, __ATOMIC_SEQ_CST);
+		if (!b)
+			return NULL;
+		for (struct nsx_back *back = b->way; back < b->way + NSX_BACK_WAYS; back++) {
+			if (back->ifindex == ifindex && back->inside_port == inside_port && back->proto == proto)
+				return back;
+			if (!*room && (!back->ifindex || back->ifindex == NSX_BACK_GONE))
+				*room = back;
+			full = full && back->ifindex;
+		}
+		if (!full)
+			return NULL;
 	}
-	__atomic_store_n(&last->ifindex, 0, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+void table_back_del(struct nsx_back *back)
+{
+	/* Not 0: look-ups of others may have to pass it. */
+	__atomic_store_n(&back->ifindex, NSX_BACK_GONE, __ATOMIC_SEQ_CST);
 }

@@ -66,6 +66,9 @@ void instance_close(struct instance *in);
 struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port);
 struct nsx_slot *table_ports(struct instance *in);
 struct nsx_slot *table_sessions(struct instance *in);
+
+/* Map the registry and the way back as wholes, before many look-ups in them. */
+int table_map_ports(struct instance *in);
 #define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
 #define TABLE_SESSIONS_COUNT (NSX_BUCKETS * NSX_WAYS)
 
@@ -90,14 +93,17 @@ int table_ns_list(struct instance *in, struct ns_list *ret);
 void ns_list_free(struct ns_list *list);
 const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id);
 
-/* End every flow and session of a namespace, or of one endpoint of it (port in network order, 0: all). A scan. */
-int table_flush(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
+/* End every flow and session of a namespace. A scan. */
+int table_flush(struct instance *in, const struct nsx_addr *inside);
 
 /* End every flow of one of the host's addresses, by its index in nsx_conf.own. A scan. */
 int table_flush_own(struct instance *in, __u8 own);
 
-/* End the masquerading of one endpoint. No scan. */
-int table_flush_mapping(struct instance *in, const struct nsx_addr *inside, __u8 proto, __be16 port);
+/* End the masquerading of some ports of a namespace: count of them from first on, host byte order. */
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
+
+/* End the connections to published ports of a namespace that are remembered. */
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
 
 /* Win a slot against the datapath, whatever it holds, and leave it claimed. */
 void slot_take(struct nsx_slot *s);
@@ -109,9 +115,11 @@ int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDIC
 /* The datapath's clock, ticks. */
 __u32 now_tick(struct instance *in);
 
-/* The mirror of a published endpoint (port in network order), or a free place for it; NULL where there is none. */
-struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto);
-struct nsx_back *table_back_room(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto);
-void table_back_del(struct instance *in, struct nsx_back *back);
+/*
+ * The mirror of a published endpoint (port in network order). Where there is none, NULL with *room a free place for
+ * it, or NULL too where the table is full there.
+ */
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, struct nsx_back **room);
+void table_back_del(struct nsx_back *back);
 
 #endif
