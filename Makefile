@@ -62,11 +62,17 @@ $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
 $(B)/tests:
 	$(Q)mkdir -p $@
 
-$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_rows.o pkt.o world.o) $(LIB_OBJ)
+$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_rows.o dp_rows_rfc.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+# libFuzzer: clang's own coverage and sanitizers, over the sources that read words.
+FUZZ_WORDS_SRC := tests/fuzz_words.c user/config.c user/parse.c user/fail.c
+$(B)/fuzz_words: $(FUZZ_WORDS_SRC) $(wildcard user/*.h include/*.h) | $(B)/user
+	$(call msg,CC,$@)$(CLANG) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -g -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(FUZZ_WORDS_SRC) -o $@
 
 $(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
@@ -87,7 +93,7 @@ $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
-	tcpdump procps util-linux mandoc
+	tcpdump procps util-linux mandoc libclang-rt-14-dev stun-client stun-server
 
 deps:
 	$(Q)missing=; for p in $(BUILD_DEPS) $(TEST_DEPS); do \
@@ -107,7 +113,7 @@ demo: need-deps
 	$(Q)tests/demo.sh
 
 test: need-deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test $(B)/fuzz
+	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test $(B)/fuzz $(B)/fuzz_words
 	$(Q)tests/run $(T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
@@ -120,11 +126,12 @@ bench bench-quick: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 
-# Mutated frames through every entry program; FRAMES for each mode.
+# Mutated frames through every entry program, FRAMES for each mode; and words through what reads them.
 FRAMES ?= 1000000
 fuzz: need-deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/fuzz
+	$(Q)$(MAKE) --no-print-directory all $(B)/fuzz $(B)/fuzz_words
 	$(Q)$(B)/fuzz $(B)/nsxdp $(FRAMES)
+	$(Q)tests/fuzz_words.sh 2000000
 
 install: all
 	install -D -m 755 $(B)/nsxdp $(DESTDIR)$(SBINDIR)/nsxdp

@@ -19,7 +19,8 @@ const volatile bool force_csum_helpers;
 
 static __always_inline __u32 ctx_ifindex(CTX *ctx)
 {
-	return ctx->ifindex;
+	/* As a pointer is loaded: LLVM may choose between addresses instead of values, which the verifier refuses. */
+	return (__u32)(unsigned long)ctx_pointer(ctx, ifindex);
 }
 
 static __always_inline __u32 ctx_len(CTX *ctx)

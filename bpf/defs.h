@@ -16,6 +16,7 @@
 #define ETH_ALEN	6
 
 #define IP_OFFSET	bpf_htons(0x1fff)	/* of a fragment */
+#define IP_DF		bpf_htons(0x4000)
 #define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
 #define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
@@ -46,6 +47,10 @@
 /* A stage returns the verdict that ends the packet's way, or this: go on to the next stage. */
 #define NSX_CONTINUE (-1)
 #define NSX_MASQUERADE (-3)	/* of the look-ups: this is for snat_pkt() */
+#define NSX_BETWEEN_FLOWS (-4)	/* this for hairpin_flow() */
+#define NSX_REMEMBER (-7)	/* this for return_note(), as a hairpin */
+#define NSX_LATER (-5)		/* this for frag_find() */
+#define NSX_LATER_HERE (-6)	/* the same, and the host's own where that finds nothing */
 
 #define NULL ((void *)0)
 
@@ -71,7 +76,8 @@ struct xlat {
 	__u8 both;		/* the other end gets another endpoint too: */
 	struct nsx_addr other;
 	__be16 other_port;
-	__u16 pad;
+	__u8 own;		/* hairpin: index of the host's address that was asked */
+	__u8 pad;
 };
 
 /*

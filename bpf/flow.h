@@ -30,35 +30,11 @@
 #include "defs.h"
 #include "maps.h"
 #include "parse.h"
-
-static __always_inline __u32 now_tick(void)
-{
-	return bpf_jiffies64() >> NSX_TICK_SHIFT;
-}
+#include "slot.h"
 
 static __always_inline bool flow_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
 	return nsx_flow_left(s, conf, now) >= 0;
-}
-
-/* The slot still has the owner that state was read from: what was copied since is consistent. */
-static __always_inline bool slot_same(const struct nsx_slot *s, __u32 state)
-{
-	barrier();
-	return READ_ONCE(s->state) == state;
-}
-
-/* Take a slot whose state word was read as state. One caller wins. */
-static __always_inline bool slot_claim(struct nsx_slot *s, __u32 state)
-{
-	return __sync_val_compare_and_swap(&s->state, state,
-					   ((state & ~0xffU) + NSX_SEQ_ONE) | NSX_CLAIMED) == state;
-}
-
-/* Let look-ups see a claimed slot. */
-static __always_inline void slot_publish(struct nsx_slot *s, enum nsx_kind kind)
-{
-	__sync_lock_test_and_set(&s->state, (s->state & ~0xffU) | kind);
 }
 
 /**
@@ -105,14 +81,6 @@ static __always_inline void xlat_inside(struct xlat *x, const struct nsx_slot *s
 	x->verdict = verdict;
 }
 
-static __always_inline struct nsx_bucket *session_bucket(const struct nsx_conf *conf,
-							     const struct nsx_session_key *k)
-{
-	__u32 index = nsx_session_bucket(conf, k);
-
-	return bpf_map_lookup_elem(&nsx_sessions, &index);
-}
-
 /* An alias lives as long as its endpoint holds the outside port. */
 static __always_inline bool alias_alive(const struct nsx_slot *s)
 {
@@ -122,25 +90,43 @@ static __always_inline bool alias_alive(const struct nsx_slot *s)
 	       addr_eq(&port->inside, &s->inside);
 }
 
+/* Sessions are found and claimed by functions that the verifier looks at once; they return a place, or this. */
+#define NO_PLACE (-1)
+
+static __always_inline struct nsx_slot *session_at(int place)
+{
+	__u32 index = (__u32)place / NSX_WAYS;
+	struct nsx_bucket *b = place < 0 ? NULL : bpf_map_lookup_elem(&nsx_sessions, &index);
+
+	return b ? &b->way[place % NSX_WAYS] : NULL;
+}
+
+__noinline int session_seek(const struct nsx_session_key *k)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_bucket *b;
+	__u32 index;
+
+	if (!k || !conf)
+		return NO_PLACE;
+	index = nsx_session_bucket(conf, k);
+	b = bpf_map_lookup_elem(&nsx_sessions, &index);
+	if (!b)
+		return NO_PLACE;
+	for (int i = 0; i < NSX_WAYS; i++)
+		if (nsx_session_is(&b->way[i], k))
+			return index * NSX_WAYS + i;
+	return NO_PLACE;
+}
+
 /**
  * session_find() - the entry with this identity
  *
  * Return: NULL where there is none; the entry may be dead, which is for the caller to ask.
  */
-static __noinline struct nsx_slot *session_find(const struct nsx_session_key *k)
+static __always_inline struct nsx_slot *session_find(const struct nsx_session_key *k)
 {
-	const struct nsx_conf *conf = conf_get();
-	struct nsx_bucket *b;
-
-	if (!k || !conf)
-		return NULL;
-	b = session_bucket(conf, k);
-	if (!b)
-		return NULL;
-	for (int i = 0; i < NSX_WAYS; i++)
-		if (nsx_session_is(&b->way[i], k))
-			return &b->way[i];
-	return NULL;
+	return session_at(session_seek(k));
 }
 
 /* A new flow may have this slot: it is nobody's, or its flow or alias is dead. */
@@ -162,11 +148,15 @@ static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind
 }
 
 /* The way of a bucket that a new entry takes: a free one, else the longest idle that may go, else NSX_WAYS. */
-static __always_inline __u32 session_pick(struct nsx_bucket *b, const struct nsx_conf *conf, __u32 now, __u32 *state)
+__noinline int session_pick(__u32 index, __u32 now, __u32 *state)
 {
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_bucket *b = bpf_map_lookup_elem(&nsx_sessions, &index);
 	__u32 pick = NSX_WAYS;
 	__s32 longest = -1;
 
+	if (!b || !state || !conf)
+		return NSX_WAYS;
 	for (__u32 i = 0; i < NSX_WAYS; i++) {
 		struct nsx_slot *s = &b->way[i];
 		__u32 seen_state = READ_ONCE(s->state), kind = NSX_KIND(seen_state);
@@ -186,29 +176,20 @@ static __always_inline __u32 session_pick(struct nsx_bucket *b, const struct nsx
 	return pick;
 }
 
-/**
- * session_claim() - a place for a new entry
- *
- * The place is claimed with the identity filled in; the caller fills the rest and publishes it. Another
- * CPU may win the same way of the bucket: then there is another try.
- * Return: NULL where the bucket is full of assured flows.
- */
-static __noinline struct nsx_slot *session_claim(const struct nsx_session_key *k, __u32 now)
+__noinline int session_take(const struct nsx_session_key *k, __u32 now)
 {
 	const struct nsx_conf *conf = conf_get();
-	struct nsx_bucket *b;
+	__u32 index;
 
 	if (!k || !conf)
-		return NULL;
-	b = session_bucket(conf, k);
-	if (!b)
-		return NULL;
+		return NO_PLACE;
+	index = nsx_session_bucket(conf, k);
 	for (int tries = 0; tries < 4; tries++) {
-		__u32 state = 0, pick = session_pick(b, conf, now, &state);
-		struct nsx_slot *s = &b->way[pick & (NSX_WAYS - 1)];
+		__u32 state = 0, pick = session_pick(index, now, &state);
+		struct nsx_slot *s = pick < NSX_WAYS ? session_at(index * NSX_WAYS + pick) : NULL;
 
-		if (pick >= NSX_WAYS)
-			return NULL;
+		if (!s)
+			return NO_PLACE;
 		if (!slot_claim(s, state))
 			continue;
 		s->inside = k->inside;
@@ -219,9 +200,21 @@ static __noinline struct nsx_slot *session_claim(const struct nsx_session_key *k
 		s->seen = now;
 		s->tcp = 0;
 		s->flags = 0;
-		return s;
+		return index * NSX_WAYS + pick;
 	}
-	return NULL;
+	return NO_PLACE;
+}
+
+/**
+ * session_claim() - a place for a new entry
+ *
+ * The place is claimed with the identity filled in; the caller fills the rest and publishes it. Another
+ * CPU may win the same way of the bucket: then there is another try.
+ * Return: NULL where the bucket is full of assured flows.
+ */
+static __always_inline struct nsx_slot *session_claim(const struct nsx_session_key *k, __u32 now)
+{
+	return session_at(session_take(k, now));
 }
 
 #endif

@@ -33,9 +33,18 @@ struct frag_key {
 	__u8 pad;
 };
 
+/* A part of a datagram that was seen, in units of 8 bytes; empty where both are 0. */
+struct span {
+	__u16 begin;
+	__u16 end;
+};
+
+#define SPANS 4
+
 struct frag {
 	struct xlat x;
 	__u32 until;	/* ticks */
+	struct span span[SPANS];
 };
 
 struct {
@@ -68,8 +77,44 @@ static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __
 	k->pad = 0;
 }
 
+/*
+ * A part that was seen already is not let in twice: fragments that overlap exist to say one thing to those who
+ * judge a datagram and another to who receives it (RFC 1858, RFC 3128). Parts that join become one span; where a
+ * datagram arrives in more pieces than there are spans, the rest is not remembered.
+ */
+static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end)
+{
+	struct span *room = NULL;
+
+	for (int i = 0; i < SPANS; i++) {
+		struct span *s = &f->span[i];
+
+		if (s->begin < end && begin < s->end)
+			return true;
+		if (!s->end)
+			room = s;
+	}
+	for (int i = 0; i < SPANS; i++) {
+		struct span *s = &f->span[i];
+
+		if (s->end && s->end == begin) {
+			s->end = end;
+			return false;
+		}
+		if (s->end && s->begin == end) {
+			s->begin = begin;
+			return false;
+		}
+	}
+	if (room) {
+		room->begin = begin;
+		room->end = end;
+	}
+	return false;
+}
+
 /* Keep what was decided for the first fragment. */
-static __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
+__noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct frag_key k;
@@ -80,15 +125,16 @@ static __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat
 	frag_key(&k, p, ctx_ifindex(ctx));
 	f.x = *x;
 	f.until = now_tick() + nsx_ticks(conf, FRAG_SECONDS);
+	f.span[0].end = p->end;
 	return bpf_map_update_elem(&nsx_frags, &k, &f, BPF_ANY);
 }
 
 /**
  * frag_find() - what was decided for the first fragment of this one's datagram
  *
- * Return: NSX_CONTINUE with x filled, or DROP_FRAGMENT where the first has not been seen.
+ * Return: NSX_CONTINUE with x filled, DROP_FRAGMENT where the first has not been seen, or DROP_OVERLAP.
  */
-static __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
+__noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	struct frag_key k;
 	struct frag *f;
@@ -99,6 +145,8 @@ static __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	f = bpf_map_lookup_elem(&nsx_frags, &k);
 	if (!f || (__s32)(f->until - now_tick()) < 0)
 		return NSX_DROP_FRAGMENT;
+	if (frag_overlaps(f, p->begin, p->end))
+		return NSX_DROP_OVERLAP;
 	*x = f->x;
 	return NSX_CONTINUE;
 }
@@ -122,7 +170,7 @@ static __always_inline bool frag_may_wait(void)
  * @give_up: the verdict where it has come often enough
  * @action: set to the TC action where it waits
  */
-static __noinline int frag_wait(CTX *ctx, int give_up, int *action)
+__noinline int frag_wait(CTX *ctx, int give_up, int *action)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 mark = ctx->mark, jiffy = bpf_jiffies64() & ~FRAG_MARK_MASK;

@@ -58,6 +58,15 @@ struct {
 	__type(value, __u32);
 } nsx_own SEC(".maps");
 
+/* MTUs that the host's routes say, 0 where they say none; empty where none says any. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NSX_ROUTES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nsx_prefix);
+	__type(value, __u32);
+} nsx_routes SEC(".maps");
+
 /* Namespaces by name; for the command only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

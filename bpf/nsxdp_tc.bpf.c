@@ -8,18 +8,21 @@
 #include "ctx_skb.h"
 #include "parse.h"
 #include "scope.h"
+#include "source.h"
 #include "flow.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
 #include "frag.h"
+#include "answer.h"
+#include "route.h"
+#include "mtu.h"
 #include "rewrite.h"
-#include "ttl.h"
 #include "redirect.h"
 #include "exit.h"
 
 /* The second end of a packet of which both are translated. */
-static __noinline int rewrite_other(CTX *ctx, const struct pkt *p, const struct xlat *x)
+__noinline int rewrite_other(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
 	struct xlat other = {};
 
@@ -31,12 +34,36 @@ static __noinline int rewrite_other(CTX *ctx, const struct pkt *p, const struct 
 	return rewrite_pkt(ctx, p, &other, false);
 }
 
+/* A SYN of a connection of a namespace that wants its segments clamped, in either direction. */
+__noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
+{
+	__u32 ifindex, mss, mtu;
+	const struct nsx_veth *veth;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	ifindex = ctx_ifindex(ctx);
+	if (x->to_ns)
+		ifindex = x->ifindex;
+	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	if (!veth || !veth->mss)
+		return NSX_CONTINUE;
+	mtu = route_mtu(ctx, x->to_ns ? &p->src : &p->dst);
+	mss = mtu - TCP_IP_HLEN < veth->mss ? mtu - TCP_IP_HLEN : veth->mss;
+	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
+}
+
 /* Translate and send: the common end of both programs. */
 static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
 				    int *action)
 {
 	int v;
 
+	if (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN) && !p->icmp_error) {
+		v = clamp_syn(ctx, p, x);
+		if (v != NSX_CONTINUE)
+			return v;
+	}
 	if (p->fragment == FRAGMENT_FIRST)
 		frag_note(ctx, p, x);
 	v = rewrite_pkt(ctx, p, x, true);
@@ -71,8 +98,11 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return in_pool(conf, &local) ? NSX_DROP_POOL : NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		/* Without its first it may be the host's own. */
-		if (frag_find(ctx, p, &x) != NSX_CONTINUE)
+		v = frag_find(ctx, p, &x);
+		if (v == NSX_DROP_FRAGMENT)
 			return frag_wait(ctx, NSX_PASS_HOST, action);
+		if (v != NSX_CONTINUE)
+			return v;
 		goto found;
 	}
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
@@ -82,18 +112,60 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	if (!s)
 		return NSX_PASS_HOST;
 	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) != NSX_MAP && NSX_KIND(state) != NSX_FLOW)
+		return NSX_PASS_HOST;
+	v = source_check(conf, p);
+	if (v != NSX_CONTINUE)
+		return v;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(p, s, state, own, &x);
-	else if (NSX_KIND(state) == NSX_FLOW)
-		v = snat_in(p, conf, s, state, own, &x);
 	else
-		return NSX_PASS_HOST;
+		v = snat_in(p, conf, s, state, own, &x);
 	if (v != NSX_CONTINUE)
 		return v;
 found:
 	if (p->ttl <= 1)
-		return ttl_answer(ctx, p, p->daddr, action);
+		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
 	return send_pkt(ctx, p, conf, &x, action);
+}
+
+/*
+ * To the outside port of a masqueraded endpoint that anybody may reach: both ends are translated, so that each
+ * sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards anybody, without the host's
+ * address for a remote, for what goes there must come this way and not leave by the uplink.
+ */
+__noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	const struct nsx_slot *s;
+	__be16 dport;
+	__u32 state;
+	int v;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_DROP_ERROR;
+	if (!(s->flags & NSX_F_ANY_REMOTE) || !(p->veth_flags & NSX_V_ANY_REMOTE))
+		return NSX_PASS_GATEWAY;
+	dport = p->dport;
+	state = READ_ONCE(s->state);
+	x->other = s->inside;
+	x->other_port = s->inside_port;
+	x->ifindex = s->ifindex;
+	mac_copy(x->mac, s->mac);
+	if (!slot_same(s, state))
+		return NSX_PASS_GATEWAY;
+	p->dst.d[0] = 0;
+	p->dst.d[1] = 0;
+	p->dport = 0;
+	v = snat_pkt(ctx, p, x);
+	addr_from_v4(&p->dst, p->daddr);
+	p->dport = dport;
+	x->both = 1;
+	x->to_ns = 1;
+	x->verdict = NSX_HAIRPIN;
+	return v;
 }
 
 /*
@@ -112,6 +184,8 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	if (!s)
 		return NSX_PASS_GATEWAY;
 	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
+		return NSX_BETWEEN_FLOWS;
 	if (NSX_KIND(state) != NSX_MAP)
 		return NSX_PASS_GATEWAY;
 	if (s->ifindex == ctx_ifindex(ctx)) {
@@ -123,7 +197,8 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	xlat_inside(x, s, NSX_HAIRPIN);
 	if (!slot_same(s, state))
 		return NSX_DROP_ISOLATED;
-	return return_note(p, x, own, ctx_ifindex(ctx));
+	x->own = own;
+	return NSX_REMEMBER;
 }
 
 /* To the gateway: the host's, unless it answers a connection of the namespace to its own published port. */
@@ -142,7 +217,7 @@ static __always_inline int from_own_port(const struct pkt *p, const struct nsx_c
 }
 
 /* Everything that snat_established() did not answer. */
-int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
+__noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 ifindex = ctx_ifindex(ctx);
@@ -158,7 +233,7 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	own = own_index(conf, &remote);
 	pool = in_pool(conf, &remote);
 	port = port_slot(p->proto & 3, p->sport);
-	if (own < 0 && !pool && !is_multicast(p->daddr) && p->proto < NSX_ICMP && port &&
+	if (own < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) && p->proto < NSX_ICMP && port &&
 	    !snat_holds(port, p, ifindex)) {
 		v = published_out(ctx, p, conf, x);
 		if (v != NSX_DROP_NO_FLOW)
@@ -174,14 +249,16 @@ int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->veth_flags = veth->flags;
 	if (addr_eq(&remote, &veth->gw))
 		return from_own_port(p, conf, veth, x);
+	if (is_martian(p->daddr))
+		return NSX_DROP_MARTIAN;
 	if (own >= 0 && p->fragment == FRAGMENT_LATER)
-		return frag_find(ctx, p, x) == NSX_CONTINUE ? NSX_CONTINUE : NSX_PASS_GATEWAY;
+		return NSX_LATER_HERE;
 	if (own >= 0)
 		return hairpin(ctx, p, veth, own, x);
 	if (is_multicast(p->daddr))
 		return NSX_PASS_MULTICAST;
 	if (p->fragment == FRAGMENT_LATER)
-		return frag_find(ctx, p, x);
+		return NSX_LATER;
 	if (pool) {
 		__u32 now = now_tick();
 		struct nsx_slot *s;
@@ -210,11 +287,31 @@ static __always_inline int link_scope(CTX *ctx, const struct pkt *p)
 	return NSX_DROP_IPV6;
 }
 
+/* Answer a packet of a namespace with an ICMP error from its gateway. */
+__noinline int answer_ns(CTX *ctx, const struct pkt *p, __u32 what, int *action)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	return veth && p && action ? answer_pkt(ctx, p, veth->gw.w[3], what, action) : -1;
+}
+
+/* @where: NSX_LATER or NSX_LATER_HERE */
+static __always_inline int later_fragment(CTX *ctx, const struct pkt *p, int where, struct xlat *x, int *action)
+{
+	int v = frag_find(ctx, p, x);
+
+	if (v != NSX_DROP_FRAGMENT)
+		return v;
+	return where == NSX_LATER ? frag_wait(ctx, NSX_DROP_FRAGMENT, action) : NSX_PASS_GATEWAY;
+}
+
 static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_slot *s = NULL;
 	struct xlat x = {};
+	__u32 mtu;
 	int v;
 
 	v = parse_pkt(ctx, p);
@@ -234,16 +331,21 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		v = from_ns_lookup(ctx, p, &x);
 	if (v == NSX_MASQUERADE)
 		v = snat_pkt(ctx, p, &x);
-	if (v == NSX_DROP_FRAGMENT)
-		v = frag_wait(ctx, NSX_DROP_FRAGMENT, action);
+	if (v == NSX_REMEMBER)
+		v = return_note(p, &x, x.own, ctx_ifindex(ctx));
+	if (v == NSX_BETWEEN_FLOWS)
+		v = hairpin_flow(ctx, p, &x);
+	if (v == NSX_LATER || v == NSX_LATER_HERE)
+		v = later_fragment(ctx, p, v, &x, action);
+	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
+		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
 	if (v != NSX_CONTINUE)
 		return v;
-	if (p->ttl <= 1) {
-		__u32 ifindex = ctx_ifindex(ctx);
-		const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-
-		return veth ? ttl_answer(ctx, p, veth->gw.w[3], action) : NSX_DROP_TTL;
-	}
+	if (p->ttl <= 1)
+		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
+	mtu = x.to_ns ? 0 : mtu_exceeded(ctx, p);
+	if (mtu)
+		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
 	return send_pkt(ctx, p, conf, &x, action);
 }
 

@@ -9,20 +9,23 @@
 #include "ctx_xdp.h"
 #include "parse.h"
 #include "scope.h"
+#include "source.h"
 #include "flow.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
+#include "route.h"
 #include "hop.h"
 #include "rewrite.h"
 #include "count.h"
 
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
-/* Not for this path: an ICMP error, a fragment, something without ports, or what only the stack can answer. */
-static __always_inline bool is_uncommon(const struct pkt *p)
+/* Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or what is answered. */
+static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
-	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1;
+	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
+	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 
 /* Write, count and send; from here on the packet is ours. */
@@ -63,8 +66,8 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	__u32 state;
 	int v = NSX_PASS_HOST;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p) || !addr_eq(&p.dst, &conf->own[0]) ||
-	    !is_to(ctx, conf->uplink_mac))
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || !addr_eq(&p.dst, &conf->own[0]) ||
+	    !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
@@ -102,7 +105,7 @@ int xdp_from_ns(struct xdp_md *ctx)
 	struct nsx_slot *s;
 	int v;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(&p))
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p))
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.sport);
 	if (!s)
@@ -116,7 +119,7 @@ int xdp_from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, &p, conf, &x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, &p, &x);
-	if (v != NSX_CONTINUE || x.to_ns || x.both || ctx_len(ctx) > conf->mtu + ETH_HLEN)
+	if (v != NSX_CONTINUE || x.to_ns || x.both || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);
 }

@@ -37,9 +37,14 @@ struct pkt {
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ip_id;
-	__u16 pad;
+	__u16 ip_len;		/* total length as the header says, host byte order */
 	__u16 veth_flags;	/* NSX_V_* and nsx_ns.id of the sender, once its veth was looked up */
 	__u32 ns_id;
+	__u16 begin;		/* a fragment's part of its datagram, in units of 8 bytes; end is beyond it */
+	__u16 end;
+	__u8 dont_fragment;
+	__u8 l4_len;		/* TCP: of the header with options, bytes */
+	__u16 pad;
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
@@ -140,8 +145,12 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 	p->daddr = ip->daddr;
 	addr_from_v4(&p->src, ip->saddr);
 	addr_from_v4(&p->dst, ip->daddr);
+	p->ip_len = total;
+	p->dont_fragment = (ip->frag_off & IP_DF) != 0;
 	if (ip->frag_off & IP_MF_OFFSET) {
 		p->ip_id = ip->id;
+		p->begin = bpf_ntohs(ip->frag_off & IP_OFFSET);
+		p->end = p->begin + ((total - ihl + 7) >> 3);
 		if (ip->frag_off & IP_OFFSET) {
 			p->fragment = FRAGMENT_LATER;
 			p->proto = NSX_PROTOS;
@@ -158,7 +167,8 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 		if (l4 + TCP_HLEN_MIN > end)
 			return PARSE_SHORT;
 		p->tcp_flags = ((__u8 *)l4)[13];
-		if ((((__u8 *)l4)[12] >> 4) * 4 < TCP_HLEN_MIN)
+		p->l4_len = (((__u8 *)l4)[12] >> 4) * 4;
+		if (p->l4_len < TCP_HLEN_MIN)
 			return NSX_DROP_BAD_PACKET;
 	} else if (p->icmp_error) {
 		return parse_quoted(data, end, p);
@@ -167,7 +177,7 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 }
 
 /* The uncommon case of a header that is not in the linear part of the packet. */
-static __noinline int parse_pulled(CTX *ctx, struct pkt *p)
+__noinline int parse_pulled(CTX *ctx, struct pkt *p)
 {
 	int v;
 

@@ -34,7 +34,7 @@ static __always_inline void return_key(struct nsx_session_key *k, const struct p
  *
  * Return: NSX_CONTINUE, or the verdict that refuses the packet.
  */
-int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+__noinline int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 now = now_tick();
@@ -97,14 +97,21 @@ static __always_inline int portmap_in(const struct pkt *p, const struct nsx_slot
 	return slot_same(slot, state) ? NSX_CONTINUE : NSX_PASS_HOST;
 }
 
+__noinline int return_seek(const struct pkt *p)
+{
+	struct nsx_session_key k;
+
+	if (!p)
+		return NO_PLACE;
+	return_key(&k, p, &p->src, p->sport, &p->dst, p->dport);
+	return session_seek(&k);
+}
+
 /* A live session that tells the way back of this packet from a published endpoint. */
 static __always_inline struct nsx_slot *return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now)
 {
-	struct nsx_session_key k;
-	struct nsx_slot *s;
+	struct nsx_slot *s = session_at(return_seek(p));
 
-	return_key(&k, p, &p->src, p->sport, &p->dst, p->dport);
-	s = session_find(&k);
 	return s && flow_alive(s, conf, now) ? s : NULL;
 }
 

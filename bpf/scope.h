@@ -5,7 +5,6 @@
 
 #include "defs.h"
 #include "maps.h"
-#include "parse.h"
 
 /* Index of one of the host's own addresses in nsx_conf.own, or -1. */
 static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
@@ -31,10 +30,12 @@ static __always_inline bool is_multicast(__be32 v4)
 	return (v4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || v4 == 0xffffffff;
 }
 
-/* The source address or MAC is not that of the namespace behind this veth. */
-static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
+/* 0.0.0.0/8, 127.0.0.0/8 or 240.0.0.0/4, without the broadcast address (RFC 1122, 3.2.1.3; RFC 1812, 5.3.7). */
+static __always_inline bool is_martian(__be32 v4)
 {
-	return p->saddr != veth->addr.w[3] || !mac_eq(p->mac, veth->mac);
+	__u8 first = bpf_ntohl(v4) >> 24;
+
+	return first == 0 || first == 127 || (first >= 240 && v4 != 0xffffffff);
 }
 
 #endif

@@ -16,6 +16,14 @@ static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct ns
 	return s->remote_port == port && addr_eq(&s->remote, remote);
 }
 
+/* The same as far as the namespace's filtering asks (RFC 4787, 5). */
+static __always_inline bool slot_admits(const struct nsx_slot *s, const struct nsx_addr *remote, __be16 port)
+{
+	if (slot_is_to(s, remote, port))
+		return true;
+	return (s->flags & NSX_F_ANY_REMOTE) || ((s->flags & NSX_F_ANY_PORT) && addr_eq(&s->remote, remote));
+}
+
 /* The endpoint holds the outside port of its own number. It is not published then: publishing ends that. */
 static __always_inline bool snat_holds(const struct nsx_slot *s, const struct pkt *p, __u32 ifindex)
 {
@@ -66,7 +74,7 @@ static __always_inline void further_key(struct nsx_session_key *k, const struct 
 	k->inside = port->inside;
 	k->remote = *remote;
 	k->inside_port = port->inside_port;
-	k->remote_port = remote_port;
+	k->remote_port = port->flags & NSX_F_ANY_PORT ? 0 : remote_port;
 	k->proto = p->proto;
 	k->kind = NSX_FLOW;
 	k->pad = 0;
@@ -76,7 +84,8 @@ static __always_inline void further_key(struct nsx_session_key *k, const struct 
  * snat_in() - a packet to an outside port that a masqueraded endpoint holds
  * @s: the registry's entry, whose state was read as state
  *
- * Only remotes that the endpoint has sent to may answer; all else is the host's.
+ * Only remotes that the endpoint has sent to may answer, or those that the namespace's filtering lets in beyond
+ * that; all else is the host's.
  */
 static __always_inline int snat_in(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
 				   __u32 state, __u32 own, struct xlat *x)
@@ -86,7 +95,7 @@ static __always_inline int snat_in(const struct pkt *p, const struct nsx_conf *c
 
 	if (s->own != (__u8)own || !flow_alive(s, conf, now) || (p->proto == NSX_ICMP && !p->echo_reply))
 		return NSX_PASS_HOST;
-	if (!slot_is_to(s, &p->src, p->sport)) {
+	if (!slot_admits(s, &p->src, p->sport)) {
 		struct nsx_session_key k;
 
 		if (!(s->flags & NSX_F_MANY))

@@ -38,6 +38,19 @@ static __always_inline bool port_allowed(const struct nsx_conf *conf, __u8 proto
 	return proto == NSX_ICMP || (port >= NSX_PORT_MIN && (port < conf->host_lo || port > conf->host_hi));
 }
 
+static __always_inline __u8 slot_flags(const struct pkt *p)
+{
+	__u8 flags = p->veth_flags & NSX_V_XDP ? NSX_F_XDP : 0;
+
+	if (p->proto != NSX_UDP)
+		return flags;
+	if (p->veth_flags & NSX_V_ANY_REMOTE)
+		flags |= NSX_F_ANY_REMOTE;
+	if (p->veth_flags & NSX_V_ANY_PORT)
+		flags |= NSX_F_ANY_PORT;
+	return flags;
+}
+
 /* Write a claimed slot: the first, or a new, remote of this endpoint. */
 static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, __u32 ifindex,
 				      __be16 outside_port, __u32 now)
@@ -51,24 +64,35 @@ static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, _
 	s->own = 0;
 	s->seen = now;
 	s->tcp = NSX_T_SYN;
-	s->flags = p->veth_flags & NSX_V_XDP ? NSX_F_XDP : 0;
+	s->flags = slot_flags(p);
 	s->ifindex = ifindex;
 	s->id = p->ns_id;
 	mac_copy(s->mac, p->mac);
 	slot_publish(s, NSX_FLOW);
 }
 
-/* Try to get an outside port for a new mapping; evict: even from a flow that is alive but not assured. */
-static __always_inline bool snat_take(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-				      __be16 port, __u32 now, bool evict)
+/* No flow lives in this slot of the registry, and no socket of the host's is about to be where it is. */
+static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
 {
-	struct nsx_slot *s = port_slot(p->proto & 3, port);
+	if (kind == NSX_HOST)
+		return (__s32)(now - s->seen) > (__s32)nsx_ticks(conf, NSX_HOST_SECONDS);
+	return kind == NSX_FLOW ? !flow_alive(s, conf, now) : kind == NSX_FREE;
+}
+
+/* Try to get an outside port for a new mapping; evict: even from a flow that is alive but not assured. */
+__noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, int evict)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_slot *s;
 	__u32 state;
 
+	if (!p || !conf)
+		return false;
+	s = port_slot(p->proto & 3, port);
 	if (!s)
 		return false;
 	state = READ_ONCE(s->state);
-	if (!slot_free(s, NSX_KIND(state), conf, now) &&
+	if (!port_free(s, NSX_KIND(state), conf, now) &&
 	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)nsx_ticks(conf, NSX_EVICT_IDLE)))
 		return false;
 	if (host_has_port(ctx, p, conf, port) || !slot_claim(s, state))
@@ -97,7 +121,7 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
  * spread evenly however few are tried: no run of used ports can hold them all. The second half of the tries
  * also takes ports of flows that were never assured and are idle for some seconds.
  */
-int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
+__noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 now = now_tick(), span, at;
@@ -107,7 +131,7 @@ int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 	if (!p || !port || !conf)
 		return NSX_DROP_ERROR;
 	*port = p->sport;
-	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport)) && snat_take(ctx, p, conf, p->sport, now, false))
+	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport)) && snat_take(ctx, p, p->sport, now, false))
 		return NSX_CONTINUE;
 
 	span = (__u32)(conf->port_hi - conf->port_lo) + 1;
@@ -115,7 +139,7 @@ int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 	endpoint_key(&k, p);
 	for (int i = 0; i < NSX_PORT_TRIES; i++, at += NSX_PORT_STEP) {
 		*port = bpf_htons(conf->port_lo + ((at & 0xffff) * span >> 16));
-		if (!snat_take(ctx, p, conf, *port, now, i >= NSX_PORT_TRIES / 2))
+		if (!snat_take(ctx, p, *port, now, i >= NSX_PORT_TRIES / 2))
 			continue;
 		alias = session_claim(&k, now);
 		if (!alias) {
@@ -136,7 +160,7 @@ int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 }
 
 /* A further remote of an endpoint that has an outside port already. */
-int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port)
+__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 now = now_tick(), state;
@@ -200,7 +224,7 @@ static __always_inline struct nsx_slot *snat_mapping(CTX *ctx, const struct pkt 
  * was never asked for make nothing and are dropped; another TCP packet in mid-stream opens a flow,
  * as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
  */
-int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
+__noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_slot *s;
@@ -213,7 +237,7 @@ int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 	s = snat_mapping(ctx, p);
 	if (s) {
 		port = s->outside_port;
-		if (slot_is_to(s, &p->dst, p->dport) && flow_alive(s, conf, now_tick())) {
+		if (slot_admits(s, &p->dst, p->dport) && flow_alive(s, conf, now_tick())) {
 			if (!p->icmp_error)
 				flow_touch(s, p, now_tick(), false);
 		} else {

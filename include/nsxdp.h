@@ -20,6 +20,7 @@
 #define NSX_BACK_PROBES	4	/* buckets that an endpoint may be in */
 #define NSX_BACK_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
 #define NSX_PORTS	65536
+#define NSX_ROUTES_MAX	16384
 #define NSX_WAYS	8	/* entries in a bucket of the session table */
 #define NSX_BUCKETS	8192	/* default size of the session table: 65,536 entries, 4 MiB */
 #define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
@@ -31,6 +32,7 @@
  * at most once per tick. How many ticks a second has is in nsx_conf.hz: use nsx_ticks().
  */
 #define NSX_TICK_SHIFT	4
+#define NSX_HOST_SECONDS 2	/* until a socket's own port is seen by those who look sockets up */
 #define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
 
 /* The pinned names, below the directory of the instance. */
@@ -55,6 +57,12 @@ struct nsx_addr {
 #define NSX_PORT_NUMBER(port) (port)
 #endif
 
+/** struct nsx_prefix - a network, as the kernel's longest-prefix tables want it; bits of IPv4 count from 96 on */
+struct nsx_prefix {
+	__u32 bits;
+	__be32 addr[4];
+};
+
 /* Index of a protocol in the port registry. */
 enum nsx_proto {
 	NSX_TCP,
@@ -74,6 +82,7 @@ enum nsx_kind {
 	NSX_FLOW,	/* registry: a masqueraded endpoint with its first remote; sessions: a further remote */
 	NSX_MAP,	/* registry: a published port */
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
+	NSX_HOST,	/* registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
 	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
 };
 #define NSX_KIND(state)	((state) & 0xffU)
@@ -84,6 +93,8 @@ enum nsx_kind {
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
 #define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
+#define NSX_F_ANY_REMOTE 0x20	/* registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
+#define NSX_F_ANY_PORT	0x40	/* registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
 #define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
 
 /* nsx_slot.tcp: what was seen of a flow. For UDP and ICMP only NSX_T_IN counts. */
@@ -175,9 +186,12 @@ struct nsx_veth {
 	__u8 mac[6];		/* the namespace's MAC */
 	__u16 flags;		/* NSX_V_* */
 	__u32 id;		/* nsx_ns.id */
-	__u32 pad;
+	__u16 mss;		/* TCP's maximum segment size is clamped to it, bytes; 0: it is not */
+	__u16 pad;
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
+#define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
+#define NSX_V_ANY_PORT	0x04	/* UDP from it gets NSX_F_ANY_PORT */
 
 /* nsx_ns.state */
 enum nsx_ns_state {
@@ -191,6 +205,9 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
+#define NSX_NS_SET_FORWARDING	0x40	/* "forwarding" of the host-side veth was 0 before */
+#define NSX_NS_ANY_REMOTE	0x10	/* UDP: endpoint-independent filtering */
+#define NSX_NS_ANY_PORT		0x20	/* UDP: address-dependent filtering */
 
 /** struct nsx_ns - a managed namespace; key: its name, NUL-padded to NSX_NAME_LEN */
 struct nsx_ns {
@@ -203,6 +220,8 @@ struct nsx_ns {
 	__u8 mac[6];
 	__u8 prefix_len;	/* of addr, IPv4 bits */
 	__u8 pad;
+	__u16 mss;		/* as nsx_veth.mss */
+	__u16 pad2[3];
 	char host_if[16];
 	char ns_if[16];
 };
@@ -237,9 +256,11 @@ enum nsx_timeout {
  * @flags: NSX_UP_*
  * @hz: jiffies per second
  * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
+ * @clamps: namespaces whose maximum segment size is clamped: 0 spares the look
  * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
+ * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
  */
 struct nsx_conf {
@@ -256,9 +277,10 @@ struct nsx_conf {
 	__u32 next_id;
 	__u32 flags;
 	__u64 hash_seed;
+	__u64 netns_cookie;
 	__u32 mtu;
 	__u32 hz;
-	__u32 pad;
+	__u32 clamps;
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
@@ -373,7 +395,7 @@ struct nsx_count {
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 48, "no implicit padding");
-_Static_assert(sizeof(struct nsx_ns) == 88, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 96, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
 
 #endif

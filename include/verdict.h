@@ -21,9 +21,15 @@
 	V(MASQ_IN,		"masquerade-in",	"back to a masqueraded flow") \
 	V(ICMP_ERROR,		"icmp-error",		"an ICMP error about a published or masqueraded flow") \
 	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
+	V(TOO_BIG,		"too-big",		"larger than its route takes, answered with fragmentation-needed") \
+	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
 	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
-	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is not the namespace's") \
+	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \
+	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is another's") \
+	V(DROP_LAND,		"drop-land",		"from outside, with source and destination the same") \
+	V(DROP_OWN_SOURCE,	"drop-own-source",	"from outside, with a source address of the host's own") \
+	V(DROP_MARTIAN,		"drop-martian",		"an address that no packet on a network can have") \
 	V(DROP_ISOLATED,	"drop-isolated",	"to another namespace's private address") \
 	V(DROP_POOL,		"drop-pool",		"from outside to a private address of the pool") \
 	V(DROP_NO_PORT,		"drop-no-port",		"no free outside port for a new flow") \
@@ -31,6 +37,7 @@
 	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
 	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first has not been seen") \
+	V(DROP_OVERLAP,		"drop-overlap",		"a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
 	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace beyond its link") \
 	V(DROP_ERROR,		"drop-error",		"the kernel refused to change the packet")

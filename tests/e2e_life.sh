@@ -9,6 +9,10 @@ NS1=$(lab_ns ns1) NS2=$(lab_ns ns2) NS3=$(lab_ns ns3)
 HOST=203.0.113.1
 [ "$(id -u)" = 0 ] || { echo "Bail out! root is needed"; exit 1; }
 
+# The directory of the lab's own instance, whether it is up or not: others may run beside it.
+PINS=/sys/fs/bpf/nsxdp/$(on host /usr/bin/python3 -c 'import socket
+print(int.from_bytes(socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8), "little"))')
+
 # Everything that nsxdp could leave behind on the lab's host.
 snapshot() (
 	set +eE
@@ -20,7 +24,7 @@ snapshot() (
 	on host tc filter show dev ens5 ingress
 	on host bpftool net 2>/dev/null | sed 's/ id [0-9]*//'
 	on host sysctl -a 2>/dev/null | grep -E 'ip_forward|conf.(all|default|ens5)\.|ip_local_port_range|route_localnet|nf_conntrack_max'
-	find /sys/fs/bpf -path '*nsxdp*'
+	find "$PINS" 2>/dev/null
 	ip netns list | awk '{print $1}' | grep -e "-$LAB_ID\$" | sort
 	find /etc/netns -name "*$LAB_ID*" 2>/dev/null
 	on host iptables-save 2>/dev/null | grep -v '^[#:]'
@@ -162,6 +166,40 @@ t_28_ranges_are_one() {
 	nsxdp map del -p udp 1-65535
 	nsxdp map del 20000-29999
 	! nsxdp map list | grep 20000
+	nsxdp down
+}
+
+t_29_links_follow_the_uplinks_mtu() {
+	up
+	nsxdp ns add "$NS1"
+	on host ip link set ens5 mtu 9001
+	up
+	on ns1 ip link show eth0 | grep -q 'mtu 9001'
+	on host ip link show "nsx-$NS1" 2>/dev/null | grep -q 'mtu 9001' || on host ip -o link | grep 'nsx' | grep -q 'mtu 9001'
+	nsxdp ns add "$NS2"
+	on ns2 ip link show eth0 | grep -q 'mtu 9001'
+	on host ip link set ens5 mtu 1500
+	on ns2 ip link set eth0 mtu 1400
+	up
+	on ns1 ip link show eth0 | grep -q 'mtu 1500'
+	nsxdp down
+}
+
+t_30_options_of_a_namespace() {
+	up
+	nsxdp ns add "$NS1" --nat endpoint-independent --clamp-mss=1200
+	nsxdp ns show "$NS1" | grep -q '^filtering *endpoint-independent'
+	nsxdp ns show "$NS1" | grep -q '^clamp_mss *1200'
+	nsxdp ns add "$NS1" --nat endpoint-independent --clamp-mss=1200
+	refuse 1 "exists with filtering endpoint-independent" nsxdp ns add "$NS1" --filtering address-dependent
+	refuse 1 "exists with another --clamp-mss" nsxdp ns add "$NS1" --clamp-mss
+	refuse 2 "mapping is endpoint-independent, always" nsxdp ns add "$NS2" --nat symmetric
+	refuse 2 "--filtering x" nsxdp ns add "$NS2" --filtering x
+	refuse 2 "--clamp-mss=20" nsxdp ns add "$NS2" --clamp-mss=20
+	nsxdp ns add "$NS2" --clamp-mss --nat endpoint-independent --filtering address-dependent
+	nsxdp ns show "$NS2" | grep -q '^filtering *address-dependent'
+	nsxdp ns show "$NS2" | grep -q '^clamp_mss *path'
+	[ "$(on host cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
 	nsxdp down
 }
 

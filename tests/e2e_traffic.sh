@@ -270,6 +270,118 @@ t_28_fragments_in_reverse_order() {
 	nsxdp status | grep fragment-waits
 }
 
+flush_paths() { local n; for n in ns1 ns2 inet client host; do on $n ip route flush cache; done; }
+
+# A link of 1,280 bytes beyond the client: its router tells both sides.
+small_link() {
+	on client ip route change 198.51.100.0/24 dev eth1 mtu 1280
+	on client ip route change 203.0.113.0/24 dev eth0 mtu 1280
+	flush_paths
+}
+
+t_30_path_mtu_beyond_the_client() {
+	local offload
+	[ "$DATAPATH" = tc ] && offload="on off" || offload=as-is
+	on_bg inet iperf3 -s
+	on_bg ns1 iperf3 -s -p 8082
+	lab_listening inet 5201 && lab_listening ns1 8082
+	nsxdp map add 6082 "$NS1:8082"
+	small_link
+	for o in $offload; do
+		if [ "$o" != as-is ]; then
+			on host ethtool -K ens5 tso $o gso $o gro $o > /dev/null
+			on ns1 ethtool -K eth0 tso $o gso $o gro $o > /dev/null
+			on client ethtool -K eth0 tso $o gso $o gro $o > /dev/null
+			on inet ethtool -K eth0 tso $o gso $o gro $o > /dev/null
+		fi
+		flush_paths
+		timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
+		timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M -R
+		timeout 10 nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M
+		timeout 10 nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M -R
+		on ns1 ip route get $INET | grep -q 'mtu 1280'
+	done
+	flush_paths
+	on inet $PY udp_resent $HOST 6000 1400 8000
+	on ns1 $PY udp_resent $INET 7 1400 8000
+	nsxdp map del 6082
+	on client ip route change 198.51.100.0/24 dev eth1
+	on client ip route change 203.0.113.0/24 dev eth0
+	flush_paths
+}
+
+# The host's own route takes less than the namespaces' links: the host must say so.
+t_31_route_mtu_of_the_host() {
+	on_bg inet iperf3 -s
+	lab_listening inet 5201
+	on host ip route change default via 203.0.113.10 mtu lock 1300
+	sleep 1.2	# the datapath asks the kernel once a second
+	refuse 1 "mtu = 1300" on ns1 ping -c2 -i0.2 -W2 -M do -s 1400 $INET
+	on host ip route change default via 203.0.113.10 mtu 1200
+	nsxdp up --dev ens5
+	sleep 1.2
+	flush_paths
+	refuse 1 "mtu = 1200" on ns1 ping -c2 -i0.2 -W2 -M do -s 1400 $INET
+	flush_paths
+	timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
+	on ns1 ip route get $INET | grep -q 'mtu 1200'
+	nsxdp status | grep -q too-big
+	on host ip route change default via 203.0.113.10
+	nsxdp up --dev ens5
+	flush_paths
+	sleep 1.2
+}
+
+t_32_segments_are_clamped() {
+	local n
+	n=$(lab_ns ns5)
+	nsxdp ns add "$n" --clamp-mss=1000 --datapath "$DATAPATH"
+	on inet timeout 10 tcpdump --immediate-mode -i eth0 -nvc 2 'tcp port 80 and tcp[tcpflags] & tcp-syn != 0' > "$LAB_TMP/syn" &
+	local pid=$!
+	sleep 0.5
+	on ns5 curl -sS -m 10 -r 0-1000 -o /dev/null http://$INET/big
+	wait $pid
+	nsxdp ns del "$n"
+	cat "$LAB_TMP/syn"
+	grep -q 'mss 1000' "$LAB_TMP/syn"
+}
+
+t_33_pings_never_mix() {
+	local n
+	for n in ns1 ns2; do
+		on $n ping -e 4242 -c 30 -i 0.02 -W2 -s 100 $INET > "$LAB_TMP/ping.$n" &
+	done
+	wait %1 %2
+	for n in ns1 ns2; do
+		cat "$LAB_TMP/ping.$n"
+		grep -q ' 30 received, 0% packet loss' "$LAB_TMP/ping.$n"
+		! grep -E 'DUP|wrong' "$LAB_TMP/ping.$n"
+	done
+}
+
+# What a STUN client (RFC 3489) makes of the NAT that it is behind.
+t_34_stun() {
+	local n
+	n=$(lab_ns ns6)
+	on inet ip addr add 198.51.100.9/24 dev eth0
+	on_bg inet stund -h $INET -a 198.51.100.9
+	nsxdp ns add "$n" --nat endpoint-independent --datapath "$DATAPATH"
+	sleep 0.5
+	on ns1 stun $INET -p 22000 > "$LAB_TMP/stun" 2>&1 || true
+	cat "$LAB_TMP/stun"
+	grep -q 'Independent Mapping, Port Dependent Filter, preserves ports' "$LAB_TMP/stun"
+	on ns6 stun $INET -p 23000 > "$LAB_TMP/stun" 2>&1 || true
+	cat "$LAB_TMP/stun"
+	grep -q 'Independent Mapping, Independent Filter, preserves ports, will hairpin' "$LAB_TMP/stun"
+	nsxdp ns del "$n"
+	nsxdp ns add "$n" --filtering address-dependent --datapath "$DATAPATH"
+	on ns6 stun $INET -p 24000 > "$LAB_TMP/stun" 2>&1 || true
+	cat "$LAB_TMP/stun"
+	grep -q 'Independent Mapping, Address Dependent Filter' "$LAB_TMP/stun"
+	nsxdp ns del "$n"
+	on inet ip addr del 198.51.100.9/24 dev eth0
+}
+
 t_19_bulk_with_every_offload_off() {
 	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
 	on client ethtool -K eth0 tx off gro off > /dev/null

@@ -49,9 +49,24 @@ static const char *const corpus[] = {
 	"udp 192.168.0.2:3000 > 198.51.100.8:33434 ttl=1 eth=192.168.0.2>host",
 	"error 192.168.0.2 > 203.0.113.10 type=3 code=3 eth=192.168.0.2>host [ udp 203.0.113.10:4000 > 192.168.0.2:5353 ]",
 	"udp 192.168.0.2:5000 > 198.51.100.8:53 mf len=64 eth=192.168.0.2>host",
+	"udp 192.168.0.2:5000 > 198.51.100.200:53 df len=900 eth=192.168.0.2>host",
+	"tcp 192.168.0.10:3000 > 198.51.100.8:80 S mss=1460 eth=192.168.0.10>host",
+	"tcp 192.168.0.10:3000 > 198.51.100.8:80 S nops=3 mss=1460 eth=192.168.0.10>host",
+	"tcp 203.0.113.10:4000 > 203.0.113.1:6003 S mss=1460",
+	"udp 192.168.0.10:3000 > 198.51.100.8:53 eth=192.168.0.10>host",
+	"udp 198.51.100.9:99 > 203.0.113.1:3000",
 	"ip 192.168.0.2 > 198.51.100.8 proto=17 off=9 eth=192.168.0.2>host",
 };
 #define CORPUS (sizeof(corpus) / sizeof(corpus[0]))
+
+/* Where a frame comes from. ns3 clamps segments and lets everybody answer. */
+enum from {
+	FROM_NS1,
+	FROM_NS3,
+	FROM_UPLINK,
+	FROMS,
+};
+static const char *const from_names[FROMS] = { "ns1", "ns3", "the uplink" };
 
 static unsigned long long rng_state;
 
@@ -149,7 +164,7 @@ static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t 
 
 	if (strcmp(verdict, "fragment-waits") == 0)
 		return is_len == was_len && memcmp(was, is, is_len) == 0 ? NULL : "a waiting fragment changed";
-	if (strcmp(verdict, "ttl-answered") == 0)
+	if (strcmp(verdict, "ttl-answered") == 0 || strcmp(verdict, "too-big") == 0 || strcmp(verdict, "refused") == 0)
 		return ip_right(b) && l4_right(b, is_len - 14) ? NULL : "the host's answer has a wrong checksum";
 	if (is_len != was_len)
 		return "the length changed";
@@ -187,7 +202,8 @@ static const char *const verdict_names[NSX_VERDICT_COUNT] = {
 };
 
 /* One frame through XDP, where it runs, and TC; returns what does not hold, or NULL. */
-static const char *run_one(const uint8_t *frame, size_t len, bool uplink, bool with_xdp, const unsigned ifindex[2], uint8_t *out, size_t *out_len)
+static const char *run_one(const uint8_t *frame, size_t len, enum from from, bool with_xdp, const unsigned ifindex[FROMS],
+			   uint8_t *out, size_t *out_len)
 {
 	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
@@ -195,8 +211,9 @@ static const char *run_one(const uint8_t *frame, size_t len, bool uplink, bool w
 	struct xdp_md xdp = { .data_end = len };
 	struct __sk_buff skb = {};
 	int action = XDP_PASS, verdict = 0, counted;
+	bool uplink = from == FROM_UPLINK;
 
-	skb.ifindex = xdp.ingress_ifindex = ifindex[uplink];
+	skb.ifindex = xdp.ingress_ifindex = ifindex[from];
 	memcpy(before, after, sizeof(before));
 	if (with_xdp) {
 		opts.ctx_in = &xdp;
@@ -229,26 +246,32 @@ static const char *run_one(const uint8_t *frame, size_t len, bool uplink, bool w
 static int run_mode(bool xdp, long frames, int number)
 {
 	static uint8_t frame[PKT_MAX], out[PKT_MAX];
-	unsigned ifindex[2];
+	unsigned ifindex[FROMS];
 	const char *wrong = NULL;
 	size_t len = 0, out_len = 0;
-	bool uplink = false;
+	enum from from = FROM_NS1;
 	long sent = 0, i;
 
 	instance_make(xdp);
 	must(sh("nsxdp map add 6000 ns1:8080 && nsxdp map add 7000 ns1:8080 && nsxdp map add 6001 ns2:8080 &&"
-		"nsxdp map add -p udp 6000 ns1:5353"), "map add");
-	ifindex[0] = if_nametoindex("nsx-ns1");
-	ifindex[1] = if_nametoindex("ens5");
-	run_one(frame, pkt_build(corpus[0], frame), true, xdp, ifindex, out, &out_len);	/* the counters' first reading */
+		"nsxdp map add -p udp 6000 ns1:5353 &&"
+		"nsxdp ns add ns3 --dns 9.9.9.9 --clamp-mss --nat endpoint-independent --datapath %s &&"
+		"nsenter --net=/run/netns/ns3 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && sleep 0.1 &&"
+		"nsxdp map add 6003 ns3:80 && ip route replace 198.51.100.128/25 via 203.0.113.10 mtu lock 800",
+		xdp ? "xdp" : "tc"), "map add");
+	ifindex[FROM_NS1] = if_nametoindex("nsx-ns1");
+	ifindex[FROM_NS3] = if_nametoindex("nsx-ns3");
+	ifindex[FROM_UPLINK] = if_nametoindex("ens5");
+	run_one(frame, pkt_build(corpus[0], frame), FROM_UPLINK, xdp, ifindex, out, &out_len);	/* the counters' first reading */
 	for (i = 0; i < frames && !wrong; i++) {
 		len = mutate(frame);
-		uplink = rng(2);
-		wrong = run_one(frame, len, uplink, xdp, ifindex, out, &out_len);
+		/* Half of them from the uplink. */
+		from = rng(2) ? FROM_UPLINK : rng(2) ? FROM_NS1 : FROM_NS3;
+		wrong = run_one(frame, len, from, xdp, ifindex, out, &out_len);
 		sent += memcmp(out, frame, len) != 0;
 	}
 	if (wrong) {
-		printf("# frame %ld from %s: %s\n", i, uplink ? "the uplink" : "ns1", wrong);
+		printf("# frame %ld from %s: %s\n", i, from_names[from], wrong);
 		pkt_diff(out, out_len, frame, len);
 	}
 	/* A fuzzer whose frames never get far shows nothing. */

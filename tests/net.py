@@ -147,6 +147,25 @@ def udp_client(host, port, *sizes):
             raise ValueError("%s bytes came back changed" % size)
 
 
+def udp_resent(host, port, *sizes):
+    """As udp_client, by a program that sends again what is not answered: the path's MTU is not known at first."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(0.3)
+    sock.connect((host, int(port)))
+    for size in sizes:
+        data = bytes(i * 7 % 251 for i in range(int(size)))
+        for attempt in range(10):
+            try:
+                sock.send(data)
+                if sock.recv(65536) != data:
+                    raise ValueError("%s bytes came back changed" % size)
+                break
+            except (TimeoutError, OSError):
+                continue
+        else:
+            raise ValueError("%s bytes never came back" % size)
+
+
 def udp_reversed(host, port, size):
     """A datagram whose fragments leave last one first comes back whole."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

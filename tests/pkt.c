@@ -13,8 +13,8 @@ struct spec {
 	char kind[16];
 	uint32_t saddr, daddr;	/* network order */
 	uint16_t sport, dport;
-	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, seq;
-	int has_csum, mf, badsum, tos;
+	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, seq, mss, nops;
+	int has_csum, mf, df, badsum, tos;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
 	char inner[512];
@@ -108,6 +108,7 @@ static void read_option(const char *words, char *word, struct spec *s)
 		{ "id=", offsetof(struct spec, id) },	  { "type=", offsetof(struct spec, type) },
 		{ "code=", offsetof(struct spec, code) }, { "mtu=", offsetof(struct spec, mtu) },
 		{ "cut=", offsetof(struct spec, cut) },	  { "seq=", offsetof(struct spec, seq) },
+		{ "mss=", offsetof(struct spec, mss) },	  { "nops=", offsetof(struct spec, nops) },
 	};
 	char *to;
 
@@ -122,6 +123,8 @@ static void read_option(const char *words, char *word, struct spec *s)
 		s->tos = 1;
 	} else if (strcmp(word, "mf") == 0) {
 		s->mf = 1;
+	} else if (strcmp(word, "df") == 0) {
+		s->df = 1;
 	} else if (strcmp(word, "badsum") == 0) {
 		s->badsum = 1;
 	} else if (strncmp(word, "eth=", 4) == 0) {
@@ -187,6 +190,22 @@ static size_t put_payload(uint8_t *p, unsigned len)
 
 static size_t build_ip(const char *words, uint8_t *ip);
 
+/* The options of TCP: no-operations, the maximum segment size, padding to a multiple of 4. */
+static size_t put_tcp_options(uint8_t *p, const struct spec *s)
+{
+	size_t len = s->nops + (s->mss ? 4 : 0);
+
+	memset(p, 1, s->nops);
+	if (s->mss) {
+		p[s->nops] = 2;
+		p[s->nops + 1] = 4;
+		put16(p + s->nops + 2, s->mss);
+	}
+	while (len & 3)
+		p[len++] = 0;
+	return len;
+}
+
 static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, unsigned *proto)
 {
 	size_t len;
@@ -195,13 +214,14 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 	if (strcmp(s->kind, "tcp") == 0) {
 		*proto = 6;
 		memset(l4, 0, 20);
+		len = 20 + put_tcp_options(l4 + 20, s);
 		put16(l4, s->sport);
 		put16(l4 + 2, s->dport);
 		l4[7] = s->seq;
-		l4[12] = (s->doff ? s->doff : 5) << 4;
+		l4[12] = (s->doff ? s->doff : len / 4) << 4;
 		l4[13] = s->flags;
 		put16(l4 + 14, 1024);
-		len = 20 + put_payload(l4 + 20, s->len);
+		len += put_payload(l4 + len, s->len);
 		put16(l4 + 16, (uint16_t)~sum16(l4, len, pseudo(s, 6, len)) ^ s->badsum);
 	} else if (strcmp(s->kind, "udp") == 0) {
 		*proto = 17;
@@ -256,7 +276,7 @@ static size_t build_spec(const char *words, const struct spec *s, uint8_t *ip)
 	put16(ip + 2, s->tot ? s->tot : hlen + len);
 	ip[1] = s->tos ? 0xc0 : 0;
 	put16(ip + 4, s->tos ? 0 : 0x1234);
-	put16(ip + 6, s->off | (s->mf ? 0x2000 : 0));
+	put16(ip + 6, s->off | (s->mf ? 0x2000 : 0) | (s->df ? 0x4000 : 0));
 	ip[8] = s->ttl;
 	ip[9] = proto;
 	memcpy(ip + 12, &s->saddr, 4);

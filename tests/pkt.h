@@ -10,8 +10,8 @@
  * Every checksum is computed afresh over the whole packet, never incrementally: what the datapath
  * makes is compared with what a sender would have made.
  *
- * Further words: S SA A PA F FA R RA (TCP flags), opts=N (bytes of IP options), mf, off=N (fragments, in
- * units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N,
+ * Further words: S SA A PA F FA R RA (TCP flags), mss=N (TCP option, behind nops=N no-operations), opts=N (bytes
+ * of IP options), df, mf, off=N (fragments, in units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N,
  * tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), eth=A>B (names of pkt_mac()).
  */
 #ifndef NSXDP_TEST_PKT_H

@@ -17,43 +17,10 @@
 #include "apply_ns.h"
 #include "datapath.h"
 #include "netns.h"
-#include "offload.h"
 #include "resolv.h"
 
 #define NS_IF "eth0"
 #define PORT_BLOCK 8192	/* ports of a namespace's ip_local_port_range */
-
-static const __u8 host_mac[6] = NSX_HOST_MAC;
-
-void ns_sides_close(struct sides *s)
-{
-	nl_close(&s->host);
-	nl_close(&s->ns);
-	if (s->self >= 0)
-		close(s->self);
-	if (s->fd >= 0)
-		close(s->fd);
-}
-
-int ns_sides_open(struct sides *s, const char *name, struct fail *f)
-{
-	int err;
-
-	memset(s, 0, sizeof(*s));
-	s->self = netns_open_self();
-	s->fd = netns_open(name);
-	if (s->self < 0 || s->fd < 0)
-		return fail_errno(f, s->fd < 0 ? s->fd : s->self, "cannot open namespace '%s'", name);
-	err = nl_open(&s->host);
-	if (!err)
-		err = netns_enter(s->fd);
-	if (!err) {
-		err = nl_open(&s->ns);
-		if (netns_enter(s->self) && !err)
-			err = -EIO;
-	}
-	return err ? fail_errno(f, err, "cannot talk to the kernel about '%s'", name) : 0;
-}
 
 /* Each namespace binds its own sockets to a block of the masquerade range, so that ports are kept outside. */
 static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
@@ -76,94 +43,6 @@ static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
 	return err;
 }
 
-/* Prepare both ends of a link for XDP on the host's, or undo that. f may be NULL. */
-static int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail *f)
-{
-	struct fail ignored;
-	char path[64];
-	int err = netns_enter(s->fd);
-
-	if (!f)
-		f = &ignored;
-	if (!err)
-		err = offload_set_xdp(ns->ns_if, on);
-	if (netns_enter(s->self) && !err)
-		err = -EIO;
-	if (err)
-		return fail_errno(f, err, "cannot set the offloads of %s inside", ns->ns_if);
-	/* The kernel answers XDP's question for the next hop only where the device asked from forwards. */
-	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", ns->host_if);
-	err = netns_sysctl_write(path, on ? "1" : "0");
-	return err ? fail_errno(f, err, "cannot set %s", path) : 0;
-}
-
-/* Let the datapath know the veth, before a packet can come from it. */
-static int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
-{
-	struct nsx_veth veth = {
-		.addr = ns->addr,
-		.gw = ns->gw,
-		.id = ns->id,
-		.flags = ns->flags & NSX_NS_XDP ? NSX_V_XDP : 0,
-	};
-	int err;
-
-	memcpy(veth.mac, ns->mac, sizeof(veth.mac));
-	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
-		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
-	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
-	if (!err && (ns->flags & NSX_NS_XDP))
-		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
-	return err;
-}
-
-static int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)
-{
-	struct link_info uplink, link;
-	struct veth_spec spec = {
-		.host_if = ns->host_if,
-		.ns_if = ns->ns_if,
-		.host_mac = host_mac,
-		.ns_mac = ns->mac,
-		.ns_fd = s->fd,
-	};
-	int err = link_get(&s->host, NULL, in->conf->uplink, &uplink);
-
-	if (err)
-		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_name);
-	spec.mtu = uplink.mtu;
-	err = link_veth_add(&s->host, &spec);
-	if (!err)
-		err = link_get(&s->host, ns->host_if, 0, &link);
-	if (err)
-		return fail_errno(f, err, "cannot make veth %s", ns->host_if);
-	ns->ifindex = link.ifindex;
-	return 0;
-}
-
-/* Addresses and link states of both ends, and the way out. */
-static int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
-{
-	struct link_info inside;
-	int err;
-
-	err = addr_add(&s->host, ns->ifindex, &ns->gw, ns->prefix_len);
-	if (!err)
-		err = link_up(&s->host, ns->ifindex);
-	if (err)
-		return fail_errno(f, err, "cannot configure %s", ns->host_if);
-	err = link_get(&s->ns, ns->ns_if, 0, &inside);
-	if (!err)
-		err = addr_add(&s->ns, inside.ifindex, &ns->addr, ns->prefix_len);
-	if (!err)
-		err = link_up(&s->ns, inside.ifindex);
-	if (!err)
-		err = route_add_default(&s->ns, inside.ifindex, &ns->gw);
-	if (err && err != -EEXIST)
-		return fail_errno(f, err, "cannot configure %s inside", ns->ns_if);
-	return 0;
-}
-
 /* Everything after the intent was written. */
 static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
 {
@@ -183,6 +62,8 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 		err = veth_set_xdp(&s, ns, true, f);
 	if (!err)
 		err = veth_register(in, ns, f);
+	if (!err)
+		err = veth_set_forwarding(ns, true, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
 		err = veth_configure(&s, ns, f);
 		if (!err && (err = link_up(&s.ns, 1)) != 0)
@@ -295,6 +176,8 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 			    in->conf->mode_reason);
 	if (c->xdp)
 		ns->flags |= NSX_NS_XDP;
+	ns->flags |= c->filtering;
+	ns->mss = c->mss;
 	if (!resolv_exists(c->name))
 		ns->flags |= NSX_NS_MADE_RESOLV;
 	ns->state = NSX_NS_MAKING;
@@ -319,6 +202,7 @@ int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
 {
 	char addr[ADDR_STRLEN];
 	struct nsx_ns old;
+	__u32 filtering;
 	bool xdp;
 
 	if (table_ns_get(in, c->name, &old))
@@ -334,6 +218,11 @@ int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
 	xdp = old.flags & NSX_NS_XDP;
 	if (c->has_datapath && c->xdp != xdp)
 		return fail(f, -EEXIST, "exists with datapath %s", xdp ? "xdp" : "tc");
+	filtering = old.flags & (NSX_NS_ANY_REMOTE | NSX_NS_ANY_PORT);
+	if ((c->has_filtering || c->filtering) && c->filtering != filtering)
+		return fail(f, -EEXIST, "exists with filtering %s", config_filtering_name(filtering));
+	if (c->mss && c->mss != old.mss)
+		return fail(f, -EEXIST, old.mss ? "exists with another --clamp-mss" : "exists without --clamp-mss");
 	return 1;
 }
 
@@ -362,24 +251,16 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 	table_ns_set(in, name, &going);
 	apply_map_del_ns(in, ns->id);
 	table_flush(in, &ns->addr);
-	if (ns->ifindex) {
-		datapath_detach_ns(&in->dir, ns->ifindex);
-		bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex);
-	}
-	if ((ns->flags & NSX_NS_XDP) && (keep || !(ns->flags & NSX_NS_MADE_VETH))) {
-		struct sides s = { .self = -1, .fd = -1 };
-		struct fail ignored;
-
-		if (ns_sides_open(&s, name, &ignored) == 0)
-			veth_set_xdp(&s, ns, false, NULL);
-		ns_sides_close(&s);
-	}
+	if (ns->ifindex)
+		veth_unregister(in, ns);
+	if (keep || !(ns->flags & NSX_NS_MADE_VETH))
+		veth_release(name, ns);
 	if (!keep && (ns->flags & NSX_NS_MADE_VETH) && nl_open(&nl) == 0) {
 		if (link_get(&nl, ns->host_if, 0, &link) == 0 && strcmp(link.kind, "veth") == 0 &&
 		    (!ns->ifindex || link.ifindex == (int)ns->ifindex)) {
 			/* A command that died knew no ifindex yet. */
-			datapath_detach_ns(&in->dir, link.ifindex);
-			bpf_map_delete_elem(in->fd[TABLE_VETHS], &link.ifindex);
+			going.ifindex = link.ifindex;
+			veth_unregister(in, &going);
 			link_del(&nl, link.ifindex);
 		}
 		nl_close(&nl);

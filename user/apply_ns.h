@@ -17,6 +17,35 @@ struct sides {
 int ns_sides_open(struct sides *s, const char *name, struct fail *f);
 void ns_sides_close(struct sides *s);
 
+/* apply_veth.c */
+
+/* Make the pair, with one end in s->fd; sets ns->ifindex. */
+int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f);
+
+/* Addresses and link states of both ends, and the way out. */
+int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f);
+
+/* Let the datapath know the veth, before a packet can come from it; and forget it. */
+int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f);
+void veth_unregister(struct instance *in, const struct nsx_ns *ns);
+
+/* Prepare the end inside for XDP on the host's, or undo that. */
+int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail *f);
+
+/*
+ * Let the host's end forward, or undo that where it did not before: the kernel answers a BPF program's question for
+ * a route only for such devices. It forwards nothing by that, for the datapath passes it what is the host's own only.
+ */
+int veth_set_forwarding(struct nsx_ns *ns, bool on, struct fail *f);
+
+/* Both of the above undone, for a link that stays. */
+void veth_release(const char *name, const struct nsx_ns *ns);
+
+/* Links that nsxdp made with one MTU get another. Does all that it can; returns the first error. */
+int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to);
+
+/* apply_ns.c */
+
 /* The address is in the pool, and its network is no other namespace's. */
 int ns_check_addr(struct instance *in, const struct ns_list *list, const struct nsx_ns *ns, struct fail *f);
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apply.h"
+#include "apply_up.h"
 #include "datapath.h"
 #include "link.h"
 #include "netns.h"
@@ -230,9 +230,13 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	}
 	if (!err)
 		err = write_own(&in, &own, f);
+	if (!err)
+		err = up_write_routes(&in, f);
 	if (!err) {
-		in.conf->mtu = link.mtu;
 		memcpy(in.conf->uplink_mac, link.mac, sizeof(link.mac));
+		if (in.conf->mtu != link.mtu && (err = veth_follow_mtu(&in, in.conf->mtu, link.mtu)) != 0)
+			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link.mtu);
+		in.conf->mtu = link.mtu;
 	}
 	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && c->has_timeout && i < NSX_TIMEOUTS; i++)
@@ -257,6 +261,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 		err = write_conf(&in, c, link, f);
 	if (!err)
 		err = write_own(&in, own, f);
+	if (!err)
+		err = up_write_routes(&in, f);
 	if (!err) {
 		err = netns_prepare(&made_run);
 		if (err)

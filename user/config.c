@@ -7,12 +7,13 @@
 #include "config.h"
 
 #define DEFAULT_POOL "192.168.0.0/16"
+#define MSS_MIN 536	/* what everybody takes (RFC 9293, 3.7.1) */
 
 const unsigned int config_timeouts[NSX_TIMEOUTS] = {
 	[NSX_TO_TCP_OPENING] = 60,
 	[NSX_TO_TCP_ESTABLISHED] = 7440,	/* RFC 5382 REQ-5: 2 h 4 min or more */
 	[NSX_TO_TCP_CLOSED] = 240,		/* RFC 5382 REQ-5: transitory, 4 min or more */
-	[NSX_TO_TCP_RESET] = 10,
+	[NSX_TO_TCP_RESET] = 240,		/* RFC 7857, 2: as closed, for a RST may be out of window */
 	[NSX_TO_UDP_ONEWAY] = 60,
 	[NSX_TO_UDP] = 300,			/* RFC 4787 REQ-5: 5 min recommended */
 	[NSX_TO_ICMP] = 60,			/* RFC 5508 REQ-1: 60 s or more */
@@ -137,6 +138,47 @@ static int check_ns_addr(const struct ns_conf *c, const char *word, struct fail 
 	return 0;
 }
 
+const char *config_filtering_name(__u32 flags)
+{
+	if (flags & NSX_NS_ANY_REMOTE)
+		return "endpoint-independent";
+	return flags & NSX_NS_ANY_PORT ? "address-dependent" : "address-and-port-dependent";
+}
+
+/* --filtering, in the words of RFC 4787; --nat endpoint-independent is the full cone, unless --filtering narrows it. */
+static int read_filtering(const char *option, const char *value, struct ns_conf *c, struct fail *f)
+{
+	static const __u32 flags[] = { NSX_NS_ANY_REMOTE, NSX_NS_ANY_PORT, 0 };
+
+	if (strcmp(option, "--nat") == 0) {
+		if (strcmp(value, "endpoint-independent"))
+			return fail(f, -EINVAL, "--nat %s: mapping is endpoint-independent, always (RFC 4787)", value);
+		if (!c->has_filtering)
+			c->filtering = NSX_NS_ANY_REMOTE;
+		return 0;
+	}
+	c->has_filtering = true;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		c->filtering = flags[i];
+		if (strcmp(value, config_filtering_name(flags[i])) == 0)
+			return 0;
+	}
+	return fail(f, -EINVAL, "--filtering %s: it is endpoint-independent, address-dependent or "
+		    "address-and-port-dependent", value);
+}
+
+/* --clamp-mss, or --clamp-mss=BYTES */
+static int read_mss(const char *word, struct ns_conf *c, struct fail *f)
+{
+	const char *equals = strchr(word, '=');
+	unsigned long bytes = MSS_PATH;
+
+	if (equals && parse_number(equals + 1, MSS_MIN, MSS_PATH - 1, &bytes))
+		return fail(f, -EINVAL, "%s: not a number of bytes from %d to %d", word, MSS_MIN, MSS_PATH - 1);
+	c->mss = bytes;
+	return 0;
+}
+
 int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f)
 {
 	struct ns_conf c = {};
@@ -162,6 +204,15 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 				return fail(f, -EINVAL, "--dns %s: resolv.conf takes %d", value, DNS_MAX);
 			if (parse_addr(value, &c.dns[c.dns_count++]))
 				return fail(f, -EINVAL, "--dns %s: not an IPv4 address", value);
+		} else if (strcmp(argv[i], "--nat") == 0 || strcmp(argv[i], "--filtering") == 0) {
+			const char *option = argv[i];
+
+			value = option_value(argc, argv, &i, f);
+			if (!value || read_filtering(option, value, &c, f))
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--clamp-mss") == 0 || strncmp(argv[i], "--clamp-mss=", 12) == 0) {
+			if (read_mss(argv[i], &c, f))
+				return -EINVAL;
 		} else if (strcmp(argv[i], "--datapath") == 0) {
 			value = option_value(argc, argv, &i, f);
 			if (!value)

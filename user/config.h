@@ -12,6 +12,7 @@
 #include "nsxdp.h"
 #include "parse.h"
 
+#define MSS_PATH 65495	/* of --clamp-mss without a size: more than any path gives, so that the path's own counts */
 #define DNS_MAX 3	/* as many as resolv.conf(5) takes */
 
 /** struct up_conf - an instance: its uplink and the pool of the namespaces' addresses */
@@ -34,6 +35,9 @@ struct ns_conf {
 	bool has_addr;		/* else the next free block of the pool is taken */
 	bool xdp;		/* its packets take the XDP path */
 	bool has_datapath;	/* xdp was given */
+	__u32 filtering;	/* of UDP: NSX_NS_ANY_REMOTE, NSX_NS_ANY_PORT, or 0: address and port-dependent */
+	bool has_filtering;
+	__u16 mss;		/* the largest that TCP may announce, bytes; 0: as it likes */
 	struct nsx_addr dns[DNS_MAX];
 	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
 };
@@ -50,6 +54,9 @@ struct map_conf {
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f);
 int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f);
 int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f);
+
+/* RFC 4787's name of the filtering that nsx_ns.flags say. */
+const char *config_filtering_name(__u32 flags);
 
 /* "tc", "xdp", "xdp-generic", "auto". */
 const char *config_mode_name(__u8 mode);

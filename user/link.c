@@ -83,6 +83,7 @@ struct each_arg {
 	union {
 		link_cb link;
 		addr_cb addr;
+		route_cb route;
 	};
 	int ifindex;
 	void *arg;
@@ -140,6 +141,17 @@ int link_del(struct nl *nl, int ifindex)
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 
 	ifi->ifi_index = ifindex;
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int link_set_mtu(struct nl *nl, int ifindex, unsigned int mtu)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWLINK, 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_index = ifindex;
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
@@ -209,6 +221,43 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	if (prefix_len < 31)
 		mnl_attr_put_u32(nlh, IFA_BROADCAST, htonl(broadcast));
 	return nl_do(nl, nlh, NULL, NULL);
+}
+
+static int route_each_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct route_info info = { .prefix_len = rtm->rtm_dst_len };
+	struct each_arg *each = arg;
+	const struct nlattr *attr, *metric;
+
+	if (rtm->rtm_table != RT_TABLE_MAIN || rtm->rtm_type != RTN_UNICAST)
+		return MNL_CB_OK;
+	addr_set_v4(&info.dst, 0);
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) {
+		int type = mnl_attr_get_type(attr);
+
+		if (type == RTA_DST)
+			addr_set_v4(&info.dst, ntohl(mnl_attr_get_u32(attr)));
+		else if (type == RTA_OIF)
+			info.ifindex = mnl_attr_get_u32(attr);
+		else if (type == RTA_METRICS)
+			mnl_attr_for_each_nested(metric, attr)
+				if (mnl_attr_get_type(metric) == RTAX_MTU)
+					info.mtu = mnl_attr_get_u32(metric);
+	}
+	each->route(&info, each->arg);
+	return MNL_CB_OK;
+}
+
+int route_each(struct nl *nl, route_cb cb, void *arg)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	struct each_arg each = { .route = cb, .arg = arg };
+
+	rtm->rtm_family = AF_INET;
+	return nl_do(nl, nlh, route_each_cb, &each);
 }
 
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)

@@ -38,6 +38,15 @@ struct veth_spec {
 	int ns_fd;		/* where ns_if goes */
 };
 
+/** struct route_info - a route of the main table */
+struct route_info {
+	int ifindex;		/* 0 where it has several next hops */
+	struct nsx_addr dst;
+	__u8 prefix_len;
+	unsigned int mtu;	/* 0: none said */
+};
+
+typedef void (*route_cb)(const struct route_info *route, void *arg);
 typedef void (*link_cb)(const struct link_info *link, void *arg);
 typedef void (*addr_cb)(const struct addr_info *addr, void *arg);
 
@@ -45,12 +54,15 @@ typedef void (*addr_cb)(const struct addr_info *addr, void *arg);
 int link_get(struct nl *nl, const char *name, int ifindex, struct link_info *ret);
 int link_each(struct nl *nl, link_cb cb, void *arg);
 int link_veth_add(struct nl *nl, const struct veth_spec *spec);
+int link_set_mtu(struct nl *nl, int ifindex, unsigned int mtu);
 int link_del(struct nl *nl, int ifindex);
 int link_up(struct nl *nl, int ifindex);
 
 /* Of one link, or of all where ifindex is 0, in the kernel's order: a link's primary address first. */
 int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg);
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
+
+int route_each(struct nl *nl, route_cb cb, void *arg);
 
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);

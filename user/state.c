@@ -139,15 +139,17 @@ static const char *ns_state(const char *name, const struct nsx_ns *ns)
 
 json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns)
 {
-	char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], mac[ADDR_STRLEN];
+	char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], mac[ADDR_STRLEN], mss[8] = "no";
 
 	(void)in;
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix, "gateway",
-			 addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
+	if (ns->mss)
+		snprintf(mss, sizeof(mss), "%u", ns->mss);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix,
+			 "gateway", addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
 			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "datapath",
-			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "state",
-			 ns_state(name, ns));
+			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "filtering", config_filtering_name(ns->flags), "clamp_mss",
+			 ns->mss == MSS_PATH ? "path" : mss, "state", ns_state(name, ns));
 }
 
 json_t *state_ns_list(struct instance *in)

@@ -15,6 +15,7 @@ const char *const table_names[TABLES] = {
 	[TABLE_CONF] = "nsx_conf",	   [TABLE_PORTS] = "nsx_ports", [TABLE_SESSIONS] = "nsx_sessions",
 	[TABLE_BACK] = "nsx_back",	   [TABLE_VETHS] = "nsx_veths", [TABLE_OWN] = "nsx_own",
 	[TABLE_NAMES] = "nsx_names",	   [TABLE_COUNTS] = "nsx_counts",
+	[TABLE_ROUTES] = "nsx_routes",
 };
 
 /* Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. */

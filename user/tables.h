@@ -23,6 +23,7 @@ enum table {
 	TABLE_OWN,
 	TABLE_NAMES,
 	TABLE_COUNTS,
+	TABLE_ROUTES,
 	TABLES,
 };
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The size of what leaves by the uplink (RFC 1191): what is larger than its route takes and must not be fragmented
+ * is answered, for neither the kernel's redirect nor the device tells the sender. And the maximum segment size of
+ * TCP, where a namespace asks for it to be clamped.
+ */
+#ifndef NSXDP_MTU_H
+#define NSXDP_MTU_H
+
+#include "defs.h"
+#include "flow.h"
+#include "parse.h"
+#include "route.h"
+
+#define MTU_SURE	576	/* every route takes that (RFC 1122, 3.3.3) */
+#define TCP_IP_HLEN	40	/* what a segment's size is less than the MTU, without options */
+#define TCP_OPTIONS_MAX	40
+
+/* What the route to a destination takes, kept for a second as next hops are at XDP. */
+struct mtu {
+	struct nsx_addr dst;
+	__u32 until;		/* ticks */
+	__u32 mtu;		/* bytes of IP */
+};
+
+#define MTUS 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MTUS);
+	__type(key, __u32);
+	__type(value, struct mtu);
+} nsx_mtus SEC(".maps");
+
+/**
+ * route_mtu() - what the route to dst takes, bytes of IP; that of the uplink where there is none by it
+ */
+__noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct bpf_fib_lookup fib = {};
+	struct mtu *m;
+	__u32 index;
+
+	if (!dst || !conf)
+		return 0xffff;
+	index = (dst->w[3] * 0x9e3779b1U) >> 22;
+	m = bpf_map_lookup_elem(&nsx_mtus, &index);
+	if (!m)
+		return conf->mtu;
+	if (!addr_eq(&m->dst, dst) || (__s32)(m->until - now_tick()) <= 0) {
+		m->dst = *dst;
+		m->mtu = conf->mtu;
+		if (route_ask(ctx, dst, FIB_SKIP_NEIGH, &fib) == 0)
+			m->mtu = fib.mtu_result;
+		m->until = now_tick() + nsx_ticks(conf, 1);
+	}
+	return m->mtu < conf->mtu ? m->mtu : conf->mtu;
+}
+
+/* Bytes of IP that the packet, or each segment of a super-packet, has on the wire. */
+static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
+{
+	__u32 l4_len = p->proto == NSX_TCP ? p->l4_len : ICMP_HLEN;	/* as long as UDP's */
+
+	return ctx_is_gso(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx->gso_size : ctx_len(ctx) - ETH_HLEN;
+}
+
+/**
+ * mtu_exceeded() - the MTU that a packet to dst by the uplink exceeds
+ *
+ * Return: 0 where it fits, or may be fragmented by others on its way.
+ */
+static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p)
+{
+	__u32 len = wire_len(ctx, p), mtu;
+
+	if (len <= MTU_SURE || (!p->dont_fragment && !ctx_is_gso(ctx)))
+		return 0;
+	mtu = route_mtu(ctx, &p->dst);
+	return len > mtu ? mtu : 0;
+}
+
+/* Lower the value of the option at offset off to mss. */
+static __always_inline int mss_write(CTX *ctx, const struct pkt *p, __u32 off, __u16 mss)
+{
+	__u8 *option = ctx_data(ctx) + off;
+	__u16 was;
+	__u32 delta;
+
+	if ((void *)(option + 4) > ctx_data_end(ctx))
+		return -1;
+	was = option[2] << 8 | option[3];
+	if (was <= mss)
+		return 0;
+	option[2] = mss >> 8;
+	option[3] = mss & 0xff;
+	/* In the order of the bytes as the sum sees them, which is swapped at an odd offset. */
+	if ((off - p->l4) & 1)
+		delta = csum_delta16(was, mss);
+	else
+		delta = csum_delta16(bpf_htons(was), bpf_htons(mss));
+	return ctx_l4_csum(ctx, (p->l4 & 0xff) + 16, 0, delta, false);
+}
+
+/**
+ * mss_clamp() - lower the maximum segment size that a SYN announces
+ * @mss: to this
+ *
+ * Return: 0, or -1 where the packet cannot be written.
+ */
+__noinline int mss_clamp(CTX *ctx, const struct pkt *p, __u32 mss)
+{
+	__u32 at = TCP_HLEN_MIN;
+
+	if (!p || p->l4_len > TCP_HLEN_MIN + TCP_OPTIONS_MAX || ctx_pull(ctx, HEADERS_MAX) < 0)
+		return -1;
+	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
+		__u8 *option = ctx_data(ctx) + ((p->l4 + at) & 0x1ff);
+
+		if (at + 4 > p->l4_len || (void *)(option + 2) > ctx_data_end(ctx) || option[0] == 0)
+			return 0;
+		if (option[0] == 1) {
+			at++;
+			continue;
+		}
+		if (option[0] == 2)
+			return option[1] == 4 ? mss_write(ctx, p, (p->l4 + at) & 0x1ff, mss) : 0;
+		if (option[1] < 2)
+			return 0;
+		at += option[1];
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The kernel's route to a destination outside. */
+#ifndef NSXDP_ROUTE_H
+#define NSXDP_ROUTE_H
+
+#include "defs.h"
+#include "maps.h"
+#include "scope.h"
+
+#define AF_INET 2
+#define FIB_SKIP_NEIGH	(1U << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, kernel 6.3 */
+
+/* A destination that packets are sent to: neither the host's own, nor of the pool, nor a group, nor nobody's. */
+static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
+{
+	return !in_pool(conf, dst) && own_index(conf, dst) < 0 && !is_multicast(dst->w[3]) && !is_martian(dst->w[3]);
+}
+
+/*
+ * What a route says of its MTU. The kernel tells a program what a path was found to take (RFC 1191), and what a
+ * route says with a lock; what one says without is in a table of our own, written by "up".
+ */
+static __always_inline __u16 route_least(const struct nsx_addr *dst, __u16 mtu)
+{
+	struct nsx_prefix key = { .bits = 128, .addr = { 0, 0, NSX_V4_PREFIX, dst->w[3] } };
+	const __u32 *said = bpf_map_lookup_elem(&nsx_routes, &key);
+
+	return said && *said && *said < mtu ? *said : mtu;
+}
+
+/**
+ * route_ask() - ask the kernel for the route to dst by the uplink
+ * @flags: BPF_FIB_LOOKUP_*
+ * @fib: filled, with what the route takes for mtu_result
+ *
+ * The device asked from must forward, which the host's ends of namespaces' links do.
+ * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not resolved.
+ */
+static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 flags, struct bpf_fib_lookup *fib)
+{
+	const struct nsx_conf *conf = conf_get();
+
+	if (!conf || !is_outside(conf, dst))
+		return -1;
+	fib->family = AF_INET;
+	fib->ifindex = ctx_ifindex(ctx);
+	fib->tot_len = 1;	/* asks for the MTU */
+	fib->ipv4_src = conf->own[0].w[3];
+	fib->ipv4_dst = dst->w[3];
+	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || fib->ifindex != conf->uplink)
+		return -1;
+	fib->mtu_result = route_least(dst, fib->mtu_result);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A libFuzzer target: words, one a line, of which the first says what they are for ("u": up, "n": a namespace, "m"
+ * and "d": a published port). Beyond what the sanitizers find: who refuses says why and leaves the result alone, and
+ * what is accepted is within its bounds.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+#define WORDS_MAX 32
+#define CHECK(truth) do { if (!(truth)) abort(); } while (0)
+
+static void check_name(const char name[NSX_NAME_LEN])
+{
+	size_t len = strnlen(name, NSX_NAME_LEN);
+
+	CHECK(len > 0 && len < NSX_NAME_LEN && !strpbrk(name, "/: \t\n") && name[0] != '.' && name[0] != '-');
+	for (; len < NSX_NAME_LEN; len++)
+		CHECK(name[len] == '\0');
+}
+
+static int read_up(int argc, char **argv, struct fail *f)
+{
+	struct up_conf c, was;
+	int err;
+
+	memset(&c, 0xa5, sizeof(c));
+	was = c;
+	err = config_read_up(argc, argv, &c, f);
+	if (err) {
+		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
+		return err;
+	}
+	CHECK(c.dev[0] && strnlen(c.dev, sizeof(c.dev)) < sizeof(c.dev));
+	CHECK(c.pool_len >= 8 && c.pool_len <= 30 && (addr_v4(&c.pool) & ~mask_v4(c.pool_len)) == 0);
+	CHECK(c.mode <= NSX_MODE_AUTO);
+	for (int i = 0; i < NSX_TIMEOUTS; i++)
+		CHECK(c.timeout[i] >= 1);
+	return 0;
+}
+
+static int read_ns(int argc, char **argv, struct fail *f)
+{
+	struct ns_conf c, was;
+	struct nsx_addr gw;
+	int err;
+
+	memset(&c, 0xa5, sizeof(c));
+	was = c;
+	err = config_read_ns(argc, argv, true, &c, f);
+	if (err) {
+		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
+		return err;
+	}
+	check_name(c.name);
+	CHECK(c.dns_count >= 0 && c.dns_count <= DNS_MAX);
+	if (c.has_addr) {
+		config_gateway(&c.addr, c.prefix_len, &gw);
+		CHECK(config_overlap(&gw, 32, &c.addr, c.prefix_len) && memcmp(&gw, &c.addr, sizeof(gw)));
+	}
+	return 0;
+}
+
+static int read_map(int argc, char **argv, bool with_target, struct fail *f)
+{
+	struct map_conf c, was;
+	int err;
+
+	memset(&c, 0xa5, sizeof(c));
+	was = c;
+	err = config_read_map(argc, argv, with_target, &c, f);
+	if (err) {
+		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
+		return err;
+	}
+	CHECK(c.port && c.port <= c.last && c.proto < NSX_ICMP);
+	if (with_target) {
+		check_name(c.ns);
+		CHECK(c.ns_port && c.ns_port + (c.last - c.port) <= 65535);
+	}
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size), *words[WORDS_MAX], *save;
+	struct fail f = {};
+	int count = 0, err = 0;
+
+	for (char *word = strtok_r(text, "\n", &save); word && count < WORDS_MAX; word = strtok_r(NULL, "\n", &save))
+		words[count++] = word;
+	if (count) {
+		switch (words[0][0]) {
+		case 'u':
+			err = read_up(count - 1, words + 1, &f);
+			break;
+		case 'n':
+			err = read_ns(count - 1, words + 1, &f);
+			break;
+		case 'm':
+		case 'd':
+			err = read_map(count - 1, words + 1, words[0][0] == 'm', &f);
+			break;
+		default:
+			break;
+		}
+		CHECK(!err || (err == -EINVAL && f.text[0]));
+	}
+	free(text);
+	return 0;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of bringing an instance up. Functions return 0 or a negative errno, with the reason in words. */
+#ifndef NSXDP_APPLY_UP_H
+#define NSXDP_APPLY_UP_H
+
+#include "apply_ns.h"
+
+/* apply_routes.c: tell the datapath what MTUs the routes say. */
+int up_write_routes(struct instance *in, struct fail *f);
+
+#endif

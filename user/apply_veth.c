@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The link of a namespace: made, set up, made known to the datapath, and released. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apply_ns.h"
+#include "datapath.h"
+#include "netns.h"
+#include "offload.h"
+
+static const __u8 host_mac[6] = NSX_HOST_MAC;
+
+void ns_sides_close(struct sides *s)
+{
+	nl_close(&s->host);
+	nl_close(&s->ns);
+	if (s->self >= 0)
+		close(s->self);
+	if (s->fd >= 0)
+		close(s->fd);
+}
+
+int ns_sides_open(struct sides *s, const char *name, struct fail *f)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->self = netns_open_self();
+	s->fd = netns_open(name);
+	if (s->self < 0 || s->fd < 0)
+		return fail_errno(f, s->fd < 0 ? s->fd : s->self, "cannot open namespace '%s'", name);
+	err = nl_open(&s->host);
+	if (!err)
+		err = netns_enter(s->fd);
+	if (!err) {
+		err = nl_open(&s->ns);
+		if (netns_enter(s->self) && !err)
+			err = -EIO;
+	}
+	return err ? fail_errno(f, err, "cannot talk to the kernel about '%s'", name) : 0;
+}
+
+int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail *f)
+{
+	int err = netns_enter(s->fd);
+
+	if (!err)
+		err = offload_set_xdp(ns->ns_if, on);
+	if (netns_enter(s->self) && !err)
+		err = -EIO;
+	return err ? fail_errno(f, err, "cannot set the offloads of %s inside", ns->ns_if) : 0;
+}
+
+int veth_set_forwarding(struct nsx_ns *ns, bool on, struct fail *f)
+{
+	char path[64], value[8] = "";
+	int err;
+
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", ns->host_if);
+	err = netns_sysctl_read(path, value, sizeof(value));
+	if (!err && on && value[0] == '0')
+		ns->flags |= NSX_NS_SET_FORWARDING;
+	if (!err && (ns->flags & NSX_NS_SET_FORWARDING))
+		err = netns_sysctl_write(path, on ? "1" : "0");
+	return err ? fail_errno(f, err, "cannot set %s", path) : 0;
+}
+
+void veth_release(const char *name, const struct nsx_ns *ns)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	struct nsx_ns copy = *ns;
+	struct fail ignored;
+
+	veth_set_forwarding(&copy, false, &ignored);
+	if ((ns->flags & NSX_NS_XDP) && ns_sides_open(&s, name, &ignored) == 0) {
+		veth_set_xdp(&s, ns, false, &ignored);
+		ns_sides_close(&s);
+	}
+}
+
+int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	struct nsx_veth veth = {
+		.addr = ns->addr,
+		.gw = ns->gw,
+		.id = ns->id,
+		.flags = (ns->flags & NSX_NS_XDP ? NSX_V_XDP : 0) |
+			 (ns->flags & NSX_NS_ANY_REMOTE ? NSX_V_ANY_REMOTE : 0) |
+			 (ns->flags & NSX_NS_ANY_PORT ? NSX_V_ANY_PORT : 0),
+		.mss = ns->mss,
+	};
+	int err;
+
+	memcpy(veth.mac, ns->mac, sizeof(veth.mac));
+	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
+		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
+	in->conf->clamps += ns->mss != 0;
+	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
+	if (!err && (ns->flags & NSX_NS_XDP))
+		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
+	return err;
+}
+
+void veth_unregister(struct instance *in, const struct nsx_ns *ns)
+{
+	datapath_detach_ns(&in->dir, ns->ifindex);
+	if (bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex) == 0)
+		in->conf->clamps -= ns->mss != 0;
+}
+
+int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)
+{
+	struct link_info uplink, link;
+	struct veth_spec spec = {
+		.host_if = ns->host_if,
+		.ns_if = ns->ns_if,
+		.host_mac = host_mac,
+		.ns_mac = ns->mac,
+		.ns_fd = s->fd,
+	};
+	int err = link_get(&s->host, NULL, in->conf->uplink, &uplink);
+
+	if (err)
+		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_name);
+	spec.mtu = uplink.mtu;
+	err = link_veth_add(&s->host, &spec);
+	if (!err)
+		err = link_get(&s->host, ns->host_if, 0, &link);
+	if (err)
+		return fail_errno(f, err, "cannot make veth %s", ns->host_if);
+	ns->ifindex = link.ifindex;
+	return 0;
+}
+
+int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
+{
+	struct link_info inside;
+	int err;
+
+	err = addr_add(&s->host, ns->ifindex, &ns->gw, ns->prefix_len);
+	if (!err)
+		err = link_up(&s->host, ns->ifindex);
+	if (err)
+		return fail_errno(f, err, "cannot configure %s", ns->host_if);
+	err = link_get(&s->ns, ns->ns_if, 0, &inside);
+	if (!err)
+		err = addr_add(&s->ns, inside.ifindex, &ns->addr, ns->prefix_len);
+	if (!err)
+		err = link_up(&s->ns, inside.ifindex);
+	if (!err)
+		err = route_add_default(&s->ns, inside.ifindex, &ns->gw);
+	if (err && err != -EEXIST)
+		return fail_errno(f, err, "cannot configure %s inside", ns->ns_if);
+	return 0;
+}
+
+int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to)
+{
+	struct ns_list list = {};
+	int err = table_ns_list(in, &list), first = 0;
+
+	for (size_t i = 0; !err && i < list.count; i++) {
+		const struct ns_item *item = &list.item[i];
+		struct sides s = { .self = -1, .fd = -1 };
+		struct link_info host, inside;
+		struct fail ignored;
+		int set;
+
+		if (!(item->ns.flags & NSX_NS_MADE_VETH) || ns_sides_open(&s, item->name, &ignored)) {
+			ns_sides_close(&s);
+			continue;
+		}
+		set = link_get(&s.host, NULL, item->ns.ifindex, &host);
+		if (!set && host.mtu == from) {
+			set = link_set_mtu(&s.host, host.ifindex, to);
+			if (!set)
+				set = link_get(&s.ns, item->ns.ns_if, 0, &inside);
+			if (!set)
+				set = link_set_mtu(&s.ns, inside.ifindex, to);
+		}
+		if (set && !first)
+			first = set;
+		ns_sides_close(&s);
+	}
+	ns_list_free(&list);
+	return err ? err : first;
+}
