@@ -10,12 +10,13 @@
 #include "scope.h"
 #include "source.h"
 #include "flow.h"
+#include "route.h"
+#include "own.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
 #include "frag.h"
 #include "answer.h"
-#include "route.h"
 #include "mtu.h"
 #include "rewrite.h"
 #include "redirect.h"
@@ -76,6 +77,20 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 	return redirect_pkt(ctx, conf, x, action);
 }
 
+/* The packet is an answer to a socket of the host's, to which the kernel gave a port that is published. */
+__noinline int host_answers(CTX *ctx, const struct pkt *p)
+{
+	struct bpf_sock_tuple t = {};
+
+	if (!p)
+		return false;
+	t.ipv4.saddr = p->src.w[3];
+	t.ipv4.sport = p->sport;
+	t.ipv4.daddr = p->dst.w[3];
+	t.ipv4.dport = p->dport;
+	return host_socket(ctx, p->proto, &t);
+}
+
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 {
 	const struct nsx_conf *conf = conf_get();
@@ -94,8 +109,15 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 
 	addr_from_v4(&local, p->daddr);
 	own = own_index(conf, &local);
-	if (own < 0)
-		return in_pool(conf, &local) ? NSX_DROP_POOL : NSX_PASS_HOST;
+	if (own < 0) {
+		if (in_pool(conf, &local))
+			return NSX_DROP_POOL;
+		own = own_learn(ctx, &local);
+		if (own < 0)
+			return NSX_PASS_HOST;
+	}
+	if (conf->lost >> (own & (NSX_OWN_MAX - 1)) & 1)
+		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		/* Without its first it may be the host's own. */
 		v = frag_find(ctx, p, &x);
@@ -112,11 +134,13 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	if (!s)
 		return NSX_PASS_HOST;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_MAP && NSX_KIND(state) != NSX_FLOW)
+	if (NSX_KIND(state) == NSX_MAP ? !map_answers(s, p->daddr) : NSX_KIND(state) != NSX_FLOW)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);
 	if (v != NSX_CONTINUE)
 		return v;
+	if (NSX_KIND(state) == NSX_MAP && (s->flags & NSX_F_HOST_RANGE) && host_answers(ctx, p))
+		return NSX_PASS_HOST;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(p, s, state, own, &x);
 	else
@@ -186,7 +210,7 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	state = READ_ONCE(s->state);
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
-	if (NSX_KIND(state) != NSX_MAP)
+	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
 		return NSX_PASS_GATEWAY;
 	if (s->ifindex == ctx_ifindex(ctx)) {
 		x->both = 1;
@@ -329,8 +353,10 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		v = snat_established(ctx, p, conf, s, &x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = from_ns_lookup(ctx, p, &x);
-	if (v == NSX_MASQUERADE)
+	if (v == NSX_MASQUERADE) {
+		p->own = own_for(ctx, &p->dst);
 		v = snat_pkt(ctx, p, &x);
+	}
 	if (v == NSX_REMEMBER)
 		v = return_note(p, &x, x.own, ctx_ifindex(ctx));
 	if (v == NSX_BETWEEN_FLOWS)

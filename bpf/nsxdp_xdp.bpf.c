@@ -11,10 +11,11 @@
 #include "scope.h"
 #include "source.h"
 #include "flow.h"
+#include "route.h"
+#include "own.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
-#include "route.h"
 #include "hop.h"
 #include "rewrite.h"
 #include "count.h"
@@ -67,12 +68,14 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	int v = NSX_PASS_HOST;
 
 	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || !addr_eq(&p.dst, &conf->own[0]) ||
-	    !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
+	    (conf->lost & 1) || !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
 	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) == NSX_MAP && ((s->flags & NSX_F_HOST_RANGE) || !map_answers(s, p.daddr)))
+		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(&p, s, state, 0, &x);
 	else if (NSX_KIND(state) == NSX_FLOW)
@@ -92,6 +95,7 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 		return NSX_DROP_SPOOFED;
 	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
+	p->own = own_for(ctx, &p->dst);
 	return snat_pkt(ctx, p, x);
 }
 

@@ -44,7 +44,8 @@ struct pkt {
 	__u16 end;
 	__u8 dont_fragment;
 	__u8 l4_len;		/* TCP: of the header with options, bytes */
-	__u16 pad;
+	__u8 own;		/* index of the host's address that a new flow would leave from */
+	__u8 pad;
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */

@@ -14,6 +14,12 @@
 #include "defs.h"
 #include "flow.h"
 
+/* A published port answers at the address that was asked. */
+static __always_inline bool map_answers(const struct nsx_slot *s, __be32 asked)
+{
+	return !s->at || s->at == asked;
+}
+
 static __always_inline void return_key(struct nsx_session_key *k, const struct pkt *p,
 				       const struct nsx_addr *inside, __be16 inside_port,
 				       const struct nsx_addr *remote, __be16 remote_port)

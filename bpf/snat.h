@@ -5,6 +5,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "own.h"
 
 static __always_inline bool slot_is_ours(const struct nsx_slot *s, const struct pkt *p)
 {
@@ -61,6 +62,8 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 	    s->ifindex != ctx_ifindex(ctx) || !mac_eq(s->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
+	if (s->seen != now)
+		own_check(ctx, s->own);	/* once per tick */
 	if (!flow_alive(s, conf, now))
 		return NSX_DROP_NO_FLOW;
 	if (!p->icmp_error)

@@ -7,29 +7,36 @@
 #include "flow.h"
 #include "snat.h"
 
-/* The host itself has, or listens on, this port of its address. */
-static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __be16 port)
+/* A socket of the host's that takes what comes from remote to port of local: a connection, a listener, a bound one. */
+static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t)
 {
-	struct bpf_sock_tuple t = {
-		.ipv4 = {
-			.saddr = p->dst.w[3],
-			.sport = p->dport,
-			.daddr = conf->own[0].w[3],
-			.dport = port,
-		},
-	};
 	struct bpf_sock *sk;
 
-	if (p->proto == NSX_TCP)
-		sk = bpf_skc_lookup_tcp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
-	else if (p->proto == NSX_UDP)
-		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (proto == NSX_TCP)
+		sk = bpf_skc_lookup_tcp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
+	else if (proto == NSX_UDP)
+		sk = bpf_sk_lookup_udp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
 	else
 		return false;
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);
 	return true;
+}
+
+/* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
+static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __be16 port)
+{
+	struct bpf_sock_tuple t = {
+		.ipv4 = {
+			.saddr = p->dst.w[3],
+			.sport = p->dport,
+			.daddr = conf->own[p->own & (NSX_OWN_MAX - 1)].w[3],
+			.dport = port,
+		},
+	};
+
+	return host_socket(ctx, p->proto, &t);
 }
 
 /* An endpoint may keep this port outside: not a system port, nor one that the host gives its own sockets. */
@@ -61,7 +68,7 @@ static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, _
 	s->remote_port = p->dport;
 	s->outside_port = outside_port;
 	s->proto = p->proto;
-	s->own = 0;
+	s->own = p->own;
 	s->seen = now;
 	s->tcp = NSX_T_SYN;
 	s->flags = slot_flags(p);

@@ -93,6 +93,7 @@ enum nsx_kind {
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
 #define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
+#define NSX_F_HOST_RANGE 0x20	/* registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
 #define NSX_F_ANY_REMOTE 0x20	/* registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
 #define NSX_F_ANY_PORT	0x40	/* registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
 #define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
@@ -113,6 +114,7 @@ enum nsx_kind {
  * @inside: address in the namespace
  * @remote: the other end; unused for NSX_ALIAS
  * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order, inclusive
+ * @at: NSX_MAP: the host's only address that it answers at, IPv4; 0: at every one
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
@@ -133,6 +135,7 @@ struct nsx_slot {
 		struct {
 			__u16 first;
 			__u16 last;
+			__be32 at;
 		};
 	};
 	__be16 inside_port;
@@ -241,12 +244,14 @@ enum nsx_timeout {
 /* nsx_conf.flags */
 #define NSX_UP_MADE_RUN_NETNS	0x01	/* /run/netns did not exist before */
 #define NSX_UP_MADE_ETC_NETNS	0x02	/* /etc/netns did not exist before */
+#define NSX_UP_BIND_GUARD	0x08	/* bind() to a published port is refused */
 #define NSX_UP_MADE_BPFFS	0x04	/* the BPF file system was not mounted before */
 
 /**
  * struct nsx_conf - settings of an instance, the only entry of its map
  * @own: the host's addresses; the first is the one that masqueraded flows leave from
  * @own_count: how many of them are valid
+ * @own_len: prefix length of each, IPv4 bits; 0 where it was learnt on the way
  * @pool, @pool_mask: where the namespaces' addresses come from
  * @uplink: ifindex
  * @port_lo, @port_hi: ports searched for a masqueraded flow that cannot keep its own, host byte order, inclusive
@@ -260,6 +265,9 @@ enum nsx_timeout {
  * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
+ * @local_reason: why the host's own sockets do not reach published ports; empty where they do
+ * @lost: a bit for each of @own that is not the host's any more
+ * @asker: a device that the kernel answers questions for routes from; 0: there is none
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
  */
@@ -267,6 +275,7 @@ struct nsx_conf {
 	struct nsx_addr own[NSX_OWN_MAX];
 	struct nsx_addr pool;
 	struct nsx_addr pool_mask;
+	__u8 own_len[NSX_OWN_MAX];
 	__u32 own_count;
 	__u32 uplink;
 	__u16 port_lo;
@@ -278,6 +287,9 @@ struct nsx_conf {
 	__u32 flags;
 	__u64 hash_seed;
 	__u64 netns_cookie;
+	__u64 lost;
+	__u32 asker;
+	__u32 pad;
 	__u32 mtu;
 	__u32 hz;
 	__u32 clamps;
@@ -286,6 +298,7 @@ struct nsx_conf {
 	__u8 mode;		/* enum nsx_mode */
 	char uplink_name[16];
 	char mode_reason[128];
+	char local_reason[128];
 };
 
 /* nsx_conf.mode: what runs on the uplink besides the programs at TC */
@@ -376,6 +389,8 @@ NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *
 {
 	__u32 t = nsx_flow_timeout(s->proto, s->tcp, s->flags);
 
+	if (conf->lost >> (s->own & (NSX_OWN_MAX - 1)) & 1)
+		return -1;
 	return t < NSX_TIMEOUTS ? (__s32)conf->timeout[t] - (__s32)(now - s->seen) : -1;
 }
 

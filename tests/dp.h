@@ -28,6 +28,6 @@ struct step {
 
 /* Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own 203.0.113.1. */
 extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[], dp_fragments[],
-	dp_tcp[], dp_size[], dp_filtering[];
+	dp_tcp[], dp_size[], dp_filtering[], dp_addresses[];
 
 #endif

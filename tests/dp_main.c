@@ -307,7 +307,7 @@ int main(int argc, char **argv)
 		{ "published", dp_published }, { "masquerade", dp_masq }, { "scope", dp_scope },
 		{ "icmp errors", dp_errors },  { "bad packets", dp_bad },
 		{ "fragments", dp_fragments }, { "tcp", dp_tcp },	  { "size", dp_size },
-		{ "filtering", dp_filtering },
+		{ "filtering", dp_filtering }, { "addresses", dp_addresses },
 	};
 	const char *word = argc > 2 ? argv[2] : NULL;
 

@@ -327,3 +327,34 @@ const struct step dp_filtering[] = {
 	FLOWS("that go with the namespace", 0),
 	{},
 };
+
+/* An address that changes, as with DHCP, while nothing runs but the programs. */
+const struct step dp_addresses[] = {
+	RUN("nsxdp map add 6000 ns1:8080"),
+	PACKET("a flow from the first address", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53" NS1, "masquerade-out",
+	       "udp 203.0.113.1:5000 > 198.51.100.8:53 ttl=63" NS1),
+	RUN("ip addr del 203.0.113.1/24 dev ens5 && ip addr add 203.0.113.8/24 dev ens5 &&"
+	    "ip route replace default via 203.0.113.10 && sleep 0.7"),
+	PACKET("the same endpoint leaves from the new one", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53" NS1,
+	       "masquerade-out", "udp 203.0.113.8:5000 > 198.51.100.8:53 ttl=63" NS1),
+	FLOWS("the old flow is over", 1),
+	PACKET("and is answered there", "uplink", "udp 198.51.100.8:53 > 203.0.113.8:5000", "masquerade-in",
+	       "udp 198.51.100.8:53 > 192.168.0.2:5000 ttl=63" TO_NS1),
+	PACKET("not at the old one", "uplink", "udp 198.51.100.8:53 > 203.0.113.1:5000", "pass-host", NULL),
+	PACKET("the published port answers at the new one", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.8:6000 S",
+	       "published-in", "tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	PACKET("from it", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4000 SA" NS1, "published-out",
+	       "tcp 203.0.113.8:6000 > 203.0.113.10:4000 SA ttl=63" NS1),
+	PACKET("not at the old one any more", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S", "pass-host", NULL),
+	PACKET("a new flow leaves from the new one", "ns2", "tcp 192.168.0.6:5001 > 198.51.100.8:80 S" NS2,
+	       "masquerade-out", "tcp 203.0.113.8:5001 > 198.51.100.8:80 S ttl=63" NS2),
+	RUN("ip addr add 203.0.113.9/24 dev ens5 && ip route add 198.51.100.0/25 via 203.0.113.10 src 203.0.113.9 && sleep 0.7"),
+	PACKET("a route chooses the source", "ns2", "tcp 192.168.0.6:5002 > 198.51.100.9:80 S" NS2, "masquerade-out",
+	       "tcp 203.0.113.9:5002 > 198.51.100.9:80 S ttl=63" NS2),
+	RUN("ip addr flush dev ens5 && ip addr add 203.0.113.1/24 dev ens5 && ip route replace default via 203.0.113.10 &&"
+	    "ip neigh replace 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 && nsxdp up --dev ens5"),
+	FLOWS("up again ends what is left of lost addresses", 0),
+	PACKET("and the first address is back", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S", "published-in",
+	       "tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	{},
+};

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Network programs for the end-to-end tests: each verb is a small server or a client that checks."""
 import asyncio
+import os
 import resource
 import socket
 import struct
@@ -218,6 +219,71 @@ def udp_count(port, seconds):
             count += 1
     except TimeoutError:
         print(count)
+
+
+def stream_or_datagram(proto, family=socket.AF_INET):
+    return socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+
+
+def dialled(host, port):
+    """Whatever happens on the way, a socket says that it talks to whom it dialled."""
+    port = int(port)
+    sock = socket.create_connection((host, port), 5)
+    assert sock.getpeername() == (host, port), sock.getpeername()
+    mapped = socket.socket(socket.AF_INET6)
+    mapped.connect(("::ffff:" + host, port))
+    assert mapped.getpeername()[:2] == ("::ffff:" + host, port), mapped.getpeername()
+    free = stream_or_datagram("udp")
+    free.settimeout(2)
+    free.sendto(b"x", (host, port))
+    assert free.recvfrom(9) == (b"x", (host, port))
+    bound = stream_or_datagram("udp")
+    bound.settimeout(2)
+    bound.connect((host, port))
+    bound.send(b"y")
+    assert bound.getpeername() == (host, port) and bound.recv(9) == b"y"
+
+
+def bind(proto, host, port):
+    sock = stream_or_datagram(proto, socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.bind((host, int(port)))
+
+
+def from_port(proto, host, port, source):
+    """Talk from a port that the kernel chose for us, as far as we can tell: without bind() being asked."""
+    sock = stream_or_datagram(proto)
+    sock.setsockopt(socket.SOL_IP, 51, struct.pack("I", int(source) << 16 | int(source)))  # IP_LOCAL_PORT_RANGE
+    sock.settimeout(3)
+    sock.connect((host, int(port)))
+    assert sock.getsockname()[1] == int(source), sock.getsockname()
+    sock.send(b"from there")
+    assert sock.recv(99) == b"from there"
+
+
+def same_tuple(proto, host, port, source, tag, wait_for=None):
+    """From a given port, to be sure that the answers are to our own words; again once a file is there."""
+    sock = stream_or_datagram(proto)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("0.0.0.0", int(source)))
+    sock.settimeout(3)
+    sock.connect((host, int(port)))
+    for turn in range(2 if wait_for else 1):
+        word = b"%s %d" % (tag.encode(), turn)
+        for attempt in range(3):
+            sock.send(word)
+            try:
+                got = sock.recv(100)
+                break
+            except TimeoutError:
+                if proto == "tcp" or attempt == 2:
+                    raise
+        assert got == word, got
+        if wait_for and not turn:
+            print("open", flush=True)
+            while not os.path.exists(wait_for):
+                time.sleep(0.05)
+    abort_on_close(sock) if proto == "tcp" else None
+    sock.close()
 
 
 def main():

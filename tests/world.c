@@ -55,6 +55,7 @@ void world_make(void)
 	must(mount("tmpfs", "/etc", "tmpfs", 0, NULL), "tmpfs on /etc");
 	must(mount("sysfs", "/sys", "sysfs", 0, NULL), "sysfs");
 	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "bpffs");
+	must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL), "cgroup2");
 	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"	/* no noise */
 		"ip link set lo up; ip link add ens5 address 02:00:00:00:00:01 type veth peer name far &&"
 		"ip addr add 203.0.113.1/24 dev ens5 && ip link set ens5 up && ip link set far up &&"

@@ -94,7 +94,8 @@ static void back_del(struct instance *in, const struct nsx_slot *gone)
 }
 
 /* What the slot of the i-th port of a wanted map becomes. */
-static void map_fill(struct nsx_slot *map, const struct map_conf *c, const struct nsx_ns *ns, unsigned int i)
+static void map_fill(struct instance *in, struct nsx_slot *map, const struct map_conf *c, const struct nsx_ns *ns,
+		     unsigned int i)
 {
 	memset(map, 0, sizeof(*map));
 	map->inside = ns->addr;
@@ -102,10 +103,13 @@ static void map_fill(struct nsx_slot *map, const struct map_conf *c, const struc
 	map->outside_port = htons(c->port + i);
 	map->first = c->port;
 	map->last = c->last;
+	map->at = c->has_at ? c->at.w[3] : 0;
 	map->proto = c->proto;
 	map->ifindex = ns->ifindex;
 	map->id = ns->id;
 	map->flags = ns->flags & NSX_NS_XDP ? NSX_F_XDP : 0;
+	if (c->port + i >= in->conf->host_lo && c->port + i <= in->conf->host_hi)
+		map->flags |= NSX_F_HOST_RANGE;
 	memcpy(map->mac, ns->mac, sizeof(map->mac));
 }
 
@@ -122,10 +126,10 @@ static int map_check(struct instance *in, const struct map_conf *c, const struct
 
 		if (!s)
 			return fail_errno(f, -errno, "cannot open the port registry");
-		map_fill(&map, c, ns, i);
+		map_fill(in, &map, c, ns, i);
 		if (!is_map(s))
 			continue;
-		if (!same_endpoint(s, &map) || s->first != map.first || s->last != map.last)
+		if (!same_endpoint(s, &map) || s->first != map.first || s->last != map.last || s->at != map.at)
 			return fail_taken(in, c, s, f);
 		same++;
 	}
@@ -155,16 +159,28 @@ static void map_note_flow(struct instance *in, const struct nsx_slot *s, const s
 		     format_addr(&s->inside, addr));
 }
 
+static bool is_own(struct instance *in, const struct nsx_addr *addr)
+{
+	for (__u32 i = 0; i < in->conf->own_count; i++)
+		if (memcmp(&in->conf->own[i], addr, sizeof(*addr)) == 0)
+			return !(in->conf->lost >> i & 1);
+	return false;
+}
+
 int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	unsigned int count = c->last - c->port + 1U, done;
 	struct nsx_slot map, *s;
+	char addr[ADDR_STRLEN];
 	__u32 now = now_tick(in);
 	struct nsx_ns ns;
 	int err = 0;
 
 	if (table_ns_get(in, c->ns, &ns) || ns.state != NSX_NS_READY)
 		return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)", c->ns);
+	if (c->has_at && !is_own(in, &c->at))
+		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host (after a change of addresses: nsxdp up again)",
+			    format_addr(&c->at, addr));
 	if (count > 1 && (err = table_map_ports(in)) != 0)
 		return fail_errno(f, err, "cannot open the tables");
 	err = map_check(in, c, &ns, f);
@@ -175,7 +191,7 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 		return fail_errno(f, err, "cannot end its masqueraded flows");
 	for (done = 0; done < count; done++) {
 		s = table_port(in, c->proto, c->port + done);
-		map_fill(&map, c, &ns, done);
+		map_fill(in, &map, c, &ns, done);
 		map_note_flow(in, s, &map, now);
 		err = back_add(in, &map, f);
 		if (err)
@@ -183,7 +199,7 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 		map_write(s, &map);
 	}
 	while (err && done--) {
-		map_fill(&map, c, &ns, done);
+		map_fill(in, &map, c, &ns, done);
 		s = table_port(in, c->proto, c->port + done);
 		slot_take(s);
 		slot_give(s, NSX_FREE);
@@ -213,6 +229,8 @@ int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 	}
 	if (s->first != c->port || s->last != c->last)
 		return fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
+	if (c->has_at && s->at != c->at.w[3])
+		return fail(f, -EINVAL, "it is not published at that address alone");
 	for (unsigned int port = c->port; port <= c->last; port++) {
 		struct nsx_slot *each = table_port(in, c->proto, port);
 

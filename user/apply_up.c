@@ -119,6 +119,7 @@ static int read_ports(struct nsx_conf *conf, struct fail *f)
 static int write_conf(struct instance *in, const struct up_conf *c, const struct link_info *link, struct fail *f)
 {
 	struct nsx_conf *conf = in->conf;
+	unsigned long long cookie;
 	struct timespec jiffy;
 
 	conf->pool = c->pool;
@@ -130,6 +131,9 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
 	memcpy(conf->uplink_name, link->name, sizeof(conf->uplink_name));
 	conf->next_id = 1;
+	if (netns_cookie(&cookie))
+		return fail_errno(f, -errno, "cannot identify this network namespace");
+	conf->netns_cookie = cookie;
 	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0)
 		return fail_errno(f, -errno, "cannot get random numbers");
 	/* The coarse clock advances with every jiffy. */
@@ -154,6 +158,7 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 		bool changed = i >= old || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i]));
 
 		conf->own[i] = own->addr[i].addr;
+		conf->own_len[i] = own->addr[i].prefix_len < 31 ? own->addr[i].prefix_len : 0;
 		if (i < old && changed && table_flush_own(in, i))
 			return fail_errno(f, -errno, "cannot end flows of a lost address");
 		if (changed && bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_ANY))
@@ -163,6 +168,7 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 		if (table_flush_own(in, i))
 			return fail_errno(f, -errno, "cannot end flows of a lost address");
 	conf->own_count = own->count;
+	conf->lost = 0;
 	return 0;
 }
 
@@ -238,6 +244,10 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link.mtu);
 		in.conf->mtu = link.mtu;
 	}
+	if (!err && c->no_bind_guard) {
+		datapath_detach_guard(&in.dir);
+		in.conf->flags &= ~NSX_UP_BIND_GUARD;
+	}
 	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && c->has_timeout && i < NSX_TIMEOUTS; i++)
 		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
@@ -270,6 +280,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	}
 	if (!err) {
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
+		up_attach_local(d, in.conf, !c->no_bind_guard);
 		choose_mode(d, c, link, in.conf);
 		if (in.conf->mode != c->mode)
 			note("up: mode %s: %s", config_mode_name(in.conf->mode), in.conf->mode_reason);

@@ -8,4 +8,10 @@
 /* apply_routes.c: tell the datapath what MTUs the routes say. */
 int up_write_routes(struct instance *in, struct fail *f);
 
+/*
+ * apply_local.c: let the host's own processes reach published ports, and keep them from binding to them (guard). Where
+ * that is not possible everything else works: the reason is noted and kept.
+ */
+void up_attach_local(const struct pin_dir *d, struct nsx_conf *conf, bool guard);
+
 #endif

@@ -98,6 +98,7 @@ int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
 	in->conf->clamps += ns->mss != 0;
+	in->conf->asker = ns->ifindex;
 	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
@@ -109,6 +110,9 @@ void veth_unregister(struct instance *in, const struct nsx_ns *ns)
 	datapath_detach_ns(&in->dir, ns->ifindex);
 	if (bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex) == 0)
 		in->conf->clamps -= ns->mss != 0;
+	/* The kernel is asked from another one. */
+	if (in->conf->asker == ns->ifindex && bpf_map_get_next_key(in->fd[TABLE_VETHS], NULL, &in->conf->asker))
+		in->conf->asker = 0;
 }
 
 int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)

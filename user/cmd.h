@@ -32,6 +32,7 @@ int cmd_map_add(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_del(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_flow_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_ports(const struct cmd *cmd, int argc, char **argv);
 int cmd_status(const struct cmd *cmd, int argc, char **argv);
 
 /*

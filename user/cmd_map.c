@@ -38,7 +38,7 @@ int cmd_map_del(const struct cmd *cmd, int argc, char **argv)
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
-		{ "ports", "PORT" }, { "proto", "PROTO" },	{ "ns", "NAMESPACE" },
+		{ "at", "AT" }, { "ports", "PORT" }, { "proto", "PROTO" },	{ "ns", "NAMESPACE" },
 		{ "to", "TO" },	     { "address", "ADDRESS" }, {},
 	};
 	struct instance in;

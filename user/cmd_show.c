@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nsxdp flow list, nsxdp status */
+#include <errno.h>
+
 #include "cmd.h"
 #include "output.h"
 #include "state.h"
@@ -24,6 +26,28 @@ int cmd_flow_list(const struct cmd *cmd, int argc, char **argv)
 	return output_table(rows, columns);
 }
 
+int cmd_ports(const struct cmd *cmd, int argc, char **argv)
+{
+	static const struct column columns[] = {
+		{ "proto", "PROTO" }, { "ports", "PORT" }, { "owner", "OWNER" }, { "reason", "REASON" }, {},
+	};
+	struct instance in;
+	json_t *rows;
+	struct fail f;
+
+	if (argc)
+		return cmd_no_words(cmd, argc, argv);
+	if (instance_open(&in, ACCESS_READ, &f))
+		return cmd_failed(cmd, NULL, &f);
+	rows = state_ports(&in);
+	instance_close(&in);
+	if (!rows) {
+		fail(&f, -EIO, "cannot read the host's sockets");
+		return cmd_failed(cmd, NULL, &f);
+	}
+	return output_table(rows, columns);
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *own = json_object_get(s, "addresses"), *ports = json_object_get(s, "masquerade_ports");
@@ -39,6 +63,8 @@ static void print_status(const json_t *s)
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
 	printf("masquerade  ports %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT "\n",
 	       json_integer_value(json_array_get(ports, 0)), json_integer_value(json_array_get(ports, 1)));
+	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));
+	printf("bind guard  %s\n", json_is_true(json_object_get(s, "bind_guard")) ? "yes" : "no");
 	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));
 	printf("published   %" JSON_INTEGER_FORMAT " ports\n", json_integer_value(json_object_get(s, "published_ports")));
 	printf("flows       %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "flows")));

@@ -107,6 +107,8 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			value = option_value(argc, argv, &i, f);
 			if (!value || read_timeout(value, &c, f))
 				return -EINVAL;
+		} else if (strcmp(argv[i], "--no-bind-guard") == 0) {
+			c.no_bind_guard = true;
 		} else if (strcmp(argv[i], "--mode") == 0) {
 			value = option_value(argc, argv, &i, f);
 			if (!value)
@@ -234,6 +236,22 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 	return 0;
 }
 
+/* [ADDRESS:]PORT[-PORT] */
+static int read_ports(const char *word, struct map_conf *c)
+{
+	const char *colon = strchr(word, ':');
+	char addr[16];
+
+	if (!colon)
+		return parse_ports(word, &c->port, &c->last);
+	if ((size_t)(colon - word) >= sizeof(addr))
+		return -EINVAL;
+	memcpy(addr, word, colon - word);
+	addr[colon - word] = '\0';
+	c->has_at = true;
+	return parse_addr(addr, &c->at) ? -EINVAL : parse_ports(colon + 1, &c->port, &c->last);
+}
+
 int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f)
 {
 	struct map_conf c = { .proto = NSX_TCP };
@@ -249,8 +267,9 @@ int config_read_map(int argc, char **argv, bool with_target, struct map_conf *re
 		} else if (argv[i][0] == '-') {
 			return fail(f, -EINVAL, "unknown option '%s'", argv[i]);
 		} else if (!c.port) {
-			if (parse_ports(argv[i], &c.port, &c.last))
-				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535, nor a range FIRST-LAST", argv[i]);
+			if (read_ports(argv[i], &c))
+				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535, nor a range FIRST-LAST, alone or "
+					    "behind ADDRESS:", argv[i]);
 		} else if (with_target && !c.ns[0]) {
 			if (parse_target(argv[i], c.ns, &c.ns_port))
 				return fail(f, -EINVAL, "'%s': not NAMESPACE:PORT", argv[i]);

@@ -25,6 +25,7 @@ struct up_conf {
 	bool has_mode;
 	unsigned int timeout[NSX_TIMEOUTS];	/* seconds */
 	bool has_timeout;
+	bool no_bind_guard;	/* the host's processes may bind to published ports */
 };
 
 /** struct ns_conf - a namespace */
@@ -45,6 +46,8 @@ struct ns_conf {
 /** struct map_conf - a published port, or a range of them; ports in host byte order */
 struct map_conf {
 	__u8 proto;		/* enum nsx_proto */
+	struct nsx_addr at;	/* the host's address that it answers at */
+	bool has_at;		/* else at every one */
 	__u16 port;		/* the first */
 	__u16 last;		/* inclusive; the first where it is one port */
 	char ns[NSX_NAME_LEN];	/* empty where only the port matters (map del) */

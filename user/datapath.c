@@ -6,9 +6,11 @@
 #include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "datapath.h"
+#include "nsxdp_sock.skel.h"
 #include "nsxdp_tc.skel.h"
 #include "nsxdp_xdp.skel.h"
 #include "tables.h"
@@ -95,6 +97,63 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 	nsxdp_xdp_bpf__destroy(skel);
 	return err;
+}
+
+int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct fail *f)
+{
+	struct nsxdp_sock_bpf *skel = nsxdp_sock_bpf__open();
+	struct bpf_program *prog;
+	char path[PIN_PATH_MAX];
+	int err, link;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for sockets");
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_sock_bpf__load(skel);
+	if (err)
+		fail_errno(f, err, "the kernel does not take the programs for sockets");
+	bpf_object__for_each_program(prog, skel->obj) {
+		const char *name = bpf_program__name(prog);
+
+		if (err)
+			break;
+		if (!guard && strstr(name, "post_bind"))
+			continue;
+		link = bpf_link_create(bpf_program__fd(prog), cgroup, bpf_program__expected_attach_type(prog), NULL);
+		if (link < 0) {
+			err = fail_errno(f, -errno, "cannot attach %s to the control groups", name);
+			break;
+		}
+		if (bpf_obj_pin(link, pin_path(d, name, path)))
+			err = fail_errno(f, -errno, "cannot pin %s", path);
+		close(link);
+	}
+	if (err)
+		datapath_detach_sock(d);
+	nsxdp_sock_bpf__destroy(skel);
+	return err;
+}
+
+void datapath_detach_guard(const struct pin_dir *d)
+{
+	char path[PIN_PATH_MAX];
+
+	unlink(pin_path(d, "sock_post_bind4", path));
+	unlink(pin_path(d, "sock_post_bind6", path));
+}
+
+void datapath_detach_sock(const struct pin_dir *d)
+{
+	static const char *const names[] = {
+		"sock_connect4", "sock_sendmsg4", "sock_recvmsg4", "sock_getpeername4",
+		"sock_connect6", "sock_sendmsg6", "sock_recvmsg6", "sock_getpeername6",
+	};
+	char path[PIN_PATH_MAX];
+
+	datapath_detach_guard(d);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(pin_path(d, names[i], path));
 }
 
 /* Where and how a program is attached. */

@@ -20,6 +20,14 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f);
 /* Attach the pinned xdp_from_uplink, in native or generic mode, and pin the link as "xdp_uplink". */
 int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f);
 
+/*
+ * Load and attach the programs for the host's own sockets to a hierarchy of control groups (a descriptor), and pin
+ * the links by the programs' names; guard: with those that refuse to bind() to published ports. All or none.
+ */
+int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct fail *f);
+void datapath_detach_guard(const struct pin_dir *d);
+void datapath_detach_sock(const struct pin_dir *d);
+
 /* Attach the pinned from_uplink program and pin the link as "link_uplink". */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f);
 

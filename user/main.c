@@ -13,10 +13,12 @@
 bool json_output;
 
 static const struct cmd commands[] = {
-	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]...",
+	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]... "
+	  "[--no-bind-guard]",
 	  "Attach the datapath to the uplink DEV. Namespaces get their addresses from the pool\n"
 	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto).\n"
-	  "Timeouts: tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp, icmp." },
+	  "Timeouts: tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp, icmp.\n"
+	  "Processes of the host cannot bind to published ports, unless --no-bind-guard." },
 	{ "down", NULL, cmd_down, "[--keep-ns]",
 	  "Take everything away again: ports, namespaces, programs. --keep-ns leaves the namespaces\n"
 	  "and their veths." },
@@ -35,13 +37,16 @@ static const struct cmd commands[] = {
 	{ "ns", "show", cmd_ns_show, "NAME", "Show one namespace with its published ports." },
 	{ "ns", "exec", cmd_ns_exec, "NAME [--user USER] [--] COMMAND [ARG]...",
 	  "Run a command in a namespace, as ip netns exec does; --user drops to a user." },
-	{ "map", "add", cmd_map_add, "[-p tcp|udp] PORT[-PORT] NS:PORT",
-	  "Publish a port, or a range of ports as one: what arrives at PORT of the host goes to NS:PORT." },
-	{ "map", "del", cmd_map_del, "[-p tcp|udp] PORT[-PORT]", "Stop publishing a port or a range." },
+	{ "map", "add", cmd_map_add, "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT",
+	  "Publish a port, or a range of ports as one: what arrives at PORT of the host, or of its address\n"
+	  "ADDR alone, goes to NS:PORT." },
+	{ "map", "del", cmd_map_del, "[-p tcp|udp] [ADDR:]PORT[-PORT]", "Stop publishing a port or a range." },
 	{ "map", "list", cmd_map_list, "", "List the published ports." },
 	{ "flow", "list", cmd_flow_list, "",
 	  "List the flows that have state: masqueraded ones, and the few connections to published\n"
 	  "ports that their map alone cannot answer." },
+	{ "ports", NULL, cmd_ports, "",
+	  "List every port that is taken, and by whom: published, masqueraded, or held by a socket of the host." },
 	{ "status", NULL, cmd_status, "", "Show the instance and its counters." },
 };
 

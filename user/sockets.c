@@ -18,10 +18,12 @@
 #include "nsxdp.h"
 #include "sockets.h"
 
+/* Sockets that were found; those without a process (inode 0) too. */
 struct search {
-	bool found;
-	__u16 port;
-	unsigned int inode;	/* 0: no process has it open any more */
+	struct socket_item *item;
+	size_t count, room;
+	__u8 proto;
+	int err;
 };
 
 /* An IPv6 socket takes IPv4 too unless it says otherwise or has an address of its own. */
@@ -38,16 +40,41 @@ static bool takes_ipv4(const struct nlmsghdr *nlh, const struct inet_diag_msg *m
 	return IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_V4MAPPED(addr);
 }
 
+/* One item for each port: one that a process shows is worth more than one that none does. */
+static struct socket_item *search_item(struct search *s, __u16 port)
+{
+	struct socket_item *item;
+
+	for (item = s->item; item < s->item + s->count; item++)
+		if (item->port == port && item->proto == s->proto)
+			return item;
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		struct socket_item *more = realloc(s->item, room * sizeof(*more));
+
+		if (!more) {
+			s->err = -ENOMEM;
+			return NULL;
+		}
+		s->item = more;
+		s->room = room;
+	}
+	item = &s->item[s->count++];
+	*item = (struct socket_item){ .proto = s->proto, .port = port, .holder = "a socket" };
+	return item;
+}
+
 static int search_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 	struct search *s = arg;
+	struct socket_item *item;
 
-	if (!takes_ipv4(nlh, msg) || (s->found && s->inode))
+	if (!takes_ipv4(nlh, msg))
 		return MNL_CB_OK;
-	s->found = true;
-	s->port = ntohs(msg->id.idiag_sport);
-	s->inode = msg->idiag_inode;
+	item = search_item(s, ntohs(msg->id.idiag_sport));
+	if (item && !item->inode)
+		item->inode = msg->idiag_inode;
 	return MNL_CB_OK;
 }
 
@@ -94,28 +121,6 @@ static int search_family(struct mnl_socket *nl, struct search *s, int family, __
 	return ret < 0 ? -errno : 0;
 }
 
-static bool process_has(const char *pid, const char *target)
-{
-	char path[300], link[64];
-	struct dirent *entry;
-	bool found = false;
-	ssize_t n;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-		if (n > 0) {
-			link[n] = '\0';
-			found = strcmp(link, target) == 0;
-		}
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
 static void name_process(const char *pid, char *holder, size_t size)
 {
 	char path[300], name[64] = "?";
@@ -131,46 +136,109 @@ static void name_process(const char *pid, char *holder, size_t size)
 	snprintf(holder, size, "%s, process %s", name, pid);
 }
 
-static void name_holder(unsigned int inode, char *holder, size_t size)
+/* Name the holders of those sockets that a process has open. */
+static void name_from(const char *pid, struct search *s)
 {
-	DIR *proc = inode ? opendir("/proc") : NULL;
+	char path[300], link[64];
 	struct dirent *entry;
-	char target[64];
+	unsigned int inode;
+	ssize_t n;
+	DIR *dir;
 
-	snprintf(holder, size, "a socket");
-	snprintf(target, sizeof(target), "socket:[%u]", inode);
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		if (sscanf(link, "socket:[%u]", &inode) != 1)
+			continue;
+		for (struct socket_item *item = s->item; item < s->item + s->count; item++)
+			if (item->inode == inode)
+				name_process(pid, item->holder, sizeof(item->holder));
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void name_holders(struct search *s)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
 	while (proc && (entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]) && process_has(entry->d_name, target)) {
-			name_process(entry->d_name, holder, size);
-			break;
-		}
+		if (isdigit((unsigned char)entry->d_name[0]))
+			name_from(entry->d_name, s);
 	if (proc)
 		closedir(proc);
 }
 
-int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size)
+static int search_proto(struct mnl_socket *nl, struct search *s, __u8 proto, __u16 first, __u16 last)
 {
 	__u8 protocol = proto == NSX_TCP ? IPPROTO_TCP : IPPROTO_UDP;
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	struct search s = {};
-	int err = 0;
+	int err;
 
-	if (!nl)
-		return -errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		err = -errno;
-	if (!err)
-		err = search_family(nl, &s, AF_INET, protocol, first, last);
-	if (!err && !s.found) {
-		err = search_family(nl, &s, AF_INET6, protocol, first, last);
-		/* A kernel without IPv6 has no such sockets. */
-		if (err == -ENOENT)
-			err = 0;
-	}
-	mnl_socket_close(nl);
+	s->proto = proto;
+	err = search_family(nl, s, AF_INET, protocol, first, last);
 	if (err)
 		return err;
-	if (s.found)
-		name_holder(s.inode, holder, size);
-	return s.found ? s.port : 0;
+	err = search_family(nl, s, AF_INET6, protocol, first, last);
+	/* A kernel without IPv6 has no such sockets. */
+	return err == -ENOENT ? 0 : err;
+}
+
+static int search_open(struct mnl_socket **nl)
+{
+	*nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	if (!*nl)
+		return -errno;
+	if (mnl_socket_bind(*nl, 0, MNL_SOCKET_AUTOPID) == 0)
+		return 0;
+	mnl_socket_close(*nl);
+	return -errno;
+}
+
+int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size)
+{
+	struct search s = {};
+	struct mnl_socket *nl;
+	int ret = search_open(&nl);
+
+	if (ret)
+		return ret;
+	ret = search_proto(nl, &s, proto, first, last);
+	mnl_socket_close(nl);
+	if (!ret)
+		ret = s.err;
+	if (!ret && s.count) {
+		name_holders(&s);
+		snprintf(holder, size, "%s", s.item[0].holder);
+		ret = s.item[0].port;
+	}
+	free(s.item);
+	return ret;
+}
+
+int sockets_list(struct socket_item **items, size_t *count)
+{
+	struct search s = {};
+	struct mnl_socket *nl;
+	int err = search_open(&nl);
+
+	if (err)
+		return err;
+	for (__u8 proto = NSX_TCP; !err && proto <= NSX_UDP; proto++)
+		err = search_proto(nl, &s, proto, 1, 65535);
+	mnl_socket_close(nl);
+	if (!err)
+		err = s.err;
+	if (err) {
+		free(s.item);
+		return err;
+	}
+	name_holders(&s);
+	*items = s.item;
+	*count = s.count;
+	return 0;
 }

@@ -13,4 +13,15 @@
  */
 int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size);
 
+/** struct socket_item - a port that the host's own sockets hold, host byte order */
+struct socket_item {
+	__u8 proto;		/* NSX_TCP or NSX_UDP */
+	__u16 port;
+	unsigned int inode;
+	char holder[64];	/* as of sockets_holder() */
+};
+
+/* Every port that sockets of the caller's network namespace hold, once for each protocol. The caller frees *items. */
+int sockets_list(struct socket_item **items, size_t *count);
+
 #endif

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
 #include "netns.h"
 #include "output.h"
+#include "sockets.h"
 #include "state.h"
 
 static const char *const verdict_names[NSX_VERDICT_COUNT] = {
@@ -40,12 +42,17 @@ static json_t *ns_name_json(const struct ns_list *list, __u32 id)
 static json_t *map_json(const struct nsx_slot *s, const struct ns_list *list)
 {
 	__u16 to = ntohs(s->inside_port);
-	char ports[16], inside[16];
+	char ports[16], inside[16], at[ADDR_STRLEN] = "any";
+	struct nsx_addr own;
 
+	if (s->at) {
+		addr_set_v4(&own, ntohl(s->at));
+		format_addr(&own, at);
+	}
 	snprintf(ports, sizeof(ports), s->first == s->last ? "%u" : "%u-%u", s->first, s->last);
 	snprintf(inside, sizeof(inside), s->first == s->last ? "%u" : "%u-%u", to, to + (s->last - s->first));
-	return json_pack("{s:s, s:i, s:i, s:s, s:o, s:s, s:i, s:o}", "ports", ports, "port", s->first, "last_port",
-			 s->last, "proto", proto_name(s->proto), "ns", ns_name_json(list, s->id), "to", inside, "ns_port",
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:o, s:s, s:i, s:o}", "at", at, "ports", ports, "port", s->first,
+			 "last_port", s->last, "proto", proto_name(s->proto), "ns", ns_name_json(list, s->id), "to", inside, "ns_port",
 			 to, "address", addr_json(&s->inside));
 }
 
@@ -164,6 +171,62 @@ json_t *state_ns_list(struct instance *in)
 	return rows;
 }
 
+static json_t *port_json(__u8 proto, const char *ports, __u16 first, const char *owner, const char *reason)
+{
+	return json_pack("{s:s, s:s, s:i, s:s, s:s}", "proto", proto_name(proto), "ports", ports, "port", first, "owner",
+			 owner, "reason", reason);
+}
+
+/* A published port or range, or the outside port of a live masqueraded endpoint; else NULL. */
+static json_t *registry_port_json(struct instance *in, const struct ns_list *list, const struct nsx_slot *s, __u16 port,
+				  __u32 now)
+{
+	const struct ns_item *item = ns_list_by_id(list, s->id);
+	char ports[16], addr[ADDR_STRLEN], reason[ADDR_STRLEN + 32];
+
+	if (NSX_KIND(s->state) == NSX_MAP && s->first == port) {
+		snprintf(ports, sizeof(ports), s->first == s->last ? "%u" : "%u-%u", s->first, s->last);
+		snprintf(reason, sizeof(reason), "published, to port %u", ntohs(s->inside_port));
+	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now) >= 0) {
+		snprintf(ports, sizeof(ports), "%u", port);
+		snprintf(reason, sizeof(reason), "masquerades %s:%u", format_addr(&s->inside, addr), ntohs(s->inside_port));
+	} else {
+		return NULL;
+	}
+	return port_json(s->proto, ports, port, item ? item->name : "-", reason);
+}
+
+json_t *state_ports(struct instance *in)
+{
+	const struct nsx_slot *slots = table_ports(in);
+	struct socket_item *sockets = NULL;
+	json_t *rows = json_array();
+	struct ns_list list = {};
+	__u32 now = now_tick(in);
+	size_t count = 0;
+
+	if (!slots || sockets_list(&sockets, &count)) {
+		json_decref(rows);
+		return NULL;
+	}
+	table_ns_list(in, &list);
+	for (__u32 i = 0; i < NSX_ICMP * NSX_PORTS; i++) {
+		json_t *row = registry_port_json(in, &list, &slots[i], i & 0xffff, now);
+
+		if (row)
+			json_array_append_new(rows, row);
+	}
+	for (size_t i = 0; i < count; i++) {
+		char port[16];
+
+		snprintf(port, sizeof(port), "%u", sockets[i].port);
+		json_array_append_new(rows, port_json(sockets[i].proto, port, sockets[i].port, "host", sockets[i].holder));
+	}
+	ns_list_free(&list);
+	free(sockets);
+	return rows;
+}
+
 static json_t *counts_json(struct instance *in)
 {
 	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns" };
@@ -204,12 +267,15 @@ json_t *state_status(struct instance *in)
 	json_t *maps = state_maps(in, 0), *flows = state_flows(in), *status;
 
 	for (__u32 i = 0; i < in->conf->own_count; i++)
-		json_array_append_new(own, addr_json(&in->conf->own[i]));
+		if (!(in->conf->lost >> i & 1))
+			json_array_append_new(own, addr_json(&in->conf->own[i]));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:i, s:i, s:i, s:o, s:o}", "uplink", in->conf->uplink_name,
+	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", in->conf->uplink_name,
 			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
-			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "namespaces",
+			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "host_local",
+			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",
+			   (in->conf->flags & NSX_UP_BIND_GUARD) != 0, "namespaces",
 			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
 			   (int)json_array_size(flows), "timeouts", timeouts_json(in), "verdicts",
 			   counts_json(in));

@@ -13,6 +13,9 @@ json_t *state_maps(struct instance *in, __u32 ns_id);
 /* Live flows with state. */
 json_t *state_flows(struct instance *in);
 
+/* Every TCP and UDP port that is published, masqueraded or held by a socket of the host; NULL where those cannot be read. */
+json_t *state_ports(struct instance *in);
+
 /* Namespaces by name. */
 json_t *state_ns_list(struct instance *in);
 json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns);

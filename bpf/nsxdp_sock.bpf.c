@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host's own sockets. What a process of the host dials at one of its own addresses, or at loopback, and at a
+ * published port, goes to the namespace at once: the socket's address is rewritten when it connects or sends, so
+ * that packets cost nothing and loopback is never routed. What the process dialled is what it is told
+ * (getpeername, recvmsg). And the host keeps to the registry of ports: it does not get a published port, and what it
+ * takes of the masqueraded ones ends the flow there.
+ *
+ * The programs are attached to a whole hierarchy of control groups, so each looks first whether the socket is of
+ * the instance's network namespace.
+ */
+#include "defs.h"
+#include "maps.h"
+#include "scope.h"
+#include "slot.h"
+
+#define CTX struct bpf_sock_addr
+
+#define IPPROTO_TCP_ 6
+#define IPPROTO_UDP_ 17
+
+/* What a socket dialled, by where its packets go. */
+struct dialled_key {
+	__u64 cookie;		/* of the socket */
+	__be32 addr;
+	__be16 port;
+	__u16 proto;		/* enum nsx_proto */
+};
+
+struct dialled {
+	__be32 addr;
+	__be16 port;
+	__u16 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct dialled_key);
+	__type(value, struct dialled);
+} nsx_dialled SEC(".maps");
+
+static __always_inline int proto_of(__u32 ip_proto)
+{
+	if (ip_proto == IPPROTO_TCP_)
+		return NSX_TCP;
+	return ip_proto == IPPROTO_UDP_ ? NSX_UDP : -1;
+}
+
+static __always_inline bool is_ours(CTX *ctx, const struct nsx_conf *conf)
+{
+	return conf && bpf_get_netns_cookie(ctx) == conf->netns_cookie;
+}
+
+/* Loopback, or an address of the host's. */
+static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
+{
+	struct nsx_addr addr;
+
+	if ((bpf_ntohl(v4) >> 24) == 127)
+		return true;
+	addr_from_v4(&addr, v4);
+	return own_index(conf, &addr) >= 0;
+}
+
+/*
+ * The host's own socket uses a port: a masqueraded flow that holds it ends, and nobody masquerades there in the
+ * moment until the kernel shows the socket to those who look it up.
+ */
+static __always_inline void host_takes(struct nsx_slot *s)
+{
+	__u32 state = READ_ONCE(s->state);
+
+	if (NSX_KIND(state) == NSX_MAP || NSX_KIND(state) == NSX_CLAIMED || !slot_claim(s, state))
+		return;
+	s->seen = now_tick();
+	slot_publish(s, NSX_HOST);
+}
+
+/* A socket that is bound already begins to send: from a port that a masqueraded flow has? */
+static __always_inline void takes_own_port(CTX *ctx, __u8 proto)
+{
+	struct nsx_slot *s;
+
+	if (!ctx->sk || !ctx->sk->src_port)
+		return;
+	s = port_slot(proto, bpf_htons(ctx->sk->src_port));
+	if (s && NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW)
+		host_takes(s);
+}
+
+/* Where a published port that is dialled at addr leads; false where it is none. */
+static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
+{
+	const struct nsx_conf *conf = conf_get();
+	int proto = proto_of(ctx->protocol);
+	struct dialled was = { .addr = *addr, .port = *port };
+	struct dialled_key k = {};
+	const struct nsx_slot *s;
+	__u32 state;
+
+	if (proto < 0 || !is_ours(ctx, conf))
+		return false;
+	s = is_here(conf, *addr) ? port_slot(proto & 1, *port) : NULL;
+	state = s ? READ_ONCE(s->state) : NSX_FREE;
+	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr)) {
+		takes_own_port(ctx, proto & 1);
+		return false;
+	}
+	k.cookie = bpf_get_socket_cookie(ctx);
+	k.addr = s->inside.w[3];
+	k.port = s->inside_port;
+	k.proto = proto;
+	if (!slot_same(s, state) || bpf_map_update_elem(&nsx_dialled, &k, &was, BPF_ANY) < 0)
+		return false;
+	*addr = k.addr;
+	*port = k.port;
+	return true;
+}
+
+/* The way back: what the process dialled, by who answers. */
+static __always_inline bool undial(CTX *ctx, __be32 *addr, __u32 *port)
+{
+	int proto = proto_of(ctx->protocol);
+	struct dialled_key k = {};
+	const struct dialled *was;
+
+	if (proto < 0 || !is_ours(ctx, conf_get()))
+		return false;
+	k.cookie = bpf_get_socket_cookie(ctx);
+	k.addr = *addr;
+	k.port = *port;
+	k.proto = proto;
+	was = bpf_map_lookup_elem(&nsx_dialled, &k);
+	if (!was)
+		return false;
+	*addr = was->addr;
+	*port = was->port;
+	return true;
+}
+
+static __always_inline int on_v4(CTX *ctx, bool back)
+{
+	__be32 addr = ctx->user_ip4;
+	__u32 port = ctx->user_port;
+
+	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
+		ctx->user_ip4 = addr;
+		ctx->user_port = port;
+	}
+	return 1;
+}
+
+/* An IPv6 socket that speaks IPv4, by v4-mapped addresses. */
+static __always_inline int on_v6(CTX *ctx, bool back)
+{
+	__be32 addr = ctx->user_ip6[3];
+	__u32 port = ctx->user_port;
+
+	if (ctx->user_ip6[0] || ctx->user_ip6[1] || ctx->user_ip6[2] != NSX_V4_PREFIX)
+		return 1;
+	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
+		ctx->user_ip6[3] = addr;
+		ctx->user_port = port;
+	}
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int sock_connect4(CTX *ctx)
+{
+	return on_v4(ctx, false);
+}
+
+SEC("cgroup/sendmsg4")
+int sock_sendmsg4(CTX *ctx)
+{
+	return on_v4(ctx, false);
+}
+
+SEC("cgroup/recvmsg4")
+int sock_recvmsg4(CTX *ctx)
+{
+	return on_v4(ctx, true);
+}
+
+SEC("cgroup/getpeername4")
+int sock_getpeername4(CTX *ctx)
+{
+	return on_v4(ctx, true);
+}
+
+SEC("cgroup/connect6")
+int sock_connect6(CTX *ctx)
+{
+	return on_v6(ctx, false);
+}
+
+SEC("cgroup/sendmsg6")
+int sock_sendmsg6(CTX *ctx)
+{
+	return on_v6(ctx, false);
+}
+
+SEC("cgroup/recvmsg6")
+int sock_recvmsg6(CTX *ctx)
+{
+	return on_v6(ctx, true);
+}
+
+SEC("cgroup/getpeername6")
+int sock_getpeername6(CTX *ctx)
+{
+	return on_v6(ctx, true);
+}
+
+/* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */
+static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
+{
+	const struct nsx_conf *conf = conf_get();
+	int proto = proto_of(sk->protocol);
+	struct nsx_slot *s;
+	struct nsx_addr addr;
+	__u16 port = sk->src_port;
+
+	if (proto < 0 || !conf || bpf_get_netns_cookie(sk) != conf->netns_cookie)
+		return 1;
+	addr_from_v4(&addr, v4);
+	if (in_pool(conf, &addr))
+		return 1;
+	s = port_slot(proto & 1, bpf_htons(port));
+	if (!s)
+		return 1;
+	if (NSX_KIND(READ_ONCE(s->state)) == NSX_MAP && (!s->at || !v4 || s->at == v4))
+		return 0;
+	host_takes(s);
+	return 1;
+}
+
+SEC("cgroup/post_bind4")
+int sock_post_bind4(struct bpf_sock *sk)
+{
+	return bind_check(sk, sk->src_ip4);
+}
+
+SEC("cgroup/post_bind6")
+int sock_post_bind6(struct bpf_sock *sk)
+{
+	__be32 v4 = sk->src_ip6[3];
+
+	/* The unspecified address takes IPv4 too, unless the socket says otherwise, which is not seen here. */
+	if (sk->src_ip6[0] || sk->src_ip6[1] || (sk->src_ip6[2] ? sk->src_ip6[2] != NSX_V4_PREFIX : v4 != 0))
+		return 1;
+	return bind_check(sk, v4);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host's addresses as they are now. The list that "up" wrote is a beginning: a packet to an address that
+ * is not in it has the kernel asked whether it is the host's, and an address that flows leave from is asked after
+ * twice a second. So a changed address takes effect without a process that watches for it.
+ *
+ * The kernel does not say "local" to a program: it says that it would not forward. That means an address of the
+ * host's where any other has a route, so without a default route nothing is learnt; and where it is not the broadcast
+ * address of a network that is known.
+ */
+#ifndef NSXDP_OWN_H
+#define NSXDP_OWN_H
+
+#include "defs.h"
+#include "maps.h"
+#include "route.h"
+#include "scope.h"
+#include "slot.h"
+
+#define FIB_SRC		(1U << 4)	/* BPF_FIB_LOOKUP_SRC, kernel 6.7 */
+#define NOWHERE		bpf_htonl(0xc0000201)	/* 192.0.2.1, which nobody has (RFC 5737): only a default route leads there */
+
+/* What was asked of an address, per CPU. */
+struct own_asked {
+	struct nsx_addr addr;
+	__u32 until;		/* ticks */
+	__s32 index;		/* the answer: in nsx_conf.own, or -1 */
+};
+
+#define OWN_ASKED 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OWN_ASKED);
+	__type(key, __u32);
+	__type(value, struct own_asked);
+} nsx_own_asked SEC(".maps");
+
+/* The same for the address that packets to a destination leave from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OWN_ASKED);
+	__type(key, __u32);
+	__type(value, struct own_asked);
+} nsx_own_sources SEC(".maps");
+
+static __always_inline __u32 own_slot(const struct nsx_addr *addr)
+{
+	return (addr->w[3] * 0x9e3779b1U) >> 24;
+}
+
+static __always_inline bool asked_lately(const struct own_asked *a, const struct nsx_addr *addr)
+{
+	return addr_eq(&a->addr, addr) && (__s32)(a->until - now_tick()) > 0;
+}
+
+static __always_inline void asked_note(struct own_asked *a, const struct nsx_conf *conf, const struct nsx_addr *addr,
+				       __s32 index)
+{
+	a->addr = *addr;
+	a->index = index;
+	a->until = now_tick() + nsx_ticks(conf, 1) / 2;
+}
+
+/* A route leads to v4, from the devices that packets of namespaces come by. */
+static __always_inline bool would_forward(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = v4 };
+
+	return bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH) != BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
+{
+	__u32 addr = bpf_ntohl(v4);
+
+	for (__u32 i = 0; i < NSX_OWN_MAX; i++) {
+		__u32 host = conf->own_len[i] ? 0xffffffffU >> (conf->own_len[i] & 31) : 0xff;
+
+		if (i >= conf->own_count)
+			break;
+		if (((bpf_ntohl(conf->own[i].w[3]) ^ addr) & ~host) == 0 && (addr & host) == host)
+			return true;
+	}
+	return false;
+}
+
+/* The index of an address that the kernel says is the host's; the list grows where it must. */
+static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr)
+{
+	__u32 n = conf->own_count;
+
+	if (n >= NSX_OWN_MAX || bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) < 0)
+		return -1;
+	conf->own[n] = *addr;
+	barrier();
+	WRITE_ONCE(conf->own_count, n + 1);
+	return n;
+}
+
+/**
+ * own_learn() - ask whether an address that is in no list is the host's
+ *
+ * Return: its index in nsx_conf.own, or -1.
+ */
+__noinline int own_learn(CTX *ctx, const struct nsx_addr *addr)
+{
+	__u32 zero = 0, slot;
+	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	struct own_asked *a;
+	__s32 index = -1;
+
+	if (!conf || !addr || !conf->asker || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
+		return -1;
+	slot = own_slot(addr);
+	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
+	if (!a)
+		return -1;
+	if (asked_lately(a, addr))
+		return a->index;
+	if (!would_forward(ctx, conf, addr->w[3]) && would_forward(ctx, conf, NOWHERE) &&
+	    !is_broadcast(conf, addr->w[3]))
+		index = own_add(conf, addr);
+	asked_note(a, conf, addr, index);
+	return index;
+}
+
+/**
+ * own_check() - note whether an address of the list is the host's still
+ *
+ * Flows of one that is lost are dead (nsx_flow_left).
+ */
+__noinline int own_check(CTX *ctx, __u32 index)
+{
+	__u32 zero = 0, slot;
+	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	struct own_asked *a;
+	struct nsx_addr addr;
+
+	if (!conf || !conf->asker || index >= NSX_OWN_MAX)
+		return 0;
+	addr = conf->own[index];
+	slot = own_slot(&addr);
+	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
+	if (!a || asked_lately(a, &addr))
+		return 0;
+	if (would_forward(ctx, conf, addr.w[3]))
+		__sync_fetch_and_or(&conf->lost, 1ULL << index);
+	else
+		__sync_fetch_and_and(&conf->lost, ~(1ULL << index));
+	asked_note(a, conf, &addr, index);
+	return 0;
+}
+
+/**
+ * own_for() - the host's address that a new flow to dst leaves from, as the route chooses
+ *
+ * Return: its index in nsx_conf.own; the first where the kernel does not tell.
+ */
+__noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct bpf_fib_lookup fib = { .family = AF_INET };
+	struct own_asked *a;
+	struct nsx_addr src;
+	__s32 index = 0;
+	__u32 slot;
+
+	if (!conf || !dst || !conf->asker)
+		return 0;
+	slot = own_slot(dst);
+	a = bpf_map_lookup_elem(&nsx_own_sources, &slot);
+	if (!a)
+		return 0;
+	if (asked_lately(a, dst))
+		return a->index;
+	fib.ifindex = conf->asker;
+	fib.ipv4_dst = dst->w[3];
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC) == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src) {
+		addr_from_v4(&src, fib.ipv4_src);
+		index = own_index(conf, &src);
+		if (index < 0)
+			index = own_learn(ctx, &src);
+		if (index < 0)
+			index = 0;
+	}
+	own_check(ctx, index);
+	asked_note(a, conf, dst, index);
+	return index;
+}
+
+#endif

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# One registry of ports: published, masqueraded and the host's own; reachable from everywhere, changed while it runs.
+T_GROUP=ports
+. "$(dirname "$0")/harness.sh"
+
+lab_up
+NS1=$(lab_ns ns1) NS2=$(lab_ns ns2)
+HOST=203.0.113.1 INET=198.51.100.8
+
+nsxdp up --dev ens5
+nsxdp ns add "$NS1"
+nsxdp ns add "$NS2"
+nsxdp map add 6000 "$NS1:8080"
+nsxdp map add 6001 "$NS2:8080"
+nsxdp map add -p udp 6000 "$NS1:8080"
+for n in ns1 ns2; do
+	on_bg $n $PY tcp_echo_server 8080
+	on_bg $n $PY udp_echo_server 8080
+done
+on_bg inet $PY tcp_echo_server 7
+on_bg inet $PY udp_echo_server 7
+lab_listening ns1 8080 && lab_listening ns2 8080 && lab_listening inet 7
+
+t_01_host_reaches_published_ports() {
+	local a
+	for a in 127.0.0.1 localhost $HOST 127.9.9.9; do
+		[ "$(on host $PY half_close $a 6000)" = 192.168.0.1 ]
+		on host $PY udp_client $a 6000 1 1000
+	done
+	[ "$(on host $PY half_close 127.0.0.1 6001)" = 192.168.0.5 ]
+	on host $PY dialled 127.0.0.1 6000
+	on host $PY dialled $HOST 6000
+}
+
+t_02_only_from_the_hosts_own_namespace() {
+	refuse 1 "refused" on client $PY half_close 127.0.0.1 6000
+	refuse 1 "refused" on ns2 $PY half_close 127.0.0.1 6000
+	[ "$(on host cat /proc/sys/net/ipv4/conf/all/route_localnet)" = 0 ]
+}
+
+t_03_host_cannot_bind_to_published_ports() {
+	refuse 1 "Operation not permitted" on host $PY bind tcp 0.0.0.0 6000
+	refuse 1 "Operation not permitted" on host $PY bind tcp $HOST 6000
+	refuse 1 "Operation not permitted" on host $PY bind tcp 127.0.0.1 6000
+	refuse 1 "Operation not permitted" on host $PY bind udp 0.0.0.0 6000
+	refuse 1 "Operation not permitted" on host $PY bind tcp :: 6000
+	on host $PY bind udp 0.0.0.0 6001
+	on host $PY bind tcp 192.168.0.1 6000
+	on client $PY bind tcp 0.0.0.0 6000
+	on ns1 $PY bind tcp 0.0.0.0 6000
+	nsxdp status | grep -q 'bind guard  yes'
+	nsxdp up --dev ens5 --no-bind-guard
+	on host $PY bind tcp 0.0.0.0 6000
+	nsxdp status | grep -q 'bind guard  no'
+}
+
+t_04_ports_are_listed_with_their_owners() {
+	on_bg host $PY tcp_echo_server 9009
+	lab_listening host 9009
+	on ns1 $PY udp_ports $INET 7 21000 3 x
+	nsxdp ports > "$LAB_TMP/ports"
+	cat "$LAB_TMP/ports"
+	grep -q "^tcp *6000 *$NS1 *published, to port 8080" "$LAB_TMP/ports"
+	grep -q "^udp *21001 *$NS1 *masquerades 192.168.0.2:21001" "$LAB_TMP/ports"
+	grep -q "^tcp *9009 *host *python3, process [0-9]" "$LAB_TMP/ports"
+	nsxdp ports -j | python3 -c 'import json,sys
+rows = json.load(sys.stdin)
+assert all(set(r) == {"proto", "ports", "port", "owner", "reason"} for r in rows), rows
+assert [r for r in rows if r["port"] == 6000 and r["proto"] == "tcp"][0]["reason"] == "published, to port 8080"'
+}
+
+# Both ends of the same 4-tuple, in either order: each keeps its own answers.
+t_05_host_and_masquerade_never_collide() {
+	local proto
+	for proto in tcp udp; do
+		on host $PY same_tuple $proto $INET 7 23000 host "$LAB_TMP/go" > "$LAB_TMP/first" 2>&1 &
+		local first=$!
+		eventually 5 grep -q open "$LAB_TMP/first"
+		on ns1 $PY same_tuple $proto $INET 7 23000 ns
+		touch "$LAB_TMP/go"
+		wait $first
+		rm "$LAB_TMP/go"
+		on ns1 $PY same_tuple $proto $INET 7 24000 ns "$LAB_TMP/go" > "$LAB_TMP/first" 2>&1 &
+		first=$!
+		eventually 5 grep -q open "$LAB_TMP/first"
+		on host $PY same_tuple $proto $INET 7 24000 host
+		touch "$LAB_TMP/go"
+		# The host's socket has the port now: UDP goes on from another, TCP is told or begins anew.
+		if [ $proto = udp ]; then wait $first; else wait $first || grep -qi 'reset\|timed out' "$LAB_TMP/first"; fi
+		rm "$LAB_TMP/go"
+	done
+}
+
+# The kernel gives published ports of its own range to the host's sockets too.
+t_06_a_published_port_of_the_hosts_range() {
+	nsxdp map add 40000 "$NS1:8080"
+	nsxdp map add -p udp 40000 "$NS1:8080"
+	on host $PY from_port tcp $INET 7 40000
+	on host $PY from_port udp $INET 7 40000
+	[ "$(on client $PY half_close $HOST 40000)" = 203.0.113.10 ]
+	nsxdp map del 40000
+	nsxdp map del -p udp 40000
+}
+
+t_07_publishing_ends_a_masqueraded_flow_by_name() {
+	on ns2 $PY udp_ports $INET 7 25000 1 x
+	nsxdp map add -p udp 25000 "$NS1:9" 2> "$LAB_TMP/said"
+	cat "$LAB_TMP/said"
+	grep -q "ends a masqueraded flow of 192.168.0.6 that used this port" "$LAB_TMP/said"
+	nsxdp map del -p udp 25000
+}
+
+t_08_one_address() {
+	on host ip addr add 203.0.113.5/24 dev ens5
+	nsxdp up --dev ens5
+	nsxdp map add 203.0.113.5:6100 "$NS1:8080"
+	nsxdp map list | grep -q '^203.0.113.5 *6100'
+	[ "$(on client $PY half_close 203.0.113.5 6100)" = 203.0.113.10 ]
+	refuse 1 "refused" on client $PY half_close $HOST 6100
+	[ "$(on client $PY half_close 203.0.113.5 6001)" = 203.0.113.10 ]
+	refuse 1 "203.0.113.99 is no address of the host" nsxdp map add 203.0.113.99:6101 "$NS1:8080"
+	refuse 2 "behind ADDRESS:" nsxdp map add nosuch:6101 "$NS1:8080"
+	nsxdp map del 203.0.113.5:6100
+	on host ip addr del 203.0.113.5/24 dev ens5
+	nsxdp up --dev ens5
+}
+
+# As DHCP does it: nothing of nsxdp runs or is run.
+t_09_an_address_change_is_followed() {
+	local end
+	on client ip neigh flush dev eth0
+	on host ip addr del $HOST/24 dev ens5
+	on host ip addr add 203.0.113.66/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	end=$((SECONDS + 2))
+	until [ "$(on client timeout 1 $PY half_close 203.0.113.66 6000)" = 203.0.113.10 ]; do [ $SECONDS -lt $end ]; done
+	until [ "$(on ns1 timeout 1 $PY half_close $INET 7)" = 203.0.113.66 ]; do [ $SECONDS -lt $end ]; done
+	on client $PY udp_client 203.0.113.66 6000 1 1000
+	nsxdp status | grep -q '203.0.113.66'
+	on host ip addr add 203.0.113.67/24 dev ens5
+	[ "$(on client $PY half_close 203.0.113.67 6000)" = 203.0.113.10 ]
+	on host ip addr flush dev ens5
+	on host ip addr add $HOST/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	nsxdp up --dev ens5
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+}
+
+t_10_foreign_addresses_are_not_captured() {
+	on client ip route add 10.99.0.1/32 via $HOST
+	refuse 124 "" on client timeout 1 $PY half_close 10.99.0.1 6000
+	on client ip route del 10.99.0.1/32
+}
+
+run_tests "$@"
