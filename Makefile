@@ -69,7 +69,7 @@ $(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # libFuzzer: clang's own coverage and sanitizers, over the sources that read words.
-FUZZ_WORDS_SRC := tests/fuzz_words.c user/config.c user/parse.c user/fail.c
+FUZZ_WORDS_SRC := tests/fuzz_words.c user/config.c user/config_map.c user/parse.c user/fail.c
 $(B)/fuzz_words: $(FUZZ_WORDS_SRC) $(wildcard user/*.h include/*.h) | $(B)/user
 	$(call msg,CC,$@)$(CLANG) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -g -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(FUZZ_WORDS_SRC) -o $@

@@ -48,6 +48,7 @@
 #define NSX_CONTINUE (-1)
 #define NSX_MASQUERADE (-3)	/* of the look-ups: this is for snat_pkt() */
 #define NSX_BETWEEN_FLOWS (-4)	/* this for hairpin_flow() */
+#define NSX_TO_SERVICE (-8)	/* this for hairpin_service() */
 #define NSX_REMEMBER (-7)	/* this for return_note(), as a hairpin */
 #define NSX_LATER (-5)		/* this for frag_find() */
 #define NSX_LATER_HERE (-6)	/* the same, and the host's own where that finds nothing */

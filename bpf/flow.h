@@ -134,7 +134,7 @@ static __always_inline bool slot_free(const struct nsx_slot *s, __u32 kind, cons
 {
 	if (kind == NSX_ALIAS)
 		return !alias_alive(s);
-	if (kind == NSX_FLOW || kind == NSX_RETURN)
+	if (kind == NSX_FLOW || kind == NSX_RETURN || kind == NSX_PIN)
 		return !flow_alive(s, conf, now);
 	return kind == NSX_FREE;
 }
@@ -142,7 +142,7 @@ static __always_inline bool slot_free(const struct nsx_slot *s, __u32 kind, cons
 /* Idle ticks of a flow that may be evicted, else -1. */
 static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind, __u32 now)
 {
-	if ((kind != NSX_FLOW && kind != NSX_RETURN) || (s->tcp & NSX_T_ASSURED) || (s->flags & NSX_F_MANY))
+	if ((kind != NSX_FLOW && kind != NSX_RETURN && kind != NSX_PIN) || (s->tcp & NSX_T_ASSURED) || (s->flags & NSX_F_MANY))
 		return -1;
 	return (__s32)(now - s->seen);
 }

@@ -67,6 +67,32 @@ struct {
 	__type(value, __u32);
 } nsx_routes SEC(".maps");
 
+/* Published ports with several targets or with conditions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NSX_SERVICES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_service);
+} nsx_services SEC(".maps");
+
+/* Who may reach them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NSX_ALLOW_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nsx_allow);
+	__type(value, __u8);
+} nsx_allow SEC(".maps");
+
+/* Packets and bytes to a target, [service][target]. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NSX_SERVICES * NSX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct nsx_count);
+} nsx_target_counts SEC(".maps");
+
 /* Namespaces by name; for the command only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "route.h"
 #include "own.h"
+#include "service.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
@@ -141,7 +142,11 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return v;
 	if (NSX_KIND(state) == NSX_MAP && (s->flags & NSX_F_HOST_RANGE) && host_answers(ctx, p))
 		return NSX_PASS_HOST;
-	if (NSX_KIND(state) == NSX_MAP)
+	if (NSX_KIND(state) == NSX_MAP && (s->flags & NSX_F_SERVICE)) {
+		v = service_in(p, s, ctx_len(ctx), &x);
+		if (v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)))
+			v = return_note(p, &x, own, 0);
+	} else if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(p, s, state, own, &x);
 	else
 		v = snat_in(p, conf, s, state, own, &x);
@@ -192,6 +197,38 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	return v;
 }
 
+/* Where a namespace reaches itself, it comes from its gateway's address. */
+static __always_inline void from_itself(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, struct xlat *x)
+{
+	if (x->ifindex != ctx_ifindex(ctx))
+		return;
+	x->both = 1;
+	x->other = veth->gw;
+	x->other_port = p->sport;
+	p->src = veth->gw;	/* as the server will know the client */
+}
+
+/* The end of hairpin() where the port has a service. */
+__noinline int hairpin_service(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	const struct nsx_slot *s;
+	int v;
+
+	if (!p || !x || !veth)
+		return NSX_DROP_ERROR;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_DROP_ERROR;
+	v = service_in(p, s, ctx_len(ctx), x);
+	if (v != NSX_CONTINUE)
+		return v == NSX_PASS_HOST ? NSX_PASS_GATEWAY : v;
+	x->verdict = NSX_HAIRPIN;
+	from_itself(ctx, p, veth, x);
+	return NSX_REMEMBER;
+}
+
 /*
  * From a namespace to one of the host's own addresses: a published port is reached, all else is for the
  * host itself. Another namespace sees the client's address; to reach its own port a namespace comes from
@@ -212,16 +249,13 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 		return NSX_BETWEEN_FLOWS;
 	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
 		return NSX_PASS_GATEWAY;
-	if (s->ifindex == ctx_ifindex(ctx)) {
-		x->both = 1;
-		x->other = veth->gw;
-		x->other_port = p->sport;
-		p->src = veth->gw;	/* as the server will know the client */
-	}
+	x->own = own;
+	if (s->flags & NSX_F_SERVICE)
+		return NSX_TO_SERVICE;
 	xlat_inside(x, s, NSX_HAIRPIN);
 	if (!slot_same(s, state))
 		return NSX_DROP_ISOLATED;
-	x->own = own;
+	from_itself(ctx, p, veth, x);
 	return NSX_REMEMBER;
 }
 
@@ -357,6 +391,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		p->own = own_for(ctx, &p->dst);
 		v = snat_pkt(ctx, p, &x);
 	}
+	if (v == NSX_TO_SERVICE)
+		v = hairpin_service(ctx, p, &x);
 	if (v == NSX_REMEMBER)
 		v = return_note(p, &x, x.own, ctx_ifindex(ctx));
 	if (v == NSX_BETWEEN_FLOWS)

@@ -74,7 +74,7 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) == NSX_MAP && ((s->flags & NSX_F_HOST_RANGE) || !map_answers(s, p.daddr)))
+	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p.daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(&p, s, state, 0, &x);

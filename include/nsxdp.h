@@ -83,6 +83,7 @@ enum nsx_kind {
 	NSX_MAP,	/* registry: a published port */
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
 	NSX_HOST,	/* registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
+	NSX_PIN,	/* sessions: which target a connection to a service has, while that changes */
 	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
 };
 #define NSX_KIND(state)	((state) & 0xffU)
@@ -96,6 +97,7 @@ enum nsx_kind {
 #define NSX_F_HOST_RANGE 0x20	/* registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
 #define NSX_F_ANY_REMOTE 0x20	/* registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
 #define NSX_F_ANY_PORT	0x40	/* registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
+#define NSX_F_SERVICE	0x80	/* registry, NSX_MAP: more than one target, or conditions: see struct nsx_service */
 #define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
 
 /* nsx_slot.tcp: what was seen of a flow. For UDP and ICMP only NSX_T_IN counts. */
@@ -114,6 +116,7 @@ enum nsx_kind {
  * @inside: address in the namespace
  * @remote: the other end; unused for NSX_ALIAS
  * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order, inclusive
+ * @service: NSX_MAP with NSX_F_SERVICE: index in the table of services; @inside is that of its first target then
  * @at: NSX_MAP: the host's only address that it answers at, IPv4; 0: at every one
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
@@ -136,6 +139,7 @@ struct nsx_slot {
 			__u16 first;
 			__u16 last;
 			__be32 at;
+			__u32 service;
 		};
 	};
 	__be16 inside_port;
@@ -149,6 +153,68 @@ struct nsx_slot {
 	__u8 flags;
 	__u32 id;
 };
+
+#define NSX_SERVICES	1024	/* index 0 is none */
+#define NSX_TARGETS	16
+#define NSX_TABLE	1021	/* prime: places of the table that spreads clients over targets */
+#define NSX_NO_TARGET	0xff
+
+/** struct nsx_target - an inside endpoint that a service sends clients to */
+struct nsx_target {
+	struct nsx_addr addr;
+	__u32 ifindex;		/* host-side veth of its namespace */
+	__u32 id;		/* nsx_ns.id */
+	__u8 mac[6];
+	__be16 port;		/* for the first port of a range; the others follow */
+	__u16 weight;
+	__u16 xdp;		/* its namespace takes frames from XDP */
+	__u16 pad[2];
+};
+
+/* nsx_service.flags */
+#define NSX_S_USED	0x01
+#define NSX_S_ALLOW	0x02	/* only clients in nsx_allow */
+#define NSX_S_RATE	0x04	/* at most so many new connections (TCP) or packets (UDP) in a time */
+#define NSX_S_AFFINITY	0x08	/* all connections of a client's address to one target */
+#define NSX_S_DRAINING	0x10	/* connections of the targets before go on until .until */
+
+/**
+ * struct nsx_service - what a published port does beyond leading to one target
+ *
+ * Never changed while a slot leads to it, but for .tat: a change is made on a copy, and the slot is turned to that.
+ * @target, @count: where new connections go
+ * @was, @was_count: where those go that are there already, while draining
+ * @table, @was_table: target by hash of the client (consistent: Maglev), or NSX_NO_TARGET
+ * @until: end of the draining, ticks
+ * @first, @last, @proto: the ports, as in struct nsx_slot
+ * @interval, @burst: nanoseconds that one costs, and how many may be owed
+ * @tat: when the next may come (theoretical arrival time of GCRA), nanoseconds of the monotonic clock
+ */
+struct nsx_service {
+	struct nsx_target target[NSX_TARGETS];
+	struct nsx_target was[NSX_TARGETS];
+	__u8 table[NSX_TABLE + 3];
+	__u8 was_table[NSX_TABLE + 3];
+	__u32 count;
+	__u32 was_count;
+	__u32 until;
+	__u32 flags;		/* NSX_S_* */
+	__u64 interval;
+	__u64 burst;
+	__u64 tat;
+	__u16 first;
+	__u16 last;
+	__u8 proto;		/* enum nsx_proto */
+	__u8 pad[3];
+};
+
+/** struct nsx_allow - a network that may reach a service; the service is the first 32 of the bits */
+struct nsx_allow {
+	__u32 bits;
+	__u32 service;
+	__be32 addr[4];
+};
+#define NSX_ALLOW_MAX	65536
 
 /** struct nsx_bucket - one bucket of the session table */
 struct nsx_bucket {
@@ -268,6 +334,8 @@ enum nsx_timeout {
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
  * @lost: a bit for each of @own that is not the host's any more
  * @asker: a device that the kernel answers questions for routes from; 0: there is none
+ * @drainings: how many services may have one that ended; for the command only
+ * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
  */
@@ -289,6 +357,8 @@ struct nsx_conf {
 	__u64 netns_cookie;
 	__u64 lost;
 	__u32 asker;
+	__u32 drainings;
+	__u32 next_service;
 	__u32 pad;
 	__u32 mtu;
 	__u32 hz;

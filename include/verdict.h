@@ -36,6 +36,8 @@
 	V(DROP_TABLE_FULL,	"drop-table-full",	"no free place in the session table") \
 	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
+	V(DROP_NOT_ALLOWED,	"drop-not-allowed",	"from a client that is not on the published port's list") \
+	V(DROP_RATE,		"drop-rate",		"more than the published port's rate allows") \
 	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first has not been seen") \
 	V(DROP_OVERLAP,		"drop-overlap",		"a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A libFuzzer target: words, one a line, of which the first says what they are for ("u": up, "n": a namespace, "m"
- * and "d": a published port). Beyond what the sanitizers find: who refuses says why and leaves the result alone, and
+ * A libFuzzer target: words, one a line, of which the first says what they are for ("u": up, "n": a namespace, "m",
+ * "s" and "d": a published port). Beyond what the sanitizers find: who refuses says why and leaves the result alone, and
  * what is accepted is within its bounds.
  */
 #include <errno.h>
@@ -65,23 +65,25 @@ static int read_ns(int argc, char **argv, struct fail *f)
 	return 0;
 }
 
-static int read_map(int argc, char **argv, bool with_target, struct fail *f)
+static int read_map(int argc, char **argv, enum map_words words, struct fail *f)
 {
 	struct map_conf c, was;
 	int err;
 
 	memset(&c, 0xa5, sizeof(c));
 	was = c;
-	err = config_read_map(argc, argv, with_target, &c, f);
+	err = config_read_map(argc, argv, words, &c, f);
 	if (err) {
 		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
 		return err;
 	}
 	CHECK(c.port && c.port <= c.last && c.proto < NSX_ICMP);
-	if (with_target) {
-		check_name(c.ns);
-		CHECK(c.ns_port && c.ns_port + (c.last - c.port) <= 65535);
+	CHECK(c.targets <= NSX_TARGETS && c.allows <= MAP_ALLOWS && (words == MAP_PORTS ? !c.targets : c.targets > 0));
+	for (int i = 0; i < c.targets; i++) {
+		check_name(c.target[i].ns);
+		CHECK(c.target[i].weight && c.target[i].port && c.target[i].port + (c.last - c.port) <= 65535);
 	}
+	CHECK(!c.rate == !c.burst);
 	return 0;
 }
 
@@ -104,8 +106,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			err = read_ns(count - 1, words + 1, &f);
 			break;
 		case 'm':
+		case 's':
 		case 'd':
-			err = read_map(count - 1, words + 1, words[0][0] == 'm', &f);
+			err = read_map(count - 1, words + 1, words[0][0] == 'd' ? MAP_PORTS :
+				       words[0][0] == 'm' ? MAP_TARGETS : MAP_CHANGE, &f);
 			break;
 		default:
 			break;

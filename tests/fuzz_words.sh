@@ -21,7 +21,9 @@ n web --nat endpoint-independent --filtering address-dependent --clamp-mss=1200
 n web --clamp-mss --filtering address-and-port-dependent
 m 6000 ns1:8080
 m -p udp 20000-29999 ns1:20000
-d 6000-6010 -p tcp
+d 6000-6010 -p tcp --drain 60s
+m 203.0.113.5:6000 ns1:8080 ns2:8080=2 --affinity client --rate 10000/s --burst 50
+s 6000 ns2:8080 --drain 5m --allow 10.0.0.0/8 --allow 192.0.2.1
 END
 if (cd "$dir" && "$top/build/fuzz_words" -runs="$runs" -seed=1 -max_len=300 -artifact_prefix="$dir/" corpus) > "$dir/log" 2>&1; then
 	echo "ok 1 - fuzz, words: $runs command lines"

@@ -286,6 +286,93 @@ def same_tuple(proto, host, port, source, tag, wait_for=None):
     sock.close()
 
 
+async def tcp_tag_server(port, tag):
+    """Say who we are, then echo."""
+    async def serve(reader, writer):
+        try:
+            writer.write(tag.encode() + b"\n")
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        writer.close()
+    server = await asyncio.start_server(serve, "0.0.0.0", int(port), backlog=4096)
+    await server.serve_forever()
+
+
+def udp_tag_server(port, tag):
+    sock = stream_or_datagram("udp")
+    sock.bind(("0.0.0.0", int(port)))
+    while True:
+        _, peer = sock.recvfrom(65536)
+        sock.sendto(tag.encode(), peer)
+
+
+def tags(host, port, first, count):
+    """Which server answers each of our source ports: "PORT TAG" lines."""
+    for source in range(int(first), int(first) + int(count)):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("0.0.0.0", source))
+        sock.settimeout(3)
+        sock.connect((host, int(port)))
+        print(source, sock.recv(100).decode().strip())
+        abort_on_close(sock)
+        sock.close()
+
+
+def udp_tag(host, port, turns, pause):
+    """Which server answers a connected socket that stays, each turn."""
+    sock = stream_or_datagram("udp")
+    sock.settimeout(2)
+    sock.connect((host, int(port)))
+    for turn in range(int(turns)):
+        sock.send(b"who")
+        print(sock.recv(100).decode(), flush=True)
+        time.sleep(float(pause))
+
+
+def udp_count_answers(host, port, count):
+    """How many of count datagrams, sent at once, are answered."""
+    sock = stream_or_datagram("udp")
+    sock.settimeout(0.5)
+    sock.connect((host, int(port)))
+    answers = 0
+    for _ in range(int(count)):
+        sock.send(b"who")
+    try:
+        while sock.recv(100):
+            answers += 1
+    except TimeoutError:
+        print(answers)
+
+
+async def load(host, port, seconds):
+    """Connections that come, talk for a while and go; each must have one server and lose no byte."""
+    end, done, failed, seen = time.time() + float(seconds), 0, 0, set()
+
+    async def worker(number):
+        nonlocal done, failed
+        while time.time() < end:
+            try:
+                reader, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 5)
+                seen.add((await asyncio.wait_for(reader.readline(), 5)).decode().strip())
+                for turn in range(5 + number % 7 * 8):
+                    word = b"%d.%d" % (number, turn) * 20
+                    writer.write(word)
+                    if await asyncio.wait_for(reader.readexactly(len(word)), 5) != word:
+                        raise ValueError("other bytes")
+                    await asyncio.sleep(0.02)
+                writer.close()
+                done += 1
+            except (OSError, ValueError, EOFError, asyncio.TimeoutError) as e:
+                print("failed:", repr(e), flush=True)
+                failed += 1
+    await asyncio.gather(*[worker(i) for i in range(40)])
+    print("done", done, "failed", failed, "servers", *sorted(seen))
+
+
 def main():
     raise_files()
     result = globals()[sys.argv[1]](*sys.argv[2:])

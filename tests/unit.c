@@ -210,7 +210,7 @@ static void read_ns(void **state)
 	refused(config_read_ns(WORDS("a", "--dns", "9.9.9.9"), false, &c, &f), &f, "--dns");
 	refused(config_read_ns(WORDS("a", "--dns", "nine"), true, &c, &f), &f, "nine");
 	refused(config_read_ns(WORDS("a", "--dns", "1.1.1.1", "--dns", "1.1.1.2", "--dns", "1.1.1.3", "--dns",
-				     "1.1.1.4"), true, &c, &f), &f, "1.1.1.4");
+				     "1.1.1.4"), MAP_TARGETS, &c, &f), &f, "1.1.1.4");
 }
 
 static void read_map(void **state)
@@ -219,23 +219,23 @@ static void read_map(void **state)
 	struct fail f;
 
 	(void)state;
-	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), true, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), MAP_TARGETS, &c, &f), 0);
 	assert_int_equal(c.proto, NSX_TCP);
 	assert_int_equal(c.port, 6000);
-	assert_int_equal(c.ns_port, 8080);
-	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), true, &c, &f), 0);
+	assert_int_equal(c.target[0].port, 8080);
+	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), MAP_TARGETS, &c, &f), 0);
 	assert_int_equal(c.proto, NSX_UDP);
-	assert_int_equal(config_read_map(WORDS("6000"), false, &c, &f), 0);
-	refused(config_read_map(0, NULL, true, &c, &f), &f, "missing");
-	refused(config_read_map(WORDS("6000"), true, &c, &f), &f, "6000");
-	refused(config_read_map(WORDS("0", "ns1:80"), true, &c, &f), &f, "0");
-	refused(config_read_map(WORDS("70000", "ns1:80"), true, &c, &f), &f, "70000");
-	refused(config_read_map(WORDS("6000", "ns1"), true, &c, &f), &f, "ns1");
-	refused(config_read_map(WORDS("6000", "ns1:80", "x"), true, &c, &f), &f, "x");
-	refused(config_read_map(WORDS("6000", "ns1:80"), false, &c, &f), &f, "ns1:80");
-	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), true, &c, &f), &f, "sctp");
-	refused(config_read_map(WORDS("-p"), true, &c, &f), &f, "-p");
-	refused(config_read_map(WORDS("-x", "1", "a:1"), true, &c, &f), &f, "-x");
+	assert_int_equal(config_read_map(WORDS("6000"), MAP_PORTS, &c, &f), 0);
+	refused(config_read_map(0, NULL, MAP_TARGETS, &c, &f), &f, "missing");
+	refused(config_read_map(WORDS("6000"), MAP_TARGETS, &c, &f), &f, "6000");
+	refused(config_read_map(WORDS("0", "ns1:80"), MAP_TARGETS, &c, &f), &f, "0");
+	refused(config_read_map(WORDS("70000", "ns1:80"), MAP_TARGETS, &c, &f), &f, "70000");
+	refused(config_read_map(WORDS("6000", "ns1"), MAP_TARGETS, &c, &f), &f, "ns1");
+	refused(config_read_map(WORDS("6000", "ns1:80", "x"), MAP_TARGETS, &c, &f), &f, "x");
+	refused(config_read_map(WORDS("6000", "ns1:80"), MAP_PORTS, &c, &f), &f, "ns1:80");
+	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "sctp");
+	refused(config_read_map(WORDS("-p"), MAP_TARGETS, &c, &f), &f, "-p");
+	refused(config_read_map(WORDS("-x", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "-x");
 }
 
 static void networks(void **state)

@@ -27,7 +27,11 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 
 /* apply_map.c */
 int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f);
+int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f);
 int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f);
+
+/* Finish what is over: every command that changes something does it first. */
+void apply_map_reap(struct instance *in);
 
 /* Unpublish every port of a namespace. */
 void apply_map_del_ns(struct instance *in, __u32 ns_id);

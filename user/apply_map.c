@@ -5,17 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apply.h"
+#include "apply_map.h"
 #include "sockets.h"
 
 static bool is_map(const struct nsx_slot *s)
 {
 	return NSX_KIND(s->state) == NSX_MAP;
-}
-
-static bool same_endpoint(const struct nsx_slot *a, const struct nsx_slot *b)
-{
-	return a->ifindex == b->ifindex && a->inside_port == b->inside_port && a->proto == b->proto;
 }
 
 /* "port is taken by ns1:8080", and which port, where several are wanted or held as one */
@@ -38,103 +33,85 @@ static int fail_taken(struct instance *in, const struct map_conf *c, const struc
 	return -EEXIST;
 }
 
-/*
- * Write the mirror of a map. A second port of one endpoint makes the endpoint stateful: connections to
- * it are remembered, and the mirror keeps answering for the first port.
- */
-static int back_add(struct instance *in, struct nsx_slot *map, struct fail *f)
-{
-	struct nsx_back *room, *back = table_back(in, map->ifindex, map->inside_port, map->proto, &room);
-
-	if (back) {
-		map->flags |= NSX_F_STATEFUL;
-		back->flags |= NSX_B_STATEFUL;
-		return 0;
-	}
-	back = room;
-	if (!back)
-		return fail(f, -ENOSPC, "no room left for the way back");
-	back->inside_port = map->inside_port;
-	back->outside_port = map->outside_port;
-	back->inside = map->inside;
-	back->proto = map->proto;
-	back->flags = 0;
-	memcpy(back->mac, map->mac, sizeof(back->mac));
-	__atomic_store_n(&back->ifindex, map->ifindex, __ATOMIC_RELEASE);
-	return 0;
-}
-
-/* A map is gone: its mirror goes too, or answers for another port of the same endpoint. */
-static void back_del(struct instance *in, const struct nsx_slot *gone)
-{
-	struct nsx_back *room, *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto, &room);
-	struct nsx_slot *ports, *first = NULL;
-	int others = 0;
-
-	if (!back)
-		return;
-	ports = back->flags & NSX_B_STATEFUL ? table_ports(in) : NULL;
-	for (__u32 port = 1; ports && port < NSX_PORTS; port++) {
-		struct nsx_slot *s = &ports[(__u32)gone->proto << 16 | port];
-
-		if (!is_map(s) || !same_endpoint(s, gone))
-			continue;
-		others++;
-		if (!first || !(s->flags & NSX_F_STATEFUL))
-			first = s;
-	}
-	if (!first) {
-		table_back_del(back);
-		return;
-	}
-	first->flags &= ~NSX_F_STATEFUL;
-	back->outside_port = first->outside_port;
-	if (others == 1)
-		back->flags &= ~NSX_B_STATEFUL;
-}
-
-/* What the slot of the i-th port of a wanted map becomes. */
-static void map_fill(struct instance *in, struct nsx_slot *map, const struct map_conf *c, const struct nsx_ns *ns,
+/* What the slot of the i-th port of a wanted map becomes, for one of its targets. */
+static void map_fill(struct instance *in, struct nsx_slot *map, const struct map_conf *c, const struct nsx_target *t,
 		     unsigned int i)
 {
 	memset(map, 0, sizeof(*map));
-	map->inside = ns->addr;
-	map->inside_port = htons(c->ns_port + i);
+	map->inside = t->addr;
+	map->inside_port = htons(ntohs(t->port) + i);
 	map->outside_port = htons(c->port + i);
 	map->first = c->port;
 	map->last = c->last;
 	map->at = c->has_at ? c->at.w[3] : 0;
 	map->proto = c->proto;
-	map->ifindex = ns->ifindex;
-	map->id = ns->id;
-	map->flags = ns->flags & NSX_NS_XDP ? NSX_F_XDP : 0;
+	map->ifindex = t->ifindex;
+	map->id = t->id;
+	map->flags = t->xdp ? NSX_F_XDP : 0;
 	if (c->port + i >= in->conf->host_lo && c->port + i <= in->conf->host_hi)
 		map->flags |= NSX_F_HOST_RANGE;
-	memcpy(map->mac, ns->mac, sizeof(map->mac));
+	memcpy(map->mac, t->mac, sizeof(map->mac));
+}
+
+static bool is_own(struct instance *in, const struct nsx_addr *addr)
+{
+	for (__u32 i = 0; i < in->conf->own_count; i++)
+		if (memcmp(&in->conf->own[i], addr, sizeof(*addr)) == 0)
+			return !(in->conf->lost >> i & 1);
+	return false;
+}
+
+/* Names to endpoints. */
+static int resolve(struct instance *in, const struct map_conf *c, struct nsx_target targets[NSX_TARGETS], struct fail *f)
+{
+	char addr[ADDR_STRLEN];
+	struct nsx_ns ns;
+
+	memset(targets, 0, NSX_TARGETS * sizeof(*targets));
+	for (int i = 0; i < c->targets; i++) {
+		struct nsx_target *t = &targets[i];
+
+		if (table_ns_get(in, c->target[i].ns, &ns) || ns.state != NSX_NS_READY)
+			return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)", c->target[i].ns);
+		t->addr = ns.addr;
+		t->ifindex = ns.ifindex;
+		t->id = ns.id;
+		t->port = htons(c->target[i].port);
+		t->weight = c->target[i].weight;
+		memcpy(t->mac, ns.mac, sizeof(t->mac));
+		t->xdp = (ns.flags & NSX_NS_XDP) != 0;
+	}
+	if (c->has_at && !is_own(in, &c->at))
+		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host (after a change of addresses: nsxdp up again)",
+			    format_addr(&c->at, addr));
+	return 0;
+}
+
+/* The slot of the first port is what is wanted already. */
+static bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets)
+{
+	if (s->first != c->port || s->last != c->last || s->at != (c->has_at ? c->at.w[3] : 0))
+		return false;
+	if (s->flags & NSX_F_SERVICE)
+		return service_is(in, table_service(in, s->service), c, targets);
+	return !service_wanted(c) && s->ifindex == targets[0].ifindex && s->inside_port == targets[0].port;
 }
 
 /* Nobody else has one of the ports. Returns 1 where the map is there already. */
-static int map_check(struct instance *in, const struct map_conf *c, const struct nsx_ns *ns, struct fail *f)
+static int map_check(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, struct fail *f)
 {
 	char holder[128], which[32] = "port";
-	unsigned int same = 0;
 	int port;
 
-	for (unsigned int i = 0; i <= (unsigned int)c->last - c->port; i++) {
-		const struct nsx_slot *s = table_port(in, c->proto, c->port + i);
-		struct nsx_slot map;
+	for (unsigned int i = c->port; i <= c->last; i++) {
+		const struct nsx_slot *s = table_port(in, c->proto, i);
 
 		if (!s)
 			return fail_errno(f, -errno, "cannot open the port registry");
-		map_fill(in, &map, c, ns, i);
 		if (!is_map(s))
 			continue;
-		if (!same_endpoint(s, &map) || s->first != map.first || s->last != map.last || s->at != map.at)
-			return fail_taken(in, c, s, f);
-		same++;
+		return i == c->port && map_is(in, s, c, targets) ? 1 : fail_taken(in, c, s, f);
 	}
-	if (same)
-		return 1;
 	port = sockets_holder(c->proto, c->port, c->last, holder, sizeof(holder));
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
@@ -148,6 +125,12 @@ static void map_write(struct nsx_slot *s, const struct nsx_slot *map)
 	slot_give(s, NSX_MAP);
 }
 
+static void map_unwrite(struct nsx_slot *s)
+{
+	slot_take(s);
+	slot_give(s, NSX_FREE);
+}
+
 /* A masqueraded flow that uses a port is over once the port is published. */
 static void map_note_flow(struct instance *in, const struct nsx_slot *s, const struct nsx_slot *map, __u32 now)
 {
@@ -159,101 +142,321 @@ static void map_note_flow(struct instance *in, const struct nsx_slot *s, const s
 		     format_addr(&s->inside, addr));
 }
 
-static bool is_own(struct instance *in, const struct nsx_addr *addr)
+/* The mirrors of all targets of one port; flags gets what they say of the slot. */
+static int mirrors_add(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, unsigned int i,
+		       __u8 *flags, struct fail *f)
 {
-	for (__u32 i = 0; i < in->conf->own_count; i++)
-		if (memcmp(&in->conf->own[i], addr, sizeof(*addr)) == 0)
-			return !(in->conf->lost >> i & 1);
-	return false;
-}
+	struct nsx_slot map;
 
-int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
-{
-	unsigned int count = c->last - c->port + 1U, done;
-	struct nsx_slot map, *s;
-	char addr[ADDR_STRLEN];
-	__u32 now = now_tick(in);
-	struct nsx_ns ns;
-	int err = 0;
+	for (int n = 0; n < c->targets; n++) {
+		int err;
 
-	if (table_ns_get(in, c->ns, &ns) || ns.state != NSX_NS_READY)
-		return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)", c->ns);
-	if (c->has_at && !is_own(in, &c->at))
-		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host (after a change of addresses: nsxdp up again)",
-			    format_addr(&c->at, addr));
-	if (count > 1 && (err = table_map_ports(in)) != 0)
-		return fail_errno(f, err, "cannot open the tables");
-	err = map_check(in, c, &ns, f);
-	if (err)
-		return err < 0 ? err : 0;
-	err = table_flush_mappings(in, &ns.addr, c->proto, c->ns_port, count);
-	if (err)
-		return fail_errno(f, err, "cannot end its masqueraded flows");
-	for (done = 0; done < count; done++) {
-		s = table_port(in, c->proto, c->port + done);
-		map_fill(in, &map, c, &ns, done);
-		map_note_flow(in, s, &map, now);
+		map_fill(in, &map, c, &targets[n], i);
 		err = back_add(in, &map, f);
 		if (err)
+			return err;
+		*flags |= map.flags & NSX_F_STATEFUL;
+	}
+	return 0;
+}
+
+static void mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
+			unsigned int i)
+{
+	struct nsx_slot map;
+
+	for (__u32 n = 0; n < count; n++) {
+		map_fill(in, &map, c, &targets[n], i);
+		if (!map_leads_to(in, table_port(in, c->proto, c->port + i), &map))
+			back_del(in, &map);
+	}
+}
+
+/* Turn the ports to the targets; index: of their service, or 0. Undone where something fails, unless they were published. */
+static int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
+		    bool published, struct fail *f)
+{
+	unsigned int count = c->last - c->port + 1U, done;
+	__u32 now = now_tick(in);
+	struct nsx_slot map, *s;
+	int err = 0;
+
+	for (int n = 0; n < c->targets && !err; n++)
+		err = table_flush_mappings(in, &targets[n].addr, c->proto, ntohs(targets[n].port), count);
+	if (err)
+		return fail_errno(f, err, "cannot end masqueraded flows of the targets");
+	for (done = 0; done < count; done++) {
+		__u8 flags = 0;
+
+		s = table_port(in, c->proto, c->port + done);
+		err = mirrors_add(in, c, targets, done, &flags, f);
+		if (err)
 			break;
+		map_fill(in, &map, c, &targets[0], done);
+		map.flags |= flags | (index ? NSX_F_SERVICE : 0);
+		map.service = index;
+		if (!published)
+			map_note_flow(in, s, &map, now);
 		map_write(s, &map);
 	}
-	while (err && done--) {
-		map_fill(in, &map, c, &ns, done);
-		s = table_port(in, c->proto, c->port + done);
-		slot_take(s);
-		slot_give(s, NSX_FREE);
-		back_del(in, &map);
+	for (unsigned int i = 0; err && !published && i <= done && i < count; i++) {
+		if (i < done)
+			map_unwrite(table_port(in, c->proto, c->port + i));
+		mirrors_del(in, c, targets, c->targets, i);
 	}
 	return err;
 }
 
-int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
+int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 {
-	const struct nsx_slot *s;
-	struct nsx_slot gone = {};
+	struct nsx_target targets[NSX_TARGETS];
+	__u32 index = 0;
+	int err = resolve(in, c, targets, f);
+
+	if (err)
+		return err;
+	apply_map_reap(in);
+	if (c->port != c->last && (err = table_map_ports(in)) != 0)
+		return fail_errno(f, err, "cannot open the tables");
+	err = map_check(in, c, targets, f);
+	if (err)
+		return err < 0 ? err : 0;
+	if (service_wanted(c)) {
+		index = service_alloc(in);
+		if (!index)
+			return fail(f, -ENOSPC, "no room for a further service");
+		err = service_fill(in, index, c, targets, f);
+	}
+	if (!err)
+		err = map_turn(in, c, targets, index, false, f);
+	if (err && index)
+		service_free(in, index);
+	return err;
+}
+
+/* The map that these ports are, by its first slot; NULL with the reason where they are not one. */
+static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	struct nsx_slot *s;
 	char name[ADDR_STRLEN];
 	int err;
 
-	if (c->port != c->last && (err = table_map_ports(in)) != 0)
-		return fail_errno(f, err, "cannot open the tables");
+	f->text[0] = '\0';
+	if (c->port != c->last && (err = table_map_ports(in)) != 0) {
+		fail_errno(f, err, "cannot open the tables");
+		return NULL;
+	}
 	s = table_port(in, c->proto, c->port);
-	if (!s)
-		return fail_errno(f, -errno, "cannot open the port registry");
 	/* A wanted range that holds maps but is none is not guessed at. */
-	for (unsigned int port = c->port; port <= c->last && !is_map(s); port++)
+	for (unsigned int port = c->port; s && port <= c->last && !is_map(s); port++)
 		s = table_port(in, c->proto, port);
-	if (!is_map(s)) {
+	if (!s) {
+		fail_errno(f, -errno, "cannot open the port registry");
+		return NULL;
+	}
+	if (!is_map(s))
+		return NULL;
+	if (s->first != c->port || s->last != c->last) {
+		fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
+		return NULL;
+	}
+	if (c->has_at && s->at != c->at.w[3]) {
+		fail(f, -EINVAL, "it is not published at that address alone");
+		return NULL;
+	}
+	return s;
+}
+
+/* What a map leads to now, as a service (a copy), whether it is one or not. */
+static void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_service *svc)
+{
+	if (s->flags & NSX_F_SERVICE) {
+		*svc = *table_service(in, s->service);
+		return;
+	}
+	memset(svc, 0, sizeof(*svc));
+	svc->count = 1;
+	svc->first = s->first;
+	svc->last = s->last;
+	svc->proto = s->proto;
+	svc->target[0].addr = s->inside;
+	svc->target[0].ifindex = s->ifindex;
+	svc->target[0].id = s->id;
+	svc->target[0].port = s->inside_port;
+	svc->target[0].weight = 1;
+	svc->target[0].xdp = (s->flags & NSX_F_XDP) != 0;
+	memcpy(svc->target[0].mac, s->mac, sizeof(s->mac));
+	service_spread(svc->table, svc->target, 1);
+}
+
+/* Which ports a service has, as a wish without targets. */
+static struct map_conf service_ports(const struct nsx_slot *s)
+{
+	struct map_conf c = { .proto = s->proto, .port = s->first, .last = s->last, .has_at = s->at != 0 };
+
+	if (s->at)
+		addr_set_v4(&c.at, ntohl(s->at));
+	return c;
+}
+
+static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
+{
+	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
+}
+
+int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	struct nsx_target targets[NSX_TARGETS];
+	struct nsx_service before;
+	struct map_conf wanted = *c;
+	struct nsx_slot *s;
+	__u32 index, old;
+	int err;
+
+	apply_map_reap(in);
+	s = map_find(in, c, f);
+	if (!s)
+		return f->text[0] ? -EINVAL : fail(f, -ENOENT, "it is not published (nsxdp map add publishes)");
+	if (s->at && !c->has_at) {
+		wanted.has_at = true;
+		addr_set_v4(&wanted.at, ntohl(s->at));
+	}
+	err = resolve(in, &wanted, targets, f);
+	if (err)
+		return err;
+	if (map_is(in, s, &wanted, targets))
+		return 0;
+	old = s->flags & NSX_F_SERVICE ? s->service : 0;
+	map_service(in, s, &before);
+	index = service_alloc(in);
+	if (!index)
+		return fail(f, -ENOSPC, "no room for a further service");
+	err = service_fill(in, index, &wanted, targets, f);
+	if (!err) {
+		service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
+		err = map_turn(in, &wanted, targets, index, true, f);
+	}
+	if (err) {
+		service_free(in, index);
+		return err;
+	}
+	if (old)
+		service_free(in, old);
+	apply_map_reap(in);	/* a draining of no length is over */
+	return 0;
+}
+
+/* Take the ports of a map away. */
+static int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f)
+{
+	struct map_conf c = service_ports(s);
+	__u32 service = s->flags & NSX_F_SERVICE ? s->service : 0;
+	unsigned int count = c.last - c.port + 1U;
+	struct nsx_service svc;
+	int err = 0;
+
+	map_service(in, s, &svc);
+	if (count > 1 && table_map_ports(in))
+		return fail_errno(f, -errno, "cannot open the tables");
+	for (unsigned int i = 0; i < count; i++)
+		map_unwrite(table_port(in, c.proto, c.port + i));
+	for (unsigned int i = 0; i < count; i++) {
+		mirrors_del(in, &c, svc.target, svc.count, i);
+		mirrors_del(in, &c, svc.was, svc.was_count, i);
+	}
+	for (__u32 n = 0; n < svc.count + svc.was_count && !err; n++) {
+		const struct nsx_target *t = n < svc.count ? &svc.target[n] : &svc.was[n - svc.count];
+
+		err = table_flush_returns(in, &t->addr, c.proto, ntohs(t->port), count);
+	}
+	if (service)
+		service_free(in, service);
+	return err ? fail_errno(f, err, "cannot end its connections") : 0;
+}
+
+int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	struct map_conf nobody = *c;
+	struct nsx_service before;
+	struct nsx_slot *s;
+	char name[ADDR_STRLEN];
+	__u32 index, old;
+
+	apply_map_reap(in);
+	s = map_find(in, c, f);
+	if (!s && f->text[0])
+		return -EINVAL;
+	if (!s) {
 		note("map del %s: it is not published", config_port_name(c->proto, c->port, c->last, name));
 		return 0;
 	}
-	if (s->first != c->port || s->last != c->last)
-		return fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
-	if (c->has_at && s->at != c->at.w[3])
-		return fail(f, -EINVAL, "it is not published at that address alone");
+	if (!c->has_drain || !c->drain || c->proto != NSX_TCP)
+		return map_remove(in, s, f);
+	/* A service that takes nobody new: its ports go when the draining is over. */
+	old = s->flags & NSX_F_SERVICE ? s->service : 0;
+	map_service(in, s, &before);
+	index = service_alloc(in);
+	if (!index)
+		return fail(f, -ENOSPC, "no room for a further service");
+	nobody.targets = 0;
+	service_fill(in, index, &nobody, NULL, f);
+	service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
 	for (unsigned int port = c->port; port <= c->last; port++) {
-		struct nsx_slot *each = table_port(in, c->proto, port);
+		struct nsx_slot map = *(s = table_port(in, c->proto, port));
 
-		gone = *each;
-		slot_take(each);
-		slot_give(each, NSX_FREE);
-		back_del(in, &gone);
+		map.flags |= NSX_F_SERVICE;
+		map.service = index;
+		map_write(s, &map);
 	}
-	return table_flush_returns(in, &gone.inside, gone.proto, ntohs(gone.inside_port) - (c->last - c->port),
-				   c->last - c->port + 1U);
+	if (old)
+		service_free(in, old);
+	return 0;
 }
 
+/* Drainings that are over: old targets lose their mirrors, ports without any target go, simple maps become simple. */
+void apply_map_reap(struct instance *in)
+{
+	__u32 now = now_tick(in);
+
+	for (__u32 index = 1; index < NSX_SERVICES && in->conf->drainings; index++) {
+		struct nsx_service *svc = table_service(in, index), before;
+		struct map_conf c;
+		struct nsx_slot *s;
+		struct fail f;
+
+		if (!svc || !(svc->flags & NSX_S_DRAINING) || (__s32)(svc->until - now) > 0)
+			continue;
+		s = table_port(in, svc->proto, svc->first);
+		if (!s || !is_map(s) || s->service != index)
+			continue;
+		if (!svc->count) {
+			map_remove(in, s, &f);
+			continue;
+		}
+		c = service_ports(s);
+		c.targets = 1;
+		before = *svc;
+		svc->flags &= ~NSX_S_DRAINING;
+		svc->was_count = 0;
+		in->conf->drainings--;
+		for (unsigned int i = 0; i <= (unsigned int)c.last - c.port; i++)
+			mirrors_del(in, &c, before.was, before.was_count, i);
+		if (svc->count == 1 && !(svc->flags & (NSX_S_ALLOW | NSX_S_RATE)) &&
+		    map_turn(in, &c, before.target, 0, true, &f) == 0)
+			service_free(in, index);
+	}
+}
+
+/* A namespace goes: services lose its targets, maps that led nowhere else go with it. */
 void apply_map_del_ns(struct instance *in, __u32 ns_id)
 {
 	struct nsx_slot *ports = table_ports(in);
+	struct fail f;
 
 	for (size_t i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
-		struct nsx_slot gone = ports[i];
+		struct nsx_slot *s = &ports[i];
 
-		if (!is_map(&gone) || gone.id != ns_id)
-			continue;
-		slot_take(&ports[i]);
-		slot_give(&ports[i], NSX_FREE);
-		back_del(in, &gone);
+		if (is_map(s) && s->first == (i & 0xffff) && !service_forget_ns(in, s, ns_id))
+			map_remove(in, s, &f);
 	}
 }

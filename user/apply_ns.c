@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apply_map.h"
 #include "apply_ns.h"
 #include "datapath.h"
 #include "netns.h"
@@ -284,7 +285,8 @@ static int ns_ports(struct instance *in, __u32 id, char *buf, size_t size)
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
 		const struct nsx_slot *s = &ports[i];
 
-		if (NSX_KIND(s->state) != NSX_MAP || s->id != id || s->first != (i & 0xffff))
+		if (NSX_KIND(s->state) != NSX_MAP || s->first != (i & 0xffff) ||
+		    !(s->flags & NSX_F_SERVICE ? service_has_ns(in, s->service, id) : s->id == id))
 			continue;
 		if (count++ < 8)
 			used += snprintf(buf + used, size - used, "%s%s", count > 1 ? ", " : "",

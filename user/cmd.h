@@ -29,6 +29,7 @@ int cmd_ns_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_ns_show(const struct cmd *cmd, int argc, char **argv);
 int cmd_ns_exec(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_add(const struct cmd *cmd, int argc, char **argv);
+int cmd_map_set(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_del(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_flow_list(const struct cmd *cmd, int argc, char **argv);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nsxdp map add, del, list */
 #include <arpa/inet.h>
+#include <stdio.h>
 
 #include "apply.h"
 #include "cmd.h"
 #include "output.h"
 #include "state.h"
 
-static int change(const struct cmd *cmd, int argc, char **argv, bool with_target,
+static int change(const struct cmd *cmd, int argc, char **argv, enum map_words words,
 		  int (*apply)(struct instance *, const struct map_conf *, struct fail *))
 {
 	struct instance in;
@@ -15,7 +16,7 @@ static int change(const struct cmd *cmd, int argc, char **argv, bool with_target
 	struct fail f;
 	int err;
 
-	if (config_read_map(argc, argv, with_target, &c, &f))
+	if (config_read_map(argc, argv, words, &c, &f))
 		return cmd_usage(cmd, &f);
 	err = instance_open(&in, ACCESS_CHANGE, &f);
 	if (!err) {
@@ -27,19 +28,56 @@ static int change(const struct cmd *cmd, int argc, char **argv, bool with_target
 
 int cmd_map_add(const struct cmd *cmd, int argc, char **argv)
 {
-	return change(cmd, argc, argv, true, apply_map_add);
+	return change(cmd, argc, argv, MAP_TARGETS, apply_map_add);
+}
+
+int cmd_map_set(const struct cmd *cmd, int argc, char **argv)
+{
+	return change(cmd, argc, argv, MAP_CHANGE, apply_map_set);
 }
 
 int cmd_map_del(const struct cmd *cmd, int argc, char **argv)
 {
-	return change(cmd, argc, argv, false, apply_map_del);
+	return change(cmd, argc, argv, MAP_PORTS, apply_map_del);
+}
+
+/* For the table: a line for each target, and for each that drains. */
+static json_t *lines(json_t *maps)
+{
+	json_t *map, *target, *rows = json_array();
+	size_t i, n;
+
+	json_array_foreach(maps, i, map) {
+		const json_t *targets = json_object_get(map, "targets"), *draining = json_object_get(map, "draining");
+
+		if (!targets)
+			json_array_append(rows, map);
+		json_array_foreach(targets, n, target) {
+			json_t *row = json_copy(map);
+			char share[8];
+
+			json_object_update(row, target);
+			snprintf(share, sizeof(share), "%d%%", (int)json_integer_value(json_object_get(target, "share")));
+			json_object_set_new(row, "share", json_string(share));
+			json_array_append_new(rows, row);
+		}
+		json_array_foreach(draining, n, target) {
+			json_t *row = json_copy(map);
+
+			json_object_update(row, target);
+			json_object_set_new(row, "share", json_string("drains"));
+			json_array_append_new(rows, row);
+		}
+	}
+	json_decref(maps);
+	return rows;
 }
 
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
 		{ "at", "AT" }, { "ports", "PORT" }, { "proto", "PROTO" },	{ "ns", "NAMESPACE" },
-		{ "to", "TO" },	     { "address", "ADDRESS" }, {},
+		{ "to", "TO" }, { "address", "ADDRESS" }, { "share", "SHARE" }, { "packets", "PACKETS" }, {},
 	};
 	struct instance in;
 	json_t *rows;
@@ -51,5 +89,5 @@ int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 		return cmd_failed(cmd, NULL, &f);
 	rows = state_maps(&in, 0);
 	instance_close(&in);
-	return output_table(rows, columns);
+	return output_table(json_output ? rows : lines(rows), columns);
 }

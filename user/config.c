@@ -44,8 +44,7 @@ const char *config_mode_name(__u8 mode)
 	return mode < MODES ? mode_names[mode] : "?";
 }
 
-/* The word after an option; NULL (with the reason) where there is none. */
-static const char *option_value(int argc, char **argv, int *i, struct fail *f)
+const char *config_value(int argc, char **argv, int *i, struct fail *f)
 {
 	if (*i + 1 >= argc) {
 		fail(f, -EINVAL, "%s needs a value", argv[*i]);
@@ -85,7 +84,7 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 	memcpy(c.timeout, config_timeouts, sizeof(c.timeout));
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--dev") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			if (c.dev[0])
@@ -93,7 +92,7 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			if (parse_ifname(value, c.dev))
 				return fail(f, -EINVAL, "--dev %s: not an interface's name", value);
 		} else if (strcmp(argv[i], "--pool") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			if (parse_prefix(value, &c.pool, &c.pool_len))
@@ -104,13 +103,13 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 				return fail(f, -EINVAL, "--pool %s: host bits are set", value);
 			c.has_pool = true;
 		} else if (strcmp(argv[i], "--timeout") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value || read_timeout(value, &c, f))
 				return -EINVAL;
 		} else if (strcmp(argv[i], "--no-bind-guard") == 0) {
 			c.no_bind_guard = true;
 		} else if (strcmp(argv[i], "--mode") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			for (c.mode = 0; c.mode < MODES && strcmp(value, mode_names[c.mode]); c.mode++)
@@ -189,7 +188,7 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--addr") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			if (parse_prefix(value, &c.addr, &c.prefix_len))
@@ -199,7 +198,7 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 				return err;
 			c.has_addr = true;
 		} else if (with_dns && strcmp(argv[i], "--dns") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			if (c.dns_count == DNS_MAX)
@@ -209,14 +208,14 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 		} else if (strcmp(argv[i], "--nat") == 0 || strcmp(argv[i], "--filtering") == 0) {
 			const char *option = argv[i];
 
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value || read_filtering(option, value, &c, f))
 				return -EINVAL;
 		} else if (strcmp(argv[i], "--clamp-mss") == 0 || strncmp(argv[i], "--clamp-mss=", 12) == 0) {
 			if (read_mss(argv[i], &c, f))
 				return -EINVAL;
 		} else if (strcmp(argv[i], "--datapath") == 0) {
-			value = option_value(argc, argv, &i, f);
+			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
 			if (strcmp(value, "xdp") && strcmp(value, "tc"))
@@ -232,58 +231,6 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 	}
 	if (!c.name[0])
 		return fail(f, -EINVAL, "the namespace's name is missing");
-	*ret = c;
-	return 0;
-}
-
-/* [ADDRESS:]PORT[-PORT] */
-static int read_ports(const char *word, struct map_conf *c)
-{
-	const char *colon = strchr(word, ':');
-	char addr[16];
-
-	if (!colon)
-		return parse_ports(word, &c->port, &c->last);
-	if ((size_t)(colon - word) >= sizeof(addr))
-		return -EINVAL;
-	memcpy(addr, word, colon - word);
-	addr[colon - word] = '\0';
-	c->has_at = true;
-	return parse_addr(addr, &c->at) ? -EINVAL : parse_ports(colon + 1, &c->port, &c->last);
-}
-
-int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f)
-{
-	struct map_conf c = { .proto = NSX_TCP };
-	const char *value;
-
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "-p") == 0) {
-			value = option_value(argc, argv, &i, f);
-			if (!value)
-				return -EINVAL;
-			if (parse_proto(value, &c.proto))
-				return fail(f, -EINVAL, "-p %s: the protocol is tcp or udp", value);
-		} else if (argv[i][0] == '-') {
-			return fail(f, -EINVAL, "unknown option '%s'", argv[i]);
-		} else if (!c.port) {
-			if (read_ports(argv[i], &c))
-				return fail(f, -EINVAL, "'%s': not a port from 1 to 65535, nor a range FIRST-LAST, alone or "
-					    "behind ADDRESS:", argv[i]);
-		} else if (with_target && !c.ns[0]) {
-			if (parse_target(argv[i], c.ns, &c.ns_port))
-				return fail(f, -EINVAL, "'%s': not NAMESPACE:PORT", argv[i]);
-		} else {
-			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
-		}
-	}
-	if (!c.port)
-		return fail(f, -EINVAL, "the port is missing");
-	if (with_target && !c.ns[0])
-		return fail(f, -EINVAL, "%u: the target NAMESPACE:PORT is missing", c.port);
-	if (with_target && c.ns_port + (c.last - c.port) > 65535)
-		return fail(f, -EINVAL, "%u-%u: a range of so many does not fit from %s:%u on", c.port, c.last, c.ns,
-			    c.ns_port);
 	*ret = c;
 	return 0;
 }

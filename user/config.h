@@ -13,6 +13,7 @@
 #include "parse.h"
 
 #define MSS_PATH 65495	/* of --clamp-mss without a size: more than any path gives, so that the path's own counts */
+#define MAP_ALLOWS 64	/* networks of one published port */
 #define DNS_MAX 3	/* as many as resolv.conf(5) takes */
 
 /** struct up_conf - an instance: its uplink and the pool of the namespaces' addresses */
@@ -50,13 +51,37 @@ struct map_conf {
 	bool has_at;		/* else at every one */
 	__u16 port;		/* the first */
 	__u16 last;		/* inclusive; the first where it is one port */
-	char ns[NSX_NAME_LEN];	/* empty where only the port matters (map del) */
-	__u16 ns_port;		/* of the first; the others follow */
+	struct {
+		char ns[NSX_NAME_LEN];
+		__u16 port;	/* of the first; the others follow */
+		__u16 weight;
+	} target[NSX_TARGETS];
+	int targets;		/* 0 where only the port matters (map del) */
+	struct {
+		struct nsx_addr addr;
+		__u8 len;	/* IPv4 bits */
+	} allow[MAP_ALLOWS];
+	int allows;		/* 0: everybody may come */
+	unsigned int rate;	/* new connections (TCP) or packets (UDP) per second; 0: as they come */
+	unsigned int burst;	/* of those at once */
+	bool affinity;		/* a client's address has one target */
+	unsigned int drain;	/* seconds that connections of targets before may go on */
+	bool has_drain;
 };
 
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f);
 int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f);
-int config_read_map(int argc, char **argv, bool with_target, struct map_conf *ret, struct fail *f);
+
+/* Which words a command about published ports takes besides the ports. */
+enum map_words {
+	MAP_PORTS,	/* and --drain: map del */
+	MAP_TARGETS,	/* targets and conditions: map add */
+	MAP_CHANGE,	/* the same and --drain: map set */
+};
+int config_read_map(int argc, char **argv, enum map_words words, struct map_conf *ret, struct fail *f);
+
+/* The word after the option at argv[*i], which is moved on; NULL (with the reason) where there is none. */
+const char *config_value(int argc, char **argv, int *i, struct fail *f);
 
 /* RFC 4787's name of the filtering that nsx_ns.flags say. */
 const char *config_filtering_name(__u32 flags);

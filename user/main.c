@@ -37,10 +37,19 @@ static const struct cmd commands[] = {
 	{ "ns", "show", cmd_ns_show, "NAME", "Show one namespace with its published ports." },
 	{ "ns", "exec", cmd_ns_exec, "NAME [--user USER] [--] COMMAND [ARG]...",
 	  "Run a command in a namespace, as ip netns exec does; --user drops to a user." },
-	{ "map", "add", cmd_map_add, "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT",
+	{ "map", "add", cmd_map_add,
+	  "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT[=WEIGHT]... [--allow ADDR[/LEN]]... [--rate N/s [--burst N]] "
+	  "[--affinity client]",
 	  "Publish a port, or a range of ports as one: what arrives at PORT of the host, or of its address\n"
-	  "ADDR alone, goes to NS:PORT." },
-	{ "map", "del", cmd_map_del, "[-p tcp|udp] [ADDR:]PORT[-PORT]", "Stop publishing a port or a range." },
+	  "ADDR alone, goes to NS:PORT. Several targets share the clients by weight, --affinity client by\n"
+	  "their address. --allow lets in only those clients; --rate limits new connections (TCP) or packets (UDP)." },
+	{ "map", "set", cmd_map_set,
+	  "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT[=WEIGHT]... [--drain TIME] [--allow ADDR[/LEN]]... "
+	  "[--rate N/s [--burst N]] [--affinity client]",
+	  "Turn a published port to other targets: new connections go there at once, running ones finish where\n"
+	  "they are, for TIME at most (as 60s, 5m, 2h; two hours without)." },
+	{ "map", "del", cmd_map_del, "[-p tcp|udp] [ADDR:]PORT[-PORT] [--drain TIME]",
+	  "Stop publishing a port or a range; with --drain running TCP connections may finish." },
 	{ "map", "list", cmd_map_list, "", "List the published ports." },
 	{ "flow", "list", cmd_flow_list, "",
 	  "List the flows that have state: masqueraded ones, and the few connections to published\n"
@@ -134,7 +143,7 @@ int cmd_no_words(const struct cmd *cmd, int argc, char **argv)
 const char *cmd_object(int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "-p") == 0)
+		if (strcmp(argv[i], "-p") == 0 || (strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], '=')))
 			i++;
 		else if (argv[i][0] != '-')
 			return argv[i];

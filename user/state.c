@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply_map.h"
 #include "config.h"
 #include "netns.h"
 #include "output.h"
@@ -38,22 +39,91 @@ static json_t *ns_name_json(const struct ns_list *list, __u32 id)
 	return item ? json_string(item->name) : json_null();
 }
 
+/* "20000-29999", or "6000" where it is one. */
+static const char *range_text(__u16 first, __u16 last, char buf[16])
+{
+	snprintf(buf, 16, first == last ? "%u" : "%u-%u", first, last);
+	return buf;
+}
+
+static json_t *target_json(const struct nsx_target *t, const struct ns_list *list, __u16 span)
+{
+	__u16 to = ntohs(t->port);
+	char inside[16];
+
+	return json_pack("{s:o, s:s, s:i, s:o, s:i}", "ns", ns_name_json(list, t->id), "to",
+			 range_text(to, to + span, inside), "ns_port", to, "address", addr_json(&t->addr), "weight", t->weight);
+}
+
+static void allow_append(const struct nsx_allow *allow, void *arg)
+{
+	char text[ADDR_STRLEN], prefix[ADDR_STRLEN + 8];
+	struct nsx_addr addr;
+
+	memcpy(&addr, allow->addr, sizeof(addr));
+	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&addr, text), allow->bits - 32 - 96);
+	json_array_append_new(arg, json_string(prefix));
+}
+
+/* The targets of a service with their share of the clients and what went to them; conditions; those that drain. */
+static void service_json(struct instance *in, json_t *map, __u32 index, const struct ns_list *list, __u32 now)
+{
+	const struct nsx_service *svc = table_service(in, index);
+	json_t *targets = json_array(), *draining = json_array(), *allow = json_array();
+	struct nsx_count counts[NSX_TARGETS] = {};
+	__s32 left;
+
+	if (svc)
+		table_target_counts(in, index, counts);
+	for (__u32 i = 0; svc && i < svc->count; i++) {
+		json_t *target = target_json(&svc->target[i], list, svc->last - svc->first);
+		int places = 0;
+
+		for (int place = 0; place < NSX_TABLE; place++)
+			places += svc->table[place] == i;
+		json_object_set_new(target, "share", json_integer((places * 100 + NSX_TABLE / 2) / NSX_TABLE));
+		json_object_set_new(target, "packets", output_u64(counts[i].packets));
+		json_object_set_new(target, "bytes", output_u64(counts[i].bytes));
+		json_array_append_new(targets, target);
+	}
+	left = svc ? (__s32)(svc->until - now) : 0;
+	for (__u32 i = 0; svc && (svc->flags & NSX_S_DRAINING) && left > 0 && i < svc->was_count; i++) {
+		json_t *target = target_json(&svc->was[i], list, svc->last - svc->first);
+
+		json_object_set_new(target, "seconds", json_integer(((json_int_t)left << NSX_TICK_SHIFT) / in->conf->hz));
+		json_array_append_new(draining, target);
+	}
+	json_object_set_new(map, "targets", targets);
+	if (svc && (svc->flags & NSX_S_ALLOW))
+		service_allows(in, index, allow_append, allow);
+	json_object_set_new(map, "allow", allow);
+	json_object_set_new(map, "draining", draining);
+	if (svc && (svc->flags & NSX_S_RATE) && svc->interval) {
+		json_object_set_new(map, "rate", output_u64(1000000000ULL / svc->interval));
+		json_object_set_new(map, "burst", output_u64(svc->burst / svc->interval));
+	}
+	json_object_set_new(map, "affinity", json_string(svc && (svc->flags & NSX_S_AFFINITY) ? "client" : "connection"));
+}
+
 /* A range is one entry: "ports" and "to" show it as it was typed, the numbers are there too. */
-static json_t *map_json(const struct nsx_slot *s, const struct ns_list *list)
+static json_t *map_json(struct instance *in, const struct nsx_slot *s, const struct ns_list *list, __u32 now)
 {
 	__u16 to = ntohs(s->inside_port);
 	char ports[16], inside[16], at[ADDR_STRLEN] = "any";
 	struct nsx_addr own;
+	json_t *map;
 
 	if (s->at) {
 		addr_set_v4(&own, ntohl(s->at));
 		format_addr(&own, at);
 	}
-	snprintf(ports, sizeof(ports), s->first == s->last ? "%u" : "%u-%u", s->first, s->last);
-	snprintf(inside, sizeof(inside), s->first == s->last ? "%u" : "%u-%u", to, to + (s->last - s->first));
-	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:o, s:s, s:i, s:o}", "at", at, "ports", ports, "port", s->first,
-			 "last_port", s->last, "proto", proto_name(s->proto), "ns", ns_name_json(list, s->id), "to", inside, "ns_port",
-			 to, "address", addr_json(&s->inside));
+	map = json_pack("{s:s, s:s, s:i, s:i, s:s, s:o, s:s, s:i, s:o}", "at", at, "ports",
+			range_text(s->first, s->last, ports), "port", s->first, "last_port", s->last, "proto",
+			proto_name(s->proto), "ns", ns_name_json(list, s->id), "to",
+			range_text(to, to + (s->last - s->first), inside), "ns_port", to, "address", addr_json(&s->inside));
+	if (s->flags & NSX_F_SERVICE)
+		service_json(in, map, s->service, list, now);
+	return map;
 }
 
 json_t *state_maps(struct instance *in, __u32 ns_id)
@@ -61,14 +131,17 @@ json_t *state_maps(struct instance *in, __u32 ns_id)
 	const struct nsx_slot *ports = table_ports(in);
 	json_t *rows = json_array();
 	struct ns_list list = {};
+	__u32 now = now_tick(in);
 
 	table_ns_list(in, &list);
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
 		const struct nsx_slot *s = &ports[i];
 
-		if (NSX_KIND(s->state) != NSX_MAP || (ns_id && s->id != ns_id) || s->first != (i & 0xffff))
+		if (NSX_KIND(s->state) != NSX_MAP || s->first != (i & 0xffff))
 			continue;
-		json_array_append_new(rows, map_json(s, &list));
+		if (ns_id && (s->flags & NSX_F_SERVICE) ? !service_has_ns(in, s->service, ns_id) : ns_id && s->id != ns_id)
+			continue;
+		json_array_append_new(rows, map_json(in, s, &list, now));
 	}
 	ns_list_free(&list);
 	return rows;
@@ -185,7 +258,7 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	char ports[16], addr[ADDR_STRLEN], reason[ADDR_STRLEN + 32];
 
 	if (NSX_KIND(s->state) == NSX_MAP && s->first == port) {
-		snprintf(ports, sizeof(ports), s->first == s->last ? "%u" : "%u-%u", s->first, s->last);
+		range_text(s->first, s->last, ports);
 		snprintf(reason, sizeof(reason), "published, to port %u", ntohs(s->inside_port));
 	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now) >= 0) {
 		snprintf(ports, sizeof(ports), "%u", port);

@@ -15,7 +15,8 @@ const char *const table_names[TABLES] = {
 	[TABLE_CONF] = "nsx_conf",	   [TABLE_PORTS] = "nsx_ports", [TABLE_SESSIONS] = "nsx_sessions",
 	[TABLE_BACK] = "nsx_back",	   [TABLE_VETHS] = "nsx_veths", [TABLE_OWN] = "nsx_own",
 	[TABLE_NAMES] = "nsx_names",	   [TABLE_COUNTS] = "nsx_counts",
-	[TABLE_ROUTES] = "nsx_routes",
+	[TABLE_ROUTES] = "nsx_routes",	   [TABLE_SERVICES] = "nsx_services",
+	[TABLE_ALLOW] = "nsx_allow",	   [TABLE_TARGET_COUNTS] = "nsx_target_counts",
 };
 
 /* Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. */
@@ -233,6 +234,41 @@ static void flush_slot(struct nsx_slot *s, const struct nsx_addr *inside, __u8 p
 		return;
 	slot_take(s);
 	slot_give(s, NSX_FREE);
+}
+
+struct nsx_service *table_service(struct instance *in, __u32 index)
+{
+	struct nsx_service *all;
+
+	if (!index || index >= NSX_SERVICES)
+		return NULL;
+	all = table_window(in, TABLE_SERVICES, 0, NSX_SERVICES * sizeof(*all));
+	return all ? &all[index] : NULL;
+}
+
+int table_target_counts(struct instance *in, __u32 index, struct nsx_count ret[NSX_TARGETS])
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct nsx_count *values;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	memset(ret, 0, NSX_TARGETS * sizeof(*ret));
+	for (__u32 i = 0; i < NSX_TARGETS && !err; i++) {
+		__u32 key = index * NSX_TARGETS + i;
+
+		if (bpf_map_lookup_elem(in->fd[TABLE_TARGET_COUNTS], &key, values))
+			err = -errno;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			ret[i].packets += values[cpu].packets;
+			ret[i].bytes += values[cpu].bytes;
+		}
+	}
+	free(values);
+	return err;
 }
 
 int table_map_ports(struct instance *in)

@@ -24,6 +24,9 @@ enum table {
 	TABLE_NAMES,
 	TABLE_COUNTS,
 	TABLE_ROUTES,
+	TABLE_SERVICES,
+	TABLE_ALLOW,
+	TABLE_TARGET_COUNTS,
 	TABLES,
 };
 
@@ -67,6 +70,12 @@ void instance_close(struct instance *in);
 struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port);
 struct nsx_slot *table_ports(struct instance *in);
 struct nsx_slot *table_sessions(struct instance *in);
+
+/* A service in place; NULL for index 0 and where the kernel refuses the memory. */
+struct nsx_service *table_service(struct instance *in, __u32 index);
+
+/* Sums over the CPUs of what went to the targets of a service. */
+int table_target_counts(struct instance *in, __u32 index, struct nsx_count ret[NSX_TARGETS]);
 
 /* Map the registry and the way back as wholes, before many look-ups in them. */
 int table_map_ports(struct instance *in);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of publishing ports. Functions return 0 or a negative errno, with the reason in words. */
+#ifndef NSXDP_APPLY_MAP_H
+#define NSXDP_APPLY_MAP_H
+
+#include "apply.h"
+
+/* apply_back.c; an endpoint is described by a slot: namespace, address, inside and outside port, protocol */
+
+/*
+ * Write the mirror of an endpoint. A second port of one endpoint makes the endpoint stateful: connections to it are
+ * remembered (the flags of map say so then), and the mirror keeps answering for the first port.
+ */
+int back_add(struct instance *in, struct nsx_slot *map, struct fail *f);
+
+/* An endpoint is not published on a port any more: its mirror goes, or answers for another port of the same endpoint. */
+void back_del(struct instance *in, const struct nsx_slot *gone);
+
+/* A slot of the registry sends clients to this endpoint. */
+bool map_leads_to(struct instance *in, const struct nsx_slot *s, const struct nsx_slot *endpoint);
+
+/* apply_service.c */
+
+/* What is wanted needs a service: more than one target, or a condition. */
+bool service_wanted(const struct map_conf *c);
+
+/* A free place for a service, or 0. */
+__u32 service_alloc(struct instance *in);
+
+/* Fill it from what is wanted, and let clients be admitted. The targets are resolved in the order of c->target. */
+int service_fill(struct instance *in, __u32 index, const struct map_conf *c, const struct nsx_target *targets, struct fail *f);
+
+/* Connections of these targets go on until the draining ends, in ticks; those of an older draining too. */
+void service_drain(struct instance *in, __u32 index, const struct nsx_service *before, __u32 until);
+void service_free(struct instance *in, __u32 index);
+
+/* The same wish as the service was made from. */
+bool service_is(struct instance *in, const struct nsx_service *svc, const struct map_conf *c, const struct nsx_target *targets);
+
+bool service_has_ns(struct instance *in, __u32 index, __u32 ns_id);
+
+/*
+ * A namespace goes: leave its targets out. Returns false where the map that the slot is of led to nobody else.
+ */
+bool service_forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id);
+
+/* Call cb for each network that may reach a service; returns how many there are. */
+typedef void (*allow_cb)(const struct nsx_allow *allow, void *arg);
+int service_allows(struct instance *in, __u32 index, allow_cb cb, void *arg);
+
+/* Spread count targets over a table, by weight (Maglev: Eisenbud et al., NSDI 2016). */
+void service_spread(__u8 table[NSX_TABLE], const struct nsx_target *targets, __u32 count);
+
+#endif
