@@ -184,6 +184,16 @@ def bulk(lab, direction):
     return received["bits_per_second"] / 1e9, spent / (received["bytes"] / 1e9)
 
 
+def under_flood(lab, sock, seconds):
+    """Connections per second beside a flood, and how many SYNs that sent."""
+    flood = subprocess.Popen(["nsenter", "--net=/run/netns/" + lab.client, "/usr/bin/python3",
+                              os.path.join(TOP, "tests", "net.py"), "syn_flood", "203.0.113.1", "6000",
+                              str(float(seconds) + 0.6)], stdout=subprocess.PIPE, text=True)
+    subprocess.run(["sleep", "0.3"])
+    rate = float(lab.run("client", sock, "crr", "203.0.113.1", "6000", seconds).split()[0])
+    return rate, int(flood.communicate()[0].split()[1])
+
+
 def measure_sockets(labs):
     results, sock = [], os.path.join(TOP, "build", "sock")
     rivals = [labs[n] for n in REAL]
@@ -209,6 +219,12 @@ def measure_sockets(labs):
                                                                     seconds).split())))
         results.append(row("crr-in", "Connect, request, close to a published port", "connections/s",
                            {n: [x[0] for x in r] for n, r in v.items()}))
+    if wanted("flood"):
+        v = interleaved(rivals, lambda lab: under_flood(lab, sock, seconds))
+        results.append(row("flood", "The same while SYNs from random sources flood that port", "connections/s",
+                           {n: [x[0] for x in r] for n, r in v.items()}))
+        for n, r in v.items():
+            print("%-24s %s: SYNs sent %s" % ("", n, " ".join("%d" % x[1] for x in r)))
     for s in servers:
         s.terminate()
         s.wait()

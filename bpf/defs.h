@@ -34,6 +34,7 @@
 #define TCP_RST	0x04
 #define TCP_ACK	0x10
 #define TCP_HLEN_MIN 20
+#define TCP_LISTEN 10	/* bpf_sock.state */
 
 #define PACKET_HOST 0	/* skb->pkt_type: the frame's destination is the device */
 

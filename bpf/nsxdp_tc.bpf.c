@@ -78,7 +78,7 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 	return redirect_pkt(ctx, conf, x, action);
 }
 
-/* The packet is an answer to a socket of the host's, to which the kernel gave a port that is published. */
+/* The packet is an answer to a socket of the host's, which has a port that a namespace has or had too. */
 __noinline int host_answers(CTX *ctx, const struct pkt *p)
 {
 	struct bpf_sock_tuple t = {};
@@ -89,7 +89,7 @@ __noinline int host_answers(CTX *ctx, const struct pkt *p)
 	t.ipv4.sport = p->sport;
 	t.ipv4.daddr = p->dst.w[3];
 	t.ipv4.dport = p->dport;
-	return host_socket(ctx, p->proto, &t);
+	return host_socket(ctx, p->proto, &t, false);
 }
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
@@ -260,13 +260,13 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 }
 
 /* To the gateway: the host's, unless it answers a connection of the namespace to its own published port. */
-static __always_inline int from_own_port(const struct pkt *p, const struct nsx_conf *conf,
+static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 const struct nsx_veth *veth, struct xlat *x)
 {
 	__u32 now = now_tick();
 	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now) : NULL;
 
-	if (!s || !(s->flags & NSX_F_SELF))
+	if (!s || !(s->flags & NSX_F_SELF) || host_answers(ctx, p))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr;
@@ -306,7 +306,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
 	if (addr_eq(&remote, &veth->gw))
-		return from_own_port(p, conf, veth, x);
+		return from_own_port(ctx, p, conf, veth, x);
 	if (is_martian(p->daddr))
 		return NSX_DROP_MARTIAN;
 	if (own >= 0 && p->fragment == FRAGMENT_LATER)
@@ -401,10 +401,14 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		v = later_fragment(ctx, p, v, &x, action);
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
+	if (v == NSX_DROP_QUOTA)
+		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED_QUOTA : v;
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->ttl <= 1)
 		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
+	if (conf->limits && !x.to_ns && egress_take(ctx_ifindex(ctx), ctx_len(ctx)) != NSX_CONTINUE)
+		return NSX_DROP_EGRESS_RATE;
 	mtu = x.to_ns ? 0 : mtu_exceeded(ctx, p);
 	if (mtu)
 		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;

@@ -5,23 +5,29 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "quota.h"
 #include "snat.h"
 
 /* A socket of the host's that takes what comes from remote to port of local: a connection, a listener, a bound one. */
-static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t)
+static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t, bool listeners)
 {
+	bool found = false;
 	struct bpf_sock *sk;
 
-	if (proto == NSX_TCP)
+	if (proto == NSX_TCP) {
 		sk = bpf_skc_lookup_tcp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
-	else if (proto == NSX_UDP)
+		if (sk) {
+			found = listeners || READ_ONCE(sk->state) != TCP_LISTEN;
+			bpf_sk_release(sk);
+		}
+	} else if (proto == NSX_UDP) {
 		sk = bpf_sk_lookup_udp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
-	else
-		return false;
-	if (!sk)
-		return false;
-	bpf_sk_release(sk);
-	return true;
+		if (sk) {
+			found = true;
+			bpf_sk_release(sk);
+		}
+	}
+	return found;
 }
 
 /* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
@@ -36,7 +42,7 @@ static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const s
 		},
 	};
 
-	return host_socket(ctx, p->proto, &t);
+	return host_socket(ctx, p->proto, &t, true);
 }
 
 /* An endpoint may keep this port outside: not a system port, nor one that the host gives its own sockets. */
@@ -189,6 +195,8 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 		/* No flow of the endpoint is left: the slot's inline remote is free for this one. */
 		snat_fill(port, p, ctx_ifindex(ctx), port->outside_port, now);
 		return NSX_CONTINUE;
+	} else if (conf->limits && quota_take(ctx_ifindex(ctx)) != NSX_CONTINUE) {
+		return NSX_DROP_QUOTA;
 	} else {
 		s = session_claim(&k, now);
 		if (!s)
@@ -256,7 +264,9 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 		if (p->icmp_error || (p->proto == NSX_ICMP && p->echo_reply) ||
 		    (p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN))))
 			return NSX_DROP_NO_FLOW;
-		v = snat_new_mapping(ctx, p, &port);
+		v = conf->limits ? quota_take(ctx_ifindex(ctx)) : NSX_CONTINUE;
+		if (v == NSX_CONTINUE)
+			v = snat_new_mapping(ctx, p, &port);
 		if (v != NSX_CONTINUE)
 			return v;
 		s = port_slot(p->proto & 3, port);

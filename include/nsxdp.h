@@ -257,6 +257,14 @@ struct nsx_veth {
 	__u32 id;		/* nsx_ns.id */
 	__u16 mss;		/* TCP's maximum segment size is clamped to it, bytes; 0: it is not */
 	__u16 pad;
+	__u32 max_flows;	/* masqueraded flows that it may have; 0: as many as there is room for */
+	__u32 flows;		/* not less than it has: see bpf/quota.h */
+	__u32 recount;
+	__u32 cursor;
+	__u32 before;
+	__u32 pad2;
+	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
+	__u64 egress_tat;	/* as nsx_service.tat */
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
@@ -290,7 +298,9 @@ struct nsx_ns {
 	__u8 prefix_len;	/* of addr, IPv4 bits */
 	__u8 pad;
 	__u16 mss;		/* as nsx_veth.mss */
-	__u16 pad2[3];
+	__u16 pad2;
+	__u32 max_flows;	/* as nsx_veth.max_flows */
+	__u64 egress_rate;	/* bits per second; 0: as it likes */
 	char host_if[16];
 	char ns_if[16];
 };
@@ -327,6 +337,7 @@ enum nsx_timeout {
  * @flags: NSX_UP_*
  * @hz: jiffies per second
  * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
+ * @limits: namespaces that have a limit of flows or of their rate: 0 spares the look
  * @clamps: namespaces whose maximum segment size is clamped: 0 spares the look
  * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
@@ -359,7 +370,7 @@ struct nsx_conf {
 	__u32 asker;
 	__u32 drainings;
 	__u32 next_service;
-	__u32 pad;
+	__u32 limits;
 	__u32 mtu;
 	__u32 hz;
 	__u32 clamps;
@@ -479,8 +490,8 @@ struct nsx_count {
 
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 48, "no implicit padding");
-_Static_assert(sizeof(struct nsx_ns) == 96, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 88, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
 
 #endif

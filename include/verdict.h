@@ -23,6 +23,7 @@
 	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
 	V(TOO_BIG,		"too-big",		"larger than its route takes, answered with fragmentation-needed") \
 	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
+	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
 	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \
@@ -33,6 +34,8 @@
 	V(DROP_ISOLATED,	"drop-isolated",	"to another namespace's private address") \
 	V(DROP_POOL,		"drop-pool",		"from outside to a private address of the pool") \
 	V(DROP_NO_PORT,		"drop-no-port",		"no free outside port for a new flow") \
+	V(DROP_QUOTA,		"drop-quota",		"a new flow beyond the namespace's --max-flows, not answered") \
+	V(DROP_EGRESS_RATE,	"drop-egress-rate",	"more than the namespace's --egress-rate allows") \
 	V(DROP_TABLE_FULL,	"drop-table-full",	"no free place in the session table") \
 	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \

@@ -99,6 +99,15 @@ t_05_host_and_masquerade_never_collide() {
 }
 
 # The kernel gives published ports of its own range to the host's sockets too.
+# A connection of a namespace to itself comes from its gateway's address, as the host's own do.
+t_22_host_and_self_hairpin_never_collide() {
+	nsxdp map add 6300 "$NS1:9000"
+	on ns1 $PY tags $HOST 6300 26000 5
+	on host $PY tags 127.0.0.1 6300 26000 5
+	on ns1 $PY tags $HOST 6300 26000 5
+	nsxdp map del 6300
+}
+
 t_06_a_published_port_of_the_hosts_range() {
 	nsxdp map add 40000 "$NS1:8080"
 	nsxdp map add -p udp 40000 "$NS1:8080"
@@ -157,6 +166,59 @@ t_10_foreign_addresses_are_not_captured() {
 	on client ip route add 10.99.0.1/32 via $HOST
 	refuse 124 "" on client timeout 1 $PY half_close 10.99.0.1 6000
 	on client ip route del 10.99.0.1/32
+}
+
+t_19_flows_beyond_a_quota_are_refused_by_name() {
+	local n
+	n=$(lab_ns ns8)
+	nsxdp up --dev ens5 --timeout udp=2 --timeout udp-oneway=2
+	nsxdp ns add "$n" --max-flows 50
+	nsxdp ns show "$n" | grep -q '^max_flows *50'
+	on ns8 $PY udp_open $INET 7 20000 200 > "$LAB_TMP/open" &
+	local pid=$!
+	on ns1 $PY udp_ports $INET 7 28000 100 x
+	wait $pid
+	cat "$LAB_TMP/open"
+	grep -q 'answered 50 refused 150' "$LAB_TMP/open"
+	nsxdp status | grep -q refused-quota
+	# What is over makes room, though nobody took notice of its end.
+	sleep 3
+	on ns8 $PY udp_open $INET 7 21000 80 > "$LAB_TMP/open"
+	cat "$LAB_TMP/open"
+	[ "$(awk '{ print $2 }' "$LAB_TMP/open")" -ge 40 ]
+	nsxdp ns del "$n"
+	nsxdp up --dev ens5 --timeout udp=300 --timeout udp-oneway=60
+	refuse 2 "--max-flows x" nsxdp ns add "$n" --max-flows x
+}
+
+t_20_egress_rate() {
+	local n
+	n=$(lab_ns ns9)
+	nsxdp ns add "$n" --egress-rate 50mbit
+	on_bg inet iperf3 -s
+	lab_listening inet 5201
+	on ns9 iperf3 -c $INET -t 3 -J | python3 -c 'import json,sys
+rate = json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e6
+print(rate, "Mbit/s")
+assert 20 < rate < 60, rate'
+	nsxdp status | grep -q drop-egress-rate
+	nsxdp ns del "$n"
+	refuse 2 "--egress-rate 5" nsxdp ns add "$n" --egress-rate 5
+	refuse 2 "not with --datapath xdp" nsxdp ns add "$n" --egress-rate 5mbit --datapath xdp
+}
+
+t_21_a_syn_flood_leaves_nothing() {
+	nsxdp flow list -j | grep -c '"proto"' > "$LAB_TMP/before" || true
+	on client $PY syn_flood $HOST 6000 3 > "$LAB_TMP/flood" &
+	local pid=$!
+	sleep 0.5
+	on client $PY tcp_many $HOST 6001 200 0.5
+	on ns2 $PY tcp_many $INET 7 200 0.5
+	wait $pid
+	cat "$LAB_TMP/flood"
+	[ "$(awk '{ print $2 }' "$LAB_TMP/flood")" -gt 10000 ]
+	! nsxdp flow list -j | grep '"kind": "published"'
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
 }
 
 shares() { sort -k2 "$1" | awk '{ n[$2]++ } END { for (t in n) print t, n[t] }'; }

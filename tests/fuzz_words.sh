@@ -18,6 +18,7 @@ u --dev ens5 --pool 192.168.0.0/16 --mode xdp-generic --timeout tcp-established=
 u --dev ens5 --timeout udp=300 --timeout icmp=60 --mode auto
 n ns1 --addr 192.168.1.2/24 --datapath xdp --dns 9.9.9.9 --dns 1.1.1.1
 n web --nat endpoint-independent --filtering address-dependent --clamp-mss=1200
+n web --max-flows 1000 --egress-rate 100mbit
 n web --clamp-mss --filtering address-and-port-dependent
 m 6000 ns1:8080
 m -p udp 20000-29999 ns1:20000

@@ -348,6 +348,41 @@ def udp_count_answers(host, port, count):
         print(answers)
 
 
+def udp_open(host, port, first, count):
+    """Open flows without end: how many of count source ports are answered."""
+    answered, refused = 0, 0
+    for source in range(int(first), int(first) + int(count)):
+        sock = stream_or_datagram("udp")
+        sock.bind(("0.0.0.0", source))
+        sock.connect((host, int(port)))
+        sock.settimeout(0.3)
+        try:
+            sock.send(b"x")
+            answered += sock.recv(9) == b"x"
+        except TimeoutError:
+            pass
+        except OSError:
+            refused += 1
+    print("answered", answered, "refused", refused)
+
+
+def syn_flood(host, port, seconds):
+    """SYNs from random sources."""
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    end, count = time.time() + float(seconds), 0
+    target = socket.inet_aton(host)
+    while time.time() < end:
+        for _ in range(100):
+            count += 1
+            source = struct.pack("!I", 0x0a000000 | count * 40503 & 0xffffff)
+            tcp = struct.pack("!HHIIBBHHH", 1024 + count % 60000, int(port), count, 0, 0x50, 2, 1024, 0, 0)
+            total = sum(struct.unpack("!10H", tcp)) + sum(struct.unpack("!4H", source + target)) + 6 + 20
+            total = (total & 0xffff) + (total >> 16)
+            tcp = tcp[:16] + struct.pack("!H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + tcp[18:]
+            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, source, target) + tcp, (host, 0))
+    print("sent", count)
+
+
 async def load(host, port, seconds):
     """Connections that come, talk for a while and go; each must have one server and lose no byte."""
     end, done, failed, seen = time.time() + float(seconds), 0, 0, set()

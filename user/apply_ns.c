@@ -179,6 +179,8 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 		ns->flags |= NSX_NS_XDP;
 	ns->flags |= c->filtering;
 	ns->mss = c->mss;
+	ns->max_flows = c->max_flows;
+	ns->egress_rate = c->egress_rate;
 	if (!resolv_exists(c->name))
 		ns->flags |= NSX_NS_MADE_RESOLV;
 	ns->state = NSX_NS_MAKING;
@@ -222,6 +224,10 @@ int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
 	filtering = old.flags & (NSX_NS_ANY_REMOTE | NSX_NS_ANY_PORT);
 	if ((c->has_filtering || c->filtering) && c->filtering != filtering)
 		return fail(f, -EEXIST, "exists with filtering %s", config_filtering_name(filtering));
+	if (c->max_flows && c->max_flows != old.max_flows)
+		return fail(f, -EEXIST, "exists with another --max-flows");
+	if (c->egress_rate && c->egress_rate != old.egress_rate)
+		return fail(f, -EEXIST, "exists with another --egress-rate");
 	if (c->mss && c->mss != old.mss)
 		return fail(f, -EEXIST, old.mss ? "exists with another --clamp-mss" : "exists without --clamp-mss");
 	return 1;

@@ -91,6 +91,9 @@ int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 			 (ns->flags & NSX_NS_ANY_REMOTE ? NSX_V_ANY_REMOTE : 0) |
 			 (ns->flags & NSX_NS_ANY_PORT ? NSX_V_ANY_PORT : 0),
 		.mss = ns->mss,
+		.max_flows = ns->max_flows,
+		/* 1024 bytes are 8192 bits. */
+		.egress_cost = ns->egress_rate ? 8192000000000ULL / ns->egress_rate : 0,
 	};
 	int err;
 
@@ -98,6 +101,7 @@ int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
 	in->conf->clamps += ns->mss != 0;
+	in->conf->limits += ns->max_flows || ns->egress_rate;
 	in->conf->asker = ns->ifindex;
 	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
 	if (!err && (ns->flags & NSX_NS_XDP))
@@ -108,8 +112,10 @@ int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 void veth_unregister(struct instance *in, const struct nsx_ns *ns)
 {
 	datapath_detach_ns(&in->dir, ns->ifindex);
-	if (bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex) == 0)
+	if (bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex) == 0) {
 		in->conf->clamps -= ns->mss != 0;
+		in->conf->limits -= ns->max_flows || ns->egress_rate;
+	}
 	/* The kernel is asked from another one. */
 	if (in->conf->asker == ns->ifindex && bpf_map_get_next_key(in->fd[TABLE_VETHS], NULL, &in->conf->asker))
 		in->conf->asker = 0;

@@ -90,11 +90,14 @@ static void print_ns(const json_t *ns)
 	const json_t *value;
 	size_t i;
 
-	json_object_foreach((json_t *)ns, key, value)
+	json_object_foreach((json_t *)ns, key, value) {
 		if (json_is_string(value))
-			printf("%-9s %s\n", key, json_string_value(value));
+			printf("%-11s %s\n", key, json_string_value(value));
+		else if (json_integer_value(value))
+			printf("%-11s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+	}
 	json_array_foreach(json_object_get(ns, "ports"), i, value)
-		printf("%-9s %s/%s to %s\n", i ? "" : "ports", json_string_value(json_object_get(value, "ports")),
+		printf("%-11s %s/%s to %s\n", i ? "" : "ports", json_string_value(json_object_get(value, "ports")),
 		       json_string_value(json_object_get(value, "proto")),
 		       json_string_value(json_object_get(value, "to")));
 }

@@ -180,6 +180,44 @@ static int read_mss(const char *word, struct ns_conf *c, struct fail *f)
 	return 0;
 }
 
+/* --egress-rate NUMBERkbit, mbit or gbit, as tc(8) has it */
+static int read_egress(const char *word, struct ns_conf *c, struct fail *f)
+{
+	static const struct {
+		const char *name;
+		__u64 bits;
+	} units[] = { { "kbit", 1000 }, { "mbit", 1000000 }, { "gbit", 1000000000 } };
+	size_t digits = strspn(word, "0123456789");
+	unsigned long number;
+	char head[16];
+
+	if (digits && digits < sizeof(head)) {
+		memcpy(head, word, digits);
+		head[digits] = '\0';
+		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+			if (strcmp(word + digits, units[i].name) == 0 && parse_number(head, 1, 1000000, &number) == 0) {
+				c->egress_rate = number * units[i].bits;
+				return 0;
+			}
+	}
+	return fail(f, -EINVAL, "--egress-rate %s: not a number from 1 to 1000000 with kbit, mbit or gbit", word);
+}
+
+/* An option of a namespace's limits; -ENOENT where it is none. */
+static int read_limit(const char *option, const char *value, struct ns_conf *c, struct fail *f)
+{
+	unsigned long number;
+
+	if (strcmp(option, "--egress-rate") == 0)
+		return read_egress(value, c, f);
+	if (strcmp(option, "--max-flows"))
+		return -ENOENT;
+	if (parse_number(value, 1, 1000000, &number))
+		return fail(f, -EINVAL, "--max-flows %s: not a number from 1 to 1000000", value);
+	c->max_flows = number;
+	return 0;
+}
+
 int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, struct fail *f)
 {
 	struct ns_conf c = {};
@@ -211,6 +249,12 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 			value = config_value(argc, argv, &i, f);
 			if (!value || read_filtering(option, value, &c, f))
 				return -EINVAL;
+		} else if (strcmp(argv[i], "--max-flows") == 0 || strcmp(argv[i], "--egress-rate") == 0) {
+			const char *option = argv[i];
+
+			value = config_value(argc, argv, &i, f);
+			if (!value || read_limit(option, value, &c, f))
+				return -EINVAL;
 		} else if (strcmp(argv[i], "--clamp-mss") == 0 || strncmp(argv[i], "--clamp-mss=", 12) == 0) {
 			if (read_mss(argv[i], &c, f))
 				return -EINVAL;
@@ -231,6 +275,8 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 	}
 	if (!c.name[0])
 		return fail(f, -EINVAL, "the namespace's name is missing");
+	if (c.xdp && c.egress_rate)
+		return fail(f, -EINVAL, "--egress-rate: not with --datapath xdp");
 	*ret = c;
 	return 0;
 }

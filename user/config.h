@@ -40,6 +40,8 @@ struct ns_conf {
 	__u32 filtering;	/* of UDP: NSX_NS_ANY_REMOTE, NSX_NS_ANY_PORT, or 0: address and port-dependent */
 	bool has_filtering;
 	__u16 mss;		/* the largest that TCP may announce, bytes; 0: as it likes */
+	__u32 max_flows;	/* masqueraded flows; 0: as there is room */
+	__u64 egress_rate;	/* bits per second; 0: as it likes */
 	struct nsx_addr dns[DNS_MAX];
 	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
 };

@@ -23,13 +23,14 @@ static const struct cmd commands[] = {
 	  "Take everything away again: ports, namespaces, programs. --keep-ns leaves the namespaces\n"
 	  "and their veths." },
 	{ "ns", "add", cmd_ns_add, "NAME [--addr ADDR/LEN] [--datapath tc|xdp] [--dns ADDR]... [--nat endpoint-independent] [--filtering KIND] "
-	  "[--clamp-mss[=BYTES]]",
+	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE]",
 	  "Make a namespace with its veth, addresses, default route and resolv.conf. Who may answer its UDP:\n"
 	  "--nat endpoint-independent lets in everybody (full cone); --filtering is endpoint-independent,\n"
 	  "address-dependent or address-and-port-dependent (as it is without). --clamp-mss lowers what TCP\n"
-	  "announces to what the path takes, or to BYTES." },
+	  "announces to what the path takes, or to BYTES. --max-flows limits its masqueraded flows, --egress-rate\n"
+	  "(as 100mbit) what it sends outside." },
 	{ "ns", "adopt", cmd_ns_adopt, "NAME [--addr ADDR/LEN] [--datapath tc|xdp] [--nat endpoint-independent] [--filtering KIND] "
-	  "[--clamp-mss[=BYTES]]",
+	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE]",
 	  "Take over a namespace that was made by ip netns, with the veth that it has or a new one." },
 	{ "ns", "del", cmd_ns_del, "NAME [--force]",
 	  "Remove a namespace. --force removes the ports that are published to it too." },

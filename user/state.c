@@ -225,11 +225,12 @@ json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struc
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
 	if (ns->mss)
 		snprintf(mss, sizeof(mss), "%u", ns->mss);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "address", prefix,
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "name", name, "address", prefix,
 			 "gateway", addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
 			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "datapath",
 			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "filtering", config_filtering_name(ns->flags), "clamp_mss",
-			 ns->mss == MSS_PATH ? "path" : mss, "state", ns_state(name, ns));
+			 ns->mss == MSS_PATH ? "path" : mss, "max_flows", ns->max_flows, "egress_rate",
+			 (json_int_t)ns->egress_rate, "state", ns_state(name, ns));
 }
 
 json_t *state_ns_list(struct instance *in)
