@@ -71,7 +71,7 @@ struct xlat {
 	struct nsx_addr addr;
 	__be16 port;
 	__u8 side;		/* enum side */
-	__u8 to_ns;		/* deliver through the veth ifindex, else send by the uplink */
+	__u8 to_ns;		/* deliver through the veth ifindex, else send by the uplink ifindex */
 	__u32 ifindex;
 	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
 	__u8 verdict;		/* enum nsx_verdict, once it is sent */

@@ -34,7 +34,8 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct h
 	const struct nsx_conf *conf = conf_get();
 	struct bpf_fib_lookup fib = {};
 
-	if (!dst || !h || !conf || route_ask(ctx, dst, 0, &fib) != 0)
+	if (!dst || !h || !conf || route_ask(ctx, dst, 0, &fib) != 0 ||
+	    fib.ifindex != conf->uplinks[0])
 		return -1;
 	h->dst = *dst;
 	mac_copy(h->dmac, fib.dmac);
@@ -45,7 +46,7 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct h
 }
 
 /**
- * hop_find() - the next hop of dst, by the uplink
+ * hop_find() - the next hop of dst, by the first uplink
  *
  * Return: NULL where dst is not outside, its route leads elsewhere, or the neighbour is not resolved (the
  * stack does that).

@@ -123,9 +123,9 @@ int xdp_from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, &p, conf, &x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, &p, &x);
-	if (v != NSX_CONTINUE || x.to_ns || x.both || ctx_len(ctx) > hop->mtu + ETH_HLEN)
+	if (v != NSX_CONTINUE || x.to_ns || x.both || x.ifindex != conf->uplinks[0] || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, conf->uplink);
+	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, x.ifindex);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -18,7 +18,7 @@
 #include "slot.h"
 
 #define FIB_SRC		(1U << 4)	/* BPF_FIB_LOOKUP_SRC, kernel 6.7 */
-#define NOWHERE		bpf_htonl(0xc0000201)	/* 192.0.2.1, which nobody has (RFC 5737): only a default route leads there */
+#define NOWHERE		bpf_htonl(0xf0000001)	/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
 
 /* What was asked of an address, per CPU. */
 struct own_asked {
@@ -86,13 +86,14 @@ static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
 }
 
 /* The index of an address that the kernel says is the host's; the list grows where it must. */
-static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr)
+static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr, __u32 dev)
 {
 	__u32 n = conf->own_count;
 
 	if (n >= NSX_OWN_MAX || bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) < 0)
 		return -1;
 	conf->own[n] = *addr;
+	conf->own_dev[n] = dev;
 	barrier();
 	WRITE_ONCE(conf->own_count, n + 1);
 	return n;
@@ -100,10 +101,11 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
 
 /**
  * own_learn() - ask whether an address that is in no list is the host's
+ * @dev: the uplink that it was met at
  *
  * Return: its index in nsx_conf.own, or -1.
  */
-__noinline int own_learn(CTX *ctx, const struct nsx_addr *addr)
+__noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 {
 	__u32 zero = 0, slot;
 	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
@@ -120,7 +122,7 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr)
 		return a->index;
 	if (!would_forward(ctx, conf, addr->w[3]) && would_forward(ctx, conf, NOWHERE) &&
 	    !is_broadcast(conf, addr->w[3]))
-		index = own_add(conf, addr);
+		index = own_add(conf, addr, dev);
 	asked_note(a, conf, addr, index);
 	return index;
 }
@@ -176,11 +178,12 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 		return a->index;
 	fib.ifindex = conf->asker;
 	fib.ipv4_dst = dst->w[3];
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC) == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src) {
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC) == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src &&
+	    is_uplink(conf, fib.ifindex)) {
 		addr_from_v4(&src, fib.ipv4_src);
 		index = own_index(conf, &src);
 		if (index < 0)
-			index = own_learn(ctx, &src);
+			index = own_learn(ctx, &src, fib.ifindex);
 		if (index < 0)
 			index = 0;
 	}

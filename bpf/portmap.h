@@ -130,6 +130,7 @@ static __always_inline int return_out(const struct pkt *p, const struct nsx_conf
 	if (own >= NSX_OWN_MAX)
 		return NSX_DROP_ERROR;
 	x->addr = conf->own[own];
+	x->ifindex = conf->own_dev[own];
 	x->port = s->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
@@ -184,6 +185,7 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 			return return_out(p, conf, s, now, x);
 	}
 	x->addr = conf->own[0];
+	x->ifindex = conf->own_dev[0];
 	x->port = back->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;

@@ -12,7 +12,7 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
  * @action: set to the TC action of the helper
  *
  * Into a namespace: straight to the far end of its veth, past the host's queue (bpf_redirect_peer).
- * Out: by the uplink, where the kernel finds route and neighbour for the translated packet and
+ * Out: by the uplink that the address belongs to, where the kernel finds route and neighbour for the translated packet and
  * resolves the neighbour if it must (bpf_redirect_neigh).
  */
 static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct xlat *x, int *action)
@@ -21,7 +21,7 @@ static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, c
 
 	ctx_scrub(ctx);
 	if (!x->to_ns) {
-		*action = bpf_redirect_neigh(conf->uplink, NULL, 0, 0);
+		*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
 		return x->verdict;
 	}
 	eth = ctx_data(ctx);

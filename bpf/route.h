@@ -28,8 +28,16 @@ static __always_inline __u16 route_least(const struct nsx_addr *dst, __u16 mtu)
 	return said && *said && *said < mtu ? *said : mtu;
 }
 
+static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex)
+{
+	for (int i = 0; i < NSX_UPLINKS; i++)
+		if (conf->uplinks[i] == ifindex)
+			return true;
+	return false;
+}
+
 /**
- * route_ask() - ask the kernel for the route to dst by the uplink
+ * route_ask() - ask the kernel for the route to dst by an uplink
  * @flags: BPF_FIB_LOOKUP_*
  * @fib: filled, with what the route takes for mtu_result
  *
@@ -47,7 +55,7 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	fib->tot_len = 1;	/* asks for the MTU */
 	fib->ipv4_src = conf->own[0].w[3];
 	fib->ipv4_dst = dst->w[3];
-	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || fib->ifindex != conf->uplink)
+	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;
 	fib->mtu_result = route_least(dst, fib->mtu_result);
 	return 0;

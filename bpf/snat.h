@@ -39,6 +39,7 @@ static __always_inline int snat_out(const struct nsx_conf *conf, const struct ns
 	if (own >= NSX_OWN_MAX)
 		return NSX_DROP_ERROR;
 	x->addr = conf->own[own];
+	x->ifindex = conf->own_dev[own];
 	x->port = outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;

@@ -15,6 +15,7 @@
 
 #define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
 #define NSX_OWN_MAX	64	/* addresses of the host that the datapath knows */
+#define NSX_UPLINKS	8	/* devices that lead outside */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
 #define NSX_BACK_WAYS	8
 #define NSX_BACK_PROBES	4	/* buckets that an endpoint may be in */
@@ -329,14 +330,15 @@ enum nsx_timeout {
  * @own_count: how many of them are valid
  * @own_len: prefix length of each, IPv4 bits; 0 where it was learnt on the way
  * @pool, @pool_mask: where the namespaces' addresses come from
- * @uplink: ifindex
+ * @own_dev: the uplink that packets from each leave by, ifindex
+ * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
  * @port_lo, @port_hi: ports searched for a masqueraded flow that cannot keep its own, host byte order, inclusive
  * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive: never used for masquerading
  * @timeout: ticks, by enum nsx_timeout
  * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
  * @hz: jiffies per second
- * @mtu: of the uplink, bytes; frames that are longer never take the XDP path
+ * @mtu: of the first uplink, bytes; frames that are longer never take the XDP path
  * @limits: namespaces that have a limit of flows or of their rate: 0 spares the look
  * @clamps: namespaces whose maximum segment size is clamped: 0 spares the look
  * @uplink_mac: frames to another never take the XDP path
@@ -355,8 +357,9 @@ struct nsx_conf {
 	struct nsx_addr pool;
 	struct nsx_addr pool_mask;
 	__u8 own_len[NSX_OWN_MAX];
+	__u32 own_dev[NSX_OWN_MAX];
 	__u32 own_count;
-	__u32 uplink;
+	__u32 uplinks[NSX_UPLINKS];
 	__u16 port_lo;
 	__u16 port_hi;
 	__u16 host_lo;
@@ -377,7 +380,7 @@ struct nsx_conf {
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
-	char uplink_name[16];
+	char uplink_names[NSX_UPLINKS][16];
 	char mode_reason[128];
 	char local_reason[128];
 };

@@ -185,6 +185,35 @@ t_29_links_follow_the_uplinks_mtu() {
 	nsxdp down
 }
 
+t_31_several_uplinks() {
+	ip netns add "$(lab_ns far)"
+	on far ip link set lo up
+	lab_link far eth0 192.0.2.10/24 host ens6 192.0.2.1/24
+	on_bg far $PY tcp_echo_server 7
+	on_bg inet $PY tcp_echo_server 7
+	refuse 2 "it is there twice" nsxdp up --dev ens5 --dev ens5
+	refuse 1 "no interface nosuch" nsxdp up --dev ens5 --dev nosuch
+	nsxdp up --dev ens5 --dev ens6
+	nsxdp up --dev ens5 --dev ens6
+	refuse 1 "already up on ens5 and others" nsxdp up --dev ens5
+	nsxdp status | grep -q '^uplink *ens5 ens6, 203.0.113.1, 192.0.2.1'
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	lab_listening ns1 8080 && lab_listening far 7 && lab_listening inet 7
+	# Each is answered by where it came in, from the address that it asked.
+	[ "$(on client $PY half_close 203.0.113.1 6000)" = 203.0.113.10 ]
+	[ "$(on far $PY half_close 192.0.2.1 6000)" = 192.0.2.10 ]
+	# Each way out has the address of its uplink.
+	[ "$(on ns1 $PY half_close 192.0.2.10 7)" = 192.0.2.1 ]
+	[ "$(on ns1 $PY half_close 198.51.100.8 7)" = 203.0.113.1 ]
+	lab_kill
+	nsxdp down
+	on host ip link del ens6
+	ip netns del "$(lab_ns far)"
+	[ ! -e "$PINS" ]
+}
+
 t_30_options_of_a_namespace() {
 	up
 	nsxdp ns add "$NS1" --nat endpoint-independent --clamp-mss=1200

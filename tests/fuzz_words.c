@@ -35,7 +35,7 @@ static int read_up(int argc, char **argv, struct fail *f)
 		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
 		return err;
 	}
-	CHECK(c.dev[0] && strnlen(c.dev, sizeof(c.dev)) < sizeof(c.dev));
+	CHECK(c.devs > 0 && c.devs <= NSX_UPLINKS && c.dev[c.devs - 1][0]);
 	CHECK(c.pool_len >= 8 && c.pool_len <= 30 && (addr_v4(&c.pool) & ~mask_v4(c.pool_len)) == 0);
 	CHECK(c.mode <= NSX_MODE_AUTO);
 	for (int i = 0; i < NSX_TIMEOUTS; i++)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply_map.h"
 #include "config.h"
 #include "verdict.h"
 
@@ -169,7 +170,9 @@ static void read_up(void **state)
 	assert_true(c.has_pool);
 	refused(config_read_up(0, NULL, &c, &f), &f, "--dev");
 	refused(config_read_up(WORDS("--dev"), &c, &f), &f, "--dev");
-	refused(config_read_up(WORDS("--dev", "a", "--dev", "b"), &c, &f), &f, "b");
+	assert_int_equal(config_read_up(WORDS("--dev", "ens5", "--dev", "ens6"), &c, &f), 0);
+	assert_int_equal(c.devs, 2);
+	refused(config_read_up(WORDS("--dev", "ens5", "--dev", "ens5"), &c, &f), &f, "twice");
 	refused(config_read_up(WORDS("--dev", "a-name-that-is-too-long"), &c, &f), &f, "a-name-that-is-too-long");
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0"), &c, &f), &f, "10.0.0.0");
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.1/24"), &c, &f), &f, "10.0.0.1/24");
@@ -233,6 +236,17 @@ static void read_map(void **state)
 	refused(config_read_map(WORDS("6000", "ns1"), MAP_TARGETS, &c, &f), &f, "ns1");
 	refused(config_read_map(WORDS("6000", "ns1:80", "x"), MAP_TARGETS, &c, &f), &f, "x");
 	refused(config_read_map(WORDS("6000", "ns1:80"), MAP_PORTS, &c, &f), &f, "ns1:80");
+	assert_int_equal(config_read_map(WORDS("203.0.113.5:6000-6009", "a:1", "b:2=7", "--rate", "50/s", "--allow", "10.0.0.0/8",
+					       "--affinity", "client"), MAP_TARGETS, &c, &f), 0);
+	assert_int_equal(c.last, 6009);
+	assert_true(c.has_at && c.affinity);
+	assert_int_equal(c.targets, 2);
+	assert_int_equal(c.target[1].weight, 7);
+	assert_int_equal(c.rate, 50);
+	assert_int_equal(c.burst, 5);
+	assert_int_equal(c.allow[0].len, 8);
+	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--drain", "2h"), MAP_CHANGE, &c, &f), 0);
+	assert_int_equal(c.drain, 7200);
 	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "sctp");
 	refused(config_read_map(WORDS("-p"), MAP_TARGETS, &c, &f), &f, "-p");
 	refused(config_read_map(WORDS("-x", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "-x");
@@ -256,6 +270,35 @@ static void networks(void **state)
 	assert_string_equal(format_addr(&gw, buf), "192.168.1.2");
 	assert_string_equal(config_port_name(NSX_UDP, 53, 53, buf), "53/udp");
 	assert_string_equal(config_port_name(NSX_TCP, 53, 54, buf), "53-54/tcp");
+}
+
+/* Weights are kept to a hundredth, and a target that goes moves little of what it did not have. */
+static void spreading(void **state)
+{
+	struct nsx_target three[3] = {}, two[2];
+	__u8 before[NSX_TABLE], after[NSX_TABLE];
+	int has[3] = {}, moved = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		addr_set_v4(&three[i].addr, 0xc0a80002 + 4 * i);
+		three[i].port = 80;
+		three[i].weight = i + 1;
+	}
+	service_spread(before, three, 3);
+	for (int i = 0; i < NSX_TABLE; i++) {
+		assert_true(before[i] < 3);
+		has[before[i]]++;
+	}
+	for (int i = 0; i < 3; i++)
+		assert_true(has[i] * 6 / (i + 1) >= NSX_TABLE - 10 && has[i] * 6 / (i + 1) <= NSX_TABLE + 10);
+	memcpy(two, three, sizeof(two));
+	service_spread(after, two, 2);
+	for (int i = 0; i < NSX_TABLE; i++)
+		moved += before[i] < 2 && before[i] != after[i];
+	assert_true(moved < NSX_TABLE / 8);
+	service_spread(after, three, 0);
+	assert_int_equal(after[0], NSX_NO_TARGET);
 }
 
 /* RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-1. */
@@ -296,7 +339,7 @@ int main(void)
 		cmocka_unit_test(numbers),  cmocka_unit_test(ports), cmocka_unit_test(port_ranges),	cmocka_unit_test(addresses),
 		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
 		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
-		cmocka_unit_test(networks), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
+		cmocka_unit_test(networks), cmocka_unit_test(spreading), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -8,11 +8,6 @@
 #include "apply_map.h"
 #include "sockets.h"
 
-static bool is_map(const struct nsx_slot *s)
-{
-	return NSX_KIND(s->state) == NSX_MAP;
-}
-
 /* "port is taken by ns1:8080", and which port, where several are wanted or held as one */
 static int fail_taken(struct instance *in, const struct map_conf *c, const struct nsx_slot *s, struct fail *f)
 {
@@ -61,8 +56,7 @@ static bool is_own(struct instance *in, const struct nsx_addr *addr)
 	return false;
 }
 
-/* Names to endpoints. */
-static int resolve(struct instance *in, const struct map_conf *c, struct nsx_target targets[NSX_TARGETS], struct fail *f)
+int map_resolve(struct instance *in, const struct map_conf *c, struct nsx_target targets[NSX_TARGETS], struct fail *f)
 {
 	char addr[ADDR_STRLEN];
 	struct nsx_ns ns;
@@ -87,8 +81,7 @@ static int resolve(struct instance *in, const struct map_conf *c, struct nsx_tar
 	return 0;
 }
 
-/* The slot of the first port is what is wanted already. */
-static bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets)
+bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets)
 {
 	if (s->first != c->port || s->last != c->last || s->at != (c->has_at ? c->at.w[3] : 0))
 		return false;
@@ -118,14 +111,14 @@ static int map_check(struct instance *in, const struct map_conf *c, const struct
 	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder) : 0;
 }
 
-static void map_write(struct nsx_slot *s, const struct nsx_slot *map)
+void map_write(struct nsx_slot *s, const struct nsx_slot *map)
 {
 	slot_take(s);
 	memcpy((char *)s + sizeof(s->state), (const char *)map + sizeof(map->state), sizeof(*map) - sizeof(map->state));
 	slot_give(s, NSX_MAP);
 }
 
-static void map_unwrite(struct nsx_slot *s)
+void map_unwrite(struct nsx_slot *s)
 {
 	slot_take(s);
 	slot_give(s, NSX_FREE);
@@ -160,7 +153,7 @@ static int mirrors_add(struct instance *in, const struct map_conf *c, const stru
 	return 0;
 }
 
-static void mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
+void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
 			unsigned int i)
 {
 	struct nsx_slot map;
@@ -172,8 +165,7 @@ static void mirrors_del(struct instance *in, const struct map_conf *c, const str
 	}
 }
 
-/* Turn the ports to the targets; index: of their service, or 0. Undone where something fails, unless they were published. */
-static int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
+int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
 		    bool published, struct fail *f)
 {
 	unsigned int count = c->last - c->port + 1U, done;
@@ -202,7 +194,7 @@ static int map_turn(struct instance *in, const struct map_conf *c, const struct 
 	for (unsigned int i = 0; err && !published && i <= done && i < count; i++) {
 		if (i < done)
 			map_unwrite(table_port(in, c->proto, c->port + i));
-		mirrors_del(in, c, targets, c->targets, i);
+		map_mirrors_del(in, c, targets, c->targets, i);
 	}
 	return err;
 }
@@ -211,7 +203,7 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	struct nsx_target targets[NSX_TARGETS];
 	__u32 index = 0;
-	int err = resolve(in, c, targets, f);
+	int err = map_resolve(in, c, targets, f);
 
 	if (err)
 		return err;
@@ -232,231 +224,4 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 	if (err && index)
 		service_free(in, index);
 	return err;
-}
-
-/* The map that these ports are, by its first slot; NULL with the reason where they are not one. */
-static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, struct fail *f)
-{
-	struct nsx_slot *s;
-	char name[ADDR_STRLEN];
-	int err;
-
-	f->text[0] = '\0';
-	if (c->port != c->last && (err = table_map_ports(in)) != 0) {
-		fail_errno(f, err, "cannot open the tables");
-		return NULL;
-	}
-	s = table_port(in, c->proto, c->port);
-	/* A wanted range that holds maps but is none is not guessed at. */
-	for (unsigned int port = c->port; s && port <= c->last && !is_map(s); port++)
-		s = table_port(in, c->proto, port);
-	if (!s) {
-		fail_errno(f, -errno, "cannot open the port registry");
-		return NULL;
-	}
-	if (!is_map(s))
-		return NULL;
-	if (s->first != c->port || s->last != c->last) {
-		fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
-		return NULL;
-	}
-	if (c->has_at && s->at != c->at.w[3]) {
-		fail(f, -EINVAL, "it is not published at that address alone");
-		return NULL;
-	}
-	return s;
-}
-
-/* What a map leads to now, as a service (a copy), whether it is one or not. */
-static void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_service *svc)
-{
-	if (s->flags & NSX_F_SERVICE) {
-		*svc = *table_service(in, s->service);
-		return;
-	}
-	memset(svc, 0, sizeof(*svc));
-	svc->count = 1;
-	svc->first = s->first;
-	svc->last = s->last;
-	svc->proto = s->proto;
-	svc->target[0].addr = s->inside;
-	svc->target[0].ifindex = s->ifindex;
-	svc->target[0].id = s->id;
-	svc->target[0].port = s->inside_port;
-	svc->target[0].weight = 1;
-	svc->target[0].xdp = (s->flags & NSX_F_XDP) != 0;
-	memcpy(svc->target[0].mac, s->mac, sizeof(s->mac));
-	service_spread(svc->table, svc->target, 1);
-}
-
-/* Which ports a service has, as a wish without targets. */
-static struct map_conf service_ports(const struct nsx_slot *s)
-{
-	struct map_conf c = { .proto = s->proto, .port = s->first, .last = s->last, .has_at = s->at != 0 };
-
-	if (s->at)
-		addr_set_v4(&c.at, ntohl(s->at));
-	return c;
-}
-
-static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
-{
-	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
-}
-
-int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
-{
-	struct nsx_target targets[NSX_TARGETS];
-	struct nsx_service before;
-	struct map_conf wanted = *c;
-	struct nsx_slot *s;
-	__u32 index, old;
-	int err;
-
-	apply_map_reap(in);
-	s = map_find(in, c, f);
-	if (!s)
-		return f->text[0] ? -EINVAL : fail(f, -ENOENT, "it is not published (nsxdp map add publishes)");
-	if (s->at && !c->has_at) {
-		wanted.has_at = true;
-		addr_set_v4(&wanted.at, ntohl(s->at));
-	}
-	err = resolve(in, &wanted, targets, f);
-	if (err)
-		return err;
-	if (map_is(in, s, &wanted, targets))
-		return 0;
-	old = s->flags & NSX_F_SERVICE ? s->service : 0;
-	map_service(in, s, &before);
-	index = service_alloc(in);
-	if (!index)
-		return fail(f, -ENOSPC, "no room for a further service");
-	err = service_fill(in, index, &wanted, targets, f);
-	if (!err) {
-		service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
-		err = map_turn(in, &wanted, targets, index, true, f);
-	}
-	if (err) {
-		service_free(in, index);
-		return err;
-	}
-	if (old)
-		service_free(in, old);
-	apply_map_reap(in);	/* a draining of no length is over */
-	return 0;
-}
-
-/* Take the ports of a map away. */
-static int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f)
-{
-	struct map_conf c = service_ports(s);
-	__u32 service = s->flags & NSX_F_SERVICE ? s->service : 0;
-	unsigned int count = c.last - c.port + 1U;
-	struct nsx_service svc;
-	int err = 0;
-
-	map_service(in, s, &svc);
-	if (count > 1 && table_map_ports(in))
-		return fail_errno(f, -errno, "cannot open the tables");
-	for (unsigned int i = 0; i < count; i++)
-		map_unwrite(table_port(in, c.proto, c.port + i));
-	for (unsigned int i = 0; i < count; i++) {
-		mirrors_del(in, &c, svc.target, svc.count, i);
-		mirrors_del(in, &c, svc.was, svc.was_count, i);
-	}
-	for (__u32 n = 0; n < svc.count + svc.was_count && !err; n++) {
-		const struct nsx_target *t = n < svc.count ? &svc.target[n] : &svc.was[n - svc.count];
-
-		err = table_flush_returns(in, &t->addr, c.proto, ntohs(t->port), count);
-	}
-	if (service)
-		service_free(in, service);
-	return err ? fail_errno(f, err, "cannot end its connections") : 0;
-}
-
-int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
-{
-	struct map_conf nobody = *c;
-	struct nsx_service before;
-	struct nsx_slot *s;
-	char name[ADDR_STRLEN];
-	__u32 index, old;
-
-	apply_map_reap(in);
-	s = map_find(in, c, f);
-	if (!s && f->text[0])
-		return -EINVAL;
-	if (!s) {
-		note("map del %s: it is not published", config_port_name(c->proto, c->port, c->last, name));
-		return 0;
-	}
-	if (!c->has_drain || !c->drain || c->proto != NSX_TCP)
-		return map_remove(in, s, f);
-	/* A service that takes nobody new: its ports go when the draining is over. */
-	old = s->flags & NSX_F_SERVICE ? s->service : 0;
-	map_service(in, s, &before);
-	index = service_alloc(in);
-	if (!index)
-		return fail(f, -ENOSPC, "no room for a further service");
-	nobody.targets = 0;
-	service_fill(in, index, &nobody, NULL, f);
-	service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
-	for (unsigned int port = c->port; port <= c->last; port++) {
-		struct nsx_slot map = *(s = table_port(in, c->proto, port));
-
-		map.flags |= NSX_F_SERVICE;
-		map.service = index;
-		map_write(s, &map);
-	}
-	if (old)
-		service_free(in, old);
-	return 0;
-}
-
-/* Drainings that are over: old targets lose their mirrors, ports without any target go, simple maps become simple. */
-void apply_map_reap(struct instance *in)
-{
-	__u32 now = now_tick(in);
-
-	for (__u32 index = 1; index < NSX_SERVICES && in->conf->drainings; index++) {
-		struct nsx_service *svc = table_service(in, index), before;
-		struct map_conf c;
-		struct nsx_slot *s;
-		struct fail f;
-
-		if (!svc || !(svc->flags & NSX_S_DRAINING) || (__s32)(svc->until - now) > 0)
-			continue;
-		s = table_port(in, svc->proto, svc->first);
-		if (!s || !is_map(s) || s->service != index)
-			continue;
-		if (!svc->count) {
-			map_remove(in, s, &f);
-			continue;
-		}
-		c = service_ports(s);
-		c.targets = 1;
-		before = *svc;
-		svc->flags &= ~NSX_S_DRAINING;
-		svc->was_count = 0;
-		in->conf->drainings--;
-		for (unsigned int i = 0; i <= (unsigned int)c.last - c.port; i++)
-			mirrors_del(in, &c, before.was, before.was_count, i);
-		if (svc->count == 1 && !(svc->flags & (NSX_S_ALLOW | NSX_S_RATE)) &&
-		    map_turn(in, &c, before.target, 0, true, &f) == 0)
-			service_free(in, index);
-	}
-}
-
-/* A namespace goes: services lose its targets, maps that led nowhere else go with it. */
-void apply_map_del_ns(struct instance *in, __u32 ns_id)
-{
-	struct nsx_slot *ports = table_ports(in);
-	struct fail f;
-
-	for (size_t i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
-		struct nsx_slot *s = &ports[i];
-
-		if (is_map(s) && s->first == (i & 0xffff) && !service_forget_ns(in, s, ns_id))
-			map_remove(in, s, &f);
-	}
 }

@@ -19,6 +19,30 @@ void back_del(struct instance *in, const struct nsx_slot *gone);
 /* A slot of the registry sends clients to this endpoint. */
 bool map_leads_to(struct instance *in, const struct nsx_slot *s, const struct nsx_slot *endpoint);
 
+/* apply_map.c */
+
+static inline bool is_map(const struct nsx_slot *s)
+{
+	return NSX_KIND(s->state) == NSX_MAP;
+}
+
+/* Names to endpoints, in the order of c->target. */
+int map_resolve(struct instance *in, const struct map_conf *c, struct nsx_target targets[NSX_TARGETS], struct fail *f);
+
+/* The slot of the first port is what is wanted already. */
+bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets);
+
+/* Turn the ports to the targets; index: of their service, or 0. Undone where something fails, unless they were published. */
+int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
+	     bool published, struct fail *f);
+
+/* The mirrors of count targets of the i-th port go, where the port does not lead there still. */
+void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
+		     unsigned int i);
+
+void map_write(struct nsx_slot *s, const struct nsx_slot *map);
+void map_unwrite(struct nsx_slot *s);
+
 /* apply_service.c */
 
 /* What is wanted needs a service: more than one target, or a condition. */

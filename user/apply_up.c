@@ -16,11 +16,11 @@
 #include "link.h"
 #include "netns.h"
 
-/* The host's addresses, those of the uplink first; without those of the pool, which are on namespaces' links. */
+/* The uplinks and the host's addresses, those of the uplinks first; without those of the pool, which are on namespaces' links. */
 struct own_list {
 	struct addr_info addr[NSX_OWN_MAX];
 	__u32 count;
-	int uplink;
+	struct link_info link[NSX_UPLINKS];	/* in the order of conf->dev */
 	const struct up_conf *conf;
 };
 
@@ -52,33 +52,43 @@ static void own_other_cb(const struct addr_info *addr, void *arg)
 {
 	struct own_list *own = arg;
 
-	if (addr->ifindex != own->uplink && !is_ns_link(addr, own->conf))
+	for (int i = 0; i < own->conf->devs; i++)
+		if (addr->ifindex == own->link[i].ifindex)
+			return;
+	if (!is_ns_link(addr, own->conf))
 		own_cb(addr, arg);
 }
 
-static int read_host(const struct up_conf *c, struct link_info *link, struct own_list *own, struct fail *f)
+/* One uplink with its addresses. */
+static int read_uplink(struct nl *nl, const char *dev, struct link_info *link, struct own_list *own, struct fail *f)
+{
+	__u32 before = own->count;
+	int err = link_get(nl, dev, 0, link);
+
+	if (err)
+		return err == -ENODEV ? fail(f, err, "there is no interface %s", dev) :
+					fail_errno(f, err, "cannot look at %s", dev);
+	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK))
+		return fail(f, -EINVAL, "%s is not an Ethernet interface", dev);
+	err = addr_each(nl, link->ifindex, own_cb, own);
+	if (err)
+		return fail_errno(f, err, "cannot read the addresses of %s", dev);
+	return own->count > before ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", dev);
+}
+
+static int read_host(const struct up_conf *c, struct own_list *own, struct fail *f)
 {
 	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
-	if (!err)
-		err = link_get(&nl, c->dev, 0, link);
-	if (err) {
-		err = err == -ENODEV ? fail(f, err, "there is no interface %s", c->dev) :
-				       fail_errno(f, err, "cannot look at %s", c->dev);
-		goto out;
-	}
-	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK)) {
-		err = fail(f, -EINVAL, "%s is not an Ethernet interface", c->dev);
-		goto out;
-	}
-	own->uplink = link->ifindex;
 	own->conf = c;
-	err = addr_each(&nl, link->ifindex, own_cb, own);
-	if (!err && !own->count) {
-		err = fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", c->dev);
-		goto out;
+	if (err)
+		return fail_errno(f, err, "cannot talk to the kernel about interfaces");
+	for (int i = 0; i < c->devs; i++) {
+		err = read_uplink(&nl, c->dev[i], &own->link[i], own, f);
+		if (err)
+			goto out;
 	}
 	if (!err)
 		err = addr_each(&nl, 0, own_other_cb, own);
@@ -116,8 +126,9 @@ static int read_ports(struct nsx_conf *conf, struct fail *f)
 	return 0;
 }
 
-static int write_conf(struct instance *in, const struct up_conf *c, const struct link_info *link, struct fail *f)
+static int write_conf(struct instance *in, const struct up_conf *c, const struct own_list *own, struct fail *f)
 {
+	const struct link_info *link = &own->link[0];
 	struct nsx_conf *conf = in->conf;
 	unsigned long long cookie;
 	struct timespec jiffy;
@@ -126,10 +137,12 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
 	conf->pool_mask.w[3] = htonl(mask_v4(c->pool_len));
 	conf->pool_len = c->pool_len;
-	conf->uplink = link->ifindex;
 	conf->mtu = link->mtu;
 	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
-	memcpy(conf->uplink_name, link->name, sizeof(conf->uplink_name));
+	for (int i = 0; i < c->devs; i++) {
+		conf->uplinks[i] = own->link[i].ifindex;
+		memcpy(conf->uplink_names[i], own->link[i].name, sizeof(conf->uplink_names[i]));
+	}
 	conf->next_id = 1;
 	if (netns_cookie(&cookie))
 		return fail_errno(f, -errno, "cannot identify this network namespace");
@@ -145,6 +158,15 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	return read_ports(conf, f);
 }
 
+/* Packets from an address leave by its uplink; from those of other devices by the first. */
+static __u32 dev_of(const struct nsx_conf *conf, int ifindex)
+{
+	for (int i = 0; i < NSX_UPLINKS; i++)
+		if (conf->uplinks[i] == (__u32)ifindex)
+			return ifindex;
+	return conf->uplinks[0];
+}
+
 /* Tell the datapath the host's addresses. Flows of one that is lost, or has another place now, end. */
 static int write_own(struct instance *in, const struct own_list *own, struct fail *f)
 {
@@ -158,6 +180,7 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 		bool changed = i >= old || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i]));
 
 		conf->own[i] = own->addr[i].addr;
+		conf->own_dev[i] = dev_of(conf, own->addr[i].ifindex);
 		conf->own_len[i] = own->addr[i].prefix_len < 31 ? own->addr[i].prefix_len : 0;
 		if (i < old && changed && table_flush_own(in, i))
 			return fail_errno(f, -errno, "cannot end flows of a lost address");
@@ -213,13 +236,17 @@ static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const 
 static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
 	struct own_list own = {};
-	struct link_info link;
+	const struct link_info *link = &own.link[0];
 	char pool[ADDR_STRLEN];
 	struct instance in;
 	int err = instance_open_dir(&in, d, f);
 
-	if (!err && strcmp(in.conf->uplink_name, c->dev))
-		err = fail(f, -EEXIST, "already up on %s: nsxdp down first", in.conf->uplink_name);
+	for (int i = 0; !err && i < NSX_UPLINKS; i++)
+		if (strcmp(in.conf->uplink_names[i], i < c->devs ? c->dev[i] : ""))
+			err = fail(f, -EEXIST, "already up on %s%s: nsxdp down first", in.conf->uplink_names[0],
+				   in.conf->uplinks[1] ? " and others" : "");
+	if (err)
+		;
 	else if (!err && c->has_pool &&
 		 (memcmp(&in.conf->pool, &c->pool, sizeof(c->pool)) || in.conf->pool_len != c->pool_len))
 		err = fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
@@ -232,17 +259,17 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 
 		running.pool = in.conf->pool;
 		running.pool_len = in.conf->pool_len;
-		err = read_host(&running, &link, &own, f);
+		err = read_host(&running, &own, f);
 	}
 	if (!err)
 		err = write_own(&in, &own, f);
 	if (!err)
 		err = up_write_routes(&in, f);
 	if (!err) {
-		memcpy(in.conf->uplink_mac, link.mac, sizeof(link.mac));
-		if (in.conf->mtu != link.mtu && (err = veth_follow_mtu(&in, in.conf->mtu, link.mtu)) != 0)
-			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link.mtu);
-		in.conf->mtu = link.mtu;
+		memcpy(in.conf->uplink_mac, link->mac, sizeof(link->mac));
+		if (in.conf->mtu != link->mtu && (err = veth_follow_mtu(&in, in.conf->mtu, link->mtu)) != 0)
+			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link->mtu);
+		in.conf->mtu = link->mtu;
 	}
 	if (!err && c->no_bind_guard) {
 		datapath_detach_guard(&in.dir);
@@ -255,8 +282,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	return err;
 }
 
-static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct link_info *link,
-		    const struct own_list *own, bool mounted, struct fail *f)
+static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own_list *own, bool mounted, struct fail *f)
 {
 	struct pin_dir tables = *d;
 	struct instance in;
@@ -268,7 +294,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	tables.fd = -1;
 	err = instance_open_dir(&in, &tables, f);
 	if (!err)
-		err = write_conf(&in, c, link, f);
+		err = write_conf(&in, c, own, f);
 	if (!err)
 		err = write_own(&in, own, f);
 	if (!err)
@@ -281,10 +307,12 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 	if (!err) {
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
 		up_attach_local(d, in.conf, !c->no_bind_guard);
-		choose_mode(d, c, link, in.conf);
+		choose_mode(d, c, &own->link[0], in.conf);
 		if (in.conf->mode != c->mode)
 			note("up: mode %s: %s", config_mode_name(in.conf->mode), in.conf->mode_reason);
-		err = datapath_attach_uplink(d, link->ifindex, f);
+		/* The first comes last: its pin tells that all is there. */
+		for (int i = c->devs; !err && i--;)
+			err = datapath_attach_uplink(d, own->link[i].ifindex, i == 0, f);
 	}
 	if (err && made_run)
 		netns_unprepare();
@@ -295,7 +323,6 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct lin
 int apply_up(const struct up_conf *c, struct fail *f)
 {
 	struct own_list own = {};
-	struct link_info link;
 	char path[PIN_PATH_MAX];
 	struct pin_dir d = { .fd = -1 };
 	struct fail ignored;
@@ -313,7 +340,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 		pin_dir_close(&d);
 		return err;
 	}
-	err = read_host(c, &link, &own, f);
+	err = read_host(c, &own, f);
 	if (!err) {
 		/* Remains of an "up" that was killed. */
 		pin_dir_remove(&d, false, &ignored);
@@ -321,7 +348,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 		err = pin_dir_create(&d, f);
 	}
 	if (!err)
-		err = bring_up(&d, c, &link, &own, mounted, f);
+		err = bring_up(&d, c, &own, mounted, f);
 	if (err)
 		pin_dir_remove(&d, mounted, &ignored);
 	else if (mounted)

@@ -131,10 +131,10 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 		.ns_mac = ns->mac,
 		.ns_fd = s->fd,
 	};
-	int err = link_get(&s->host, NULL, in->conf->uplink, &uplink);
+	int err = link_get(&s->host, NULL, in->conf->uplinks[0], &uplink);
 
 	if (err)
-		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_name);
+		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_names[0]);
 	spec.mtu = uplink.mtu;
 	err = link_veth_add(&s->host, &spec);
 	if (!err)

@@ -87,10 +87,14 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			value = config_value(argc, argv, &i, f);
 			if (!value)
 				return -EINVAL;
-			if (c.dev[0])
-				return fail(f, -EINVAL, "--dev %s: there is one uplink, and %s is it", value, c.dev);
-			if (parse_ifname(value, c.dev))
+			if (c.devs == NSX_UPLINKS)
+				return fail(f, -EINVAL, "--dev %s: there are %d uplinks at most", value, NSX_UPLINKS);
+			if (parse_ifname(value, c.dev[c.devs]))
 				return fail(f, -EINVAL, "--dev %s: not an interface's name", value);
+			for (int n = 0; n < c.devs; n++)
+				if (strcmp(c.dev[n], c.dev[c.devs]) == 0)
+					return fail(f, -EINVAL, "--dev %s: it is there twice", value);
+			c.devs++;
 		} else if (strcmp(argv[i], "--pool") == 0) {
 			value = config_value(argc, argv, &i, f);
 			if (!value)
@@ -121,7 +125,7 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 			return fail(f, -EINVAL, "unknown word '%s'", argv[i]);
 		}
 	}
-	if (!c.dev[0])
+	if (!c.devs)
 		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
 	*ret = c;
 	return 0;

@@ -16,9 +16,10 @@
 #define MAP_ALLOWS 64	/* networks of one published port */
 #define DNS_MAX 3	/* as many as resolv.conf(5) takes */
 
-/** struct up_conf - an instance: its uplink and the pool of the namespaces' addresses */
+/** struct up_conf - an instance: its uplinks and the pool of the namespaces' addresses */
 struct up_conf {
-	char dev[16];
+	char dev[NSX_UPLINKS][16];
+	int devs;
 	struct nsx_addr pool;	/* the network's address: host bits are 0 */
 	__u8 pool_len;
 	bool has_pool;		/* given, not the default */

@@ -186,10 +186,15 @@ static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
 	return err;
 }
 
-int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f)
+int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f)
 {
-	const struct hook h = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
+	struct hook h = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
+	char name[32];
 
+	if (!first) {
+		snprintf(name, sizeof(name), "link_uplink_%d", ifindex);
+		h.link = name;
+	}
 	return attach(d, &h, f);
 }
 

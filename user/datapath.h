@@ -28,8 +28,8 @@ int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct
 void datapath_detach_guard(const struct pin_dir *d);
 void datapath_detach_sock(const struct pin_dir *d);
 
-/* Attach the pinned from_uplink program and pin the link as "link_uplink". */
-int datapath_attach_uplink(const struct pin_dir *d, int ifindex, struct fail *f);
+/* Attach the pinned from_uplink program and pin the link, as "link_uplink" for the first uplink. */
+int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f);
 
 /* The same for a host-side veth, pinned by its ifindex; one that is attached already is left as it is. */
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);

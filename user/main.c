@@ -13,9 +13,9 @@
 bool json_output;
 
 static const struct cmd commands[] = {
-	{ "up", NULL, cmd_up, "--dev DEV [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]... "
+	{ "up", NULL, cmd_up, "--dev DEV... [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]... "
 	  "[--no-bind-guard]",
-	  "Attach the datapath to the uplink DEV. Namespaces get their addresses from the pool\n"
+	  "Attach the datapath to the uplink DEV, or to several (--dev DEV --dev DEV). Namespaces get their addresses from the pool\n"
 	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto).\n"
 	  "Timeouts: tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp, icmp.\n"
 	  "Processes of the host cannot bind to published ports, unless --no-bind-guard." },

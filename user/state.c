@@ -337,15 +337,21 @@ static json_t *timeouts_json(struct instance *in)
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], ifname[IF_NAMESIZE];
+	char names[NSX_UPLINKS * 18] = "";
+	bool present = true;
 	json_t *own = json_array(), *namespaces = state_ns_list(in);
 	json_t *maps = state_maps(in, 0), *flows = state_flows(in), *status;
 
+	for (int i = 0; i < NSX_UPLINKS && in->conf->uplinks[i]; i++) {
+		present = present && if_indextoname(in->conf->uplinks[i], ifname);
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "", in->conf->uplink_names[i]);
+	}
 	for (__u32 i = 0; i < in->conf->own_count; i++)
 		if (!(in->conf->lost >> i & 1))
 			json_array_append_new(own, addr_json(&in->conf->own[i]));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", in->conf->uplink_name,
-			   "uplink_present", if_indextoname(in->conf->uplink, ifname) != NULL, "mode",
+	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", names,
+			   "uplink_present", present, "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",

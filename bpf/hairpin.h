@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a namespace to one of the host's addresses, and through it to another namespace or itself. */
+#ifndef NSXDP_HAIRPIN_H
+#define NSXDP_HAIRPIN_H
+
+#include "defs.h"
+#include "portmap.h"
+#include "service.h"
+#include "snat_new.h"
+
+/* The packet is an answer to a socket of the host's, which has a port that a namespace has or had too. */
+__noinline int host_answers(CTX *ctx, const struct pkt *p)
+{
+	struct bpf_sock_tuple t = {};
+
+	if (!p)
+		return false;
+	t.ipv4.saddr = p->src.w[3];
+	t.ipv4.sport = p->sport;
+	t.ipv4.daddr = p->dst.w[3];
+	t.ipv4.dport = p->dport;
+	return host_socket(ctx, p->proto, &t, false);
+}
+
+/*
+ * To the outside port of a masqueraded endpoint that anybody may reach: both ends are translated, so that each
+ * sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards anybody, without the host's
+ * address for a remote, for what goes there must come this way and not leave by the uplink.
+ */
+__noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	const struct nsx_slot *s;
+	__be16 dport;
+	__u32 state;
+	int v;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_DROP_ERROR;
+	if (!(s->flags & NSX_F_ANY_REMOTE) || !(p->veth_flags & NSX_V_ANY_REMOTE))
+		return NSX_PASS_GATEWAY;
+	dport = p->dport;
+	state = READ_ONCE(s->state);
+	x->other = s->inside;
+	x->other_port = s->inside_port;
+	x->ifindex = s->ifindex;
+	mac_copy(x->mac, s->mac);
+	if (!slot_same(s, state))
+		return NSX_PASS_GATEWAY;
+	p->dst.d[0] = 0;
+	p->dst.d[1] = 0;
+	p->dport = 0;
+	v = snat_pkt(ctx, p, x);
+	addr_from_v4(&p->dst, p->daddr);
+	p->dport = dport;
+	x->both = 1;
+	x->to_ns = 1;
+	x->verdict = NSX_HAIRPIN;
+	return v;
+}
+
+/* Where a namespace reaches itself, it comes from its gateway's address. */
+static __always_inline void from_itself(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, struct xlat *x)
+{
+	if (x->ifindex != ctx_ifindex(ctx))
+		return;
+	x->both = 1;
+	x->other = veth->gw;
+	x->other_port = p->sport;
+	p->src = veth->gw;	/* as the server will know the client */
+}
+
+/* The end of hairpin() where the port has a service. */
+__noinline int hairpin_service(CTX *ctx, struct pkt *p, struct xlat *x)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	const struct nsx_slot *s;
+	int v;
+
+	if (!p || !x || !veth)
+		return NSX_DROP_ERROR;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_DROP_ERROR;
+	v = service_in(p, s, ctx_len(ctx), x);
+	if (v != NSX_CONTINUE)
+		return v == NSX_PASS_HOST ? NSX_PASS_GATEWAY : v;
+	x->verdict = NSX_HAIRPIN;
+	from_itself(ctx, p, veth, x);
+	return NSX_REMEMBER;
+}
+
+/*
+ * From a namespace to one of the host's own addresses: a published port is reached, all else is for the
+ * host itself. Another namespace sees the client's address; to reach its own port a namespace comes from
+ * its gateway's, for no host takes packets from itself by the network.
+ */
+static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, int own, struct xlat *x)
+{
+	struct nsx_slot *s;
+	__u32 state;
+
+	if (p->proto >= NSX_ICMP || p->icmp_error)
+		return NSX_PASS_GATEWAY;
+	s = port_slot(p->proto & 3, p->dport);
+	if (!s)
+		return NSX_PASS_GATEWAY;
+	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
+		return NSX_BETWEEN_FLOWS;
+	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
+		return NSX_PASS_GATEWAY;
+	x->own = own;
+	if (s->flags & NSX_F_SERVICE)
+		return NSX_TO_SERVICE;
+	xlat_inside(x, s, NSX_HAIRPIN);
+	if (!slot_same(s, state))
+		return NSX_DROP_ISOLATED;
+	from_itself(ctx, p, veth, x);
+	return NSX_REMEMBER;
+}
+
+/* To the gateway: the host's, unless it answers a connection of the namespace to its own published port. */
+static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+					 const struct nsx_veth *veth, struct xlat *x)
+{
+	__u32 now = now_tick();
+	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now) : NULL;
+
+	if (!s || !(s->flags & NSX_F_SELF) || host_answers(ctx, p))
+		return NSX_PASS_GATEWAY;
+	x->both = 1;
+	x->other = veth->addr;
+	x->other_port = p->dport;
+	return return_out(p, conf, s, now, x);
+}
+
+#endif
