@@ -185,13 +185,18 @@ def bulk(lab, direction):
 
 
 def under_flood(lab, sock, seconds):
-    """Connections per second beside a flood, and how many SYNs that sent."""
+    """Connections per second beside a flood, how many SYNs that sent, and how many entries it left in a table."""
     flood = subprocess.Popen(["nsenter", "--net=/run/netns/" + lab.client, "/usr/bin/python3",
                               os.path.join(TOP, "tests", "net.py"), "syn_flood", "203.0.113.1", "6000",
                               str(float(seconds) + 0.6)], stdout=subprocess.PIPE, text=True)
     subprocess.run(["sleep", "0.3"])
     rate = float(lab.run("client", sock, "crr", "203.0.113.1", "6000", seconds).split()[0])
-    return rate, int(flood.communicate()[0].split()[1])
+    sent = int(flood.communicate()[0].split()[1])
+    if lab.name.startswith("nsxdp"):
+        left = json.loads(lab.run("host", os.path.join(TOP, "build", "nsxdp"), "status", "-j"))["flows"]
+    else:
+        left = int(lab.run("host", "conntrack", "-C"))
+    return rate, sent, left
 
 
 def measure_sockets(labs):
@@ -224,7 +229,9 @@ def measure_sockets(labs):
         results.append(row("flood", "The same while SYNs from random sources flood that port", "connections/s",
                            {n: [x[0] for x in r] for n, r in v.items()}))
         for n, r in v.items():
-            print("%-24s %s: SYNs sent %s" % ("", n, " ".join("%d" % x[1] for x in r)))
+            results[-1]["rivals"][n]["left"] = max(x[2] for x in r)
+            print("%-24s %s: SYNs sent %s; entries left behind %s" % ("", n, " ".join("%d" % x[1] for x in r),
+                                                                     " ".join("%d" % x[2] for x in r)))
     for s in servers:
         s.terminate()
         s.wait()

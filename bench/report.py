@@ -110,6 +110,9 @@ def html(data):
         kept = ["%s kept %.0f %% of its packets" % (n, 100 * v["kept"]) for n, v in r["rivals"].items()
                 if v.get("kept", 1) < 0.95]
         crowd = ["%s %.2f" % (n, v["against_one"]) for n, v in r["rivals"].items() if "against_one" in v]
+        left = ["%s %d" % (n, v["left"]) for n, v in r["rivals"].items() if "left" in v]
+        if left:
+            out.append("<p>Entries left in a table of connections, at most: %s.</p>" % ", ".join(left))
         if kept:
             out.append("<p class=lost>Lost packets: %s.</p>" % "; ".join(kept))
         if crowd:

@@ -214,6 +214,30 @@ t_31_several_uplinks() {
 	[ ! -e "$PINS" ]
 }
 
+# Two thousand flows want fifteen hundred ports.
+t_32_exhausted_ports_are_answered_by_name() {
+	local range
+	range=$(on host cat /proc/sys/net/ipv4/ip_local_port_range)
+	on host sysctl -qw net.ipv4.ip_local_port_range="1024 64000"
+	on_bg inet $PY udp_echo_server 7
+	up
+	nsxdp ns add "$NS1"
+	nsxdp ns add "$NS2"
+	on ns1 $PY udp_open 198.51.100.8 7 20000 2000 > "$LAB_TMP/open"
+	cat "$LAB_TMP/open"
+	[ "$(awk '{ print $2 }' "$LAB_TMP/open")" -gt 1000 ]
+	[ "$(awk '{ print $4 }' "$LAB_TMP/open")" -gt 100 ]
+	nsxdp status | grep -q 'refused '
+	# Those that came to nothing give way after some seconds.
+	sleep 3.5
+	on ns2 $PY udp_open 198.51.100.8 7 30000 50 > "$LAB_TMP/open"
+	cat "$LAB_TMP/open"
+	[ "$(awk '{ print $2 }' "$LAB_TMP/open")" = 50 ]
+	lab_kill
+	nsxdp down
+	on host sysctl -qw net.ipv4.ip_local_port_range="$range"
+}
+
 t_30_options_of_a_namespace() {
 	up
 	nsxdp ns add "$NS1" --nat endpoint-independent --clamp-mss=1200
