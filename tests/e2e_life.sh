@@ -238,6 +238,23 @@ t_32_exhausted_ports_are_answered_by_name() {
 	on host sysctl -qw net.ipv4.ip_local_port_range="$range"
 }
 
+t_33_without_control_groups_everything_else_works() {
+	local said
+	said=$(nsenter --net="/run/netns/$(lab_ns host)" unshare -m sh -c \
+		"awk '\$3 == \"cgroup2\" { print \$2 }' /proc/self/mounts | xargs -r umount -l; $NSXDP up --dev ens5" 2>&1)
+	echo "$said"
+	[[ $said == *"control groups of version 2 are not mounted"* ]]
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	lab_listening ns1 8080
+	[ "$(on client $PY half_close 203.0.113.1 6000)" = 203.0.113.10 ]
+	refuse 1 "refused" on host $PY half_close 127.0.0.1 6000
+	nsxdp status | grep -q '^host-local *control groups of version 2 are not mounted'
+	lab_kill
+	nsxdp down
+}
+
 t_30_options_of_a_namespace() {
 	up
 	nsxdp ns add "$NS1" --nat endpoint-independent --clamp-mss=1200

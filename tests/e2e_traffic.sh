@@ -382,6 +382,19 @@ t_34_stun() {
 	on inet ip addr del 198.51.100.9/24 dev eth0
 }
 
+t_35_a_flood_of_fragments_disturbs_nobody() {
+	on client $PY fragment_flood $HOST 3 > "$LAB_TMP/flood" &
+	local pid=$!
+	sleep 0.3
+	on client $PY udp_client $HOST 6000 1 1000 8000
+	on client $PY tcp_many $HOST 6001 100 0.5
+	on ns2 $PY udp_resent $INET 7 100 8000
+	wait $pid
+	cat "$LAB_TMP/flood"
+	[ "$(awk '{ print $2 }' "$LAB_TMP/flood")" -gt 10000 ]
+	on client $PY udp_client $HOST 6000 8000
+}
+
 t_19_bulk_with_every_offload_off() {
 	on host ethtool -K ens5 tx off gro off tso off gso off > /dev/null
 	on client ethtool -K eth0 tx off gro off > /dev/null

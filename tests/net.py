@@ -383,6 +383,20 @@ def syn_flood(host, port, seconds):
     print("sent", count)
 
 
+def fragment_flood(host, seconds):
+    """Later fragments of datagrams whose first never comes."""
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    end, count = time.time() + float(seconds), 0
+    target = socket.inet_aton(host)
+    while time.time() < end:
+        for _ in range(100):
+            count += 1
+            source = struct.pack("!I", 0x0a000000 | count * 40503 & 0xffffff)
+            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 84, count & 0xffff, 0x2000 | 1 + count % 1000, 64, 17, 0,
+                                   source, target) + b"x" * 64, (host, 0))
+    print("sent", count)
+
+
 async def load(host, port, seconds):
     """Connections that come, talk for a while and go; each must have one server and lose no byte."""
     end, done, failed, seen = time.time() + float(seconds), 0, 0, set()
