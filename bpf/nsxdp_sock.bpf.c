@@ -90,7 +90,7 @@ static __always_inline void takes_own_port(CTX *ctx, __u8 proto)
 }
 
 /* One of a service's targets, by the socket's cookie; false where it takes nobody new. */
-static __always_inline bool dial_target(const struct nsx_slot *s, struct dialled_key *k)
+static __always_inline bool dial_target(const struct nsx_slot *s, __be16 dialled, struct dialled_key *k)
 {
 	__u32 index = s->service, place = table_place(k->cookie * 0x9e3779b97f4a7c15ULL >> 32);
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
@@ -101,8 +101,7 @@ static __always_inline bool dial_target(const struct nsx_slot *s, struct dialled
 	if (place >= NSX_TARGETS)
 		return false;
 	k->addr = svc->target[place].addr.w[3];
-	/* The slot's port is that of the first target, for this port of the range. */
-	k->port = bpf_htons(bpf_ntohs(svc->target[place].port) + bpf_ntohs(s->inside_port) - bpf_ntohs(svc->target[0].port));
+	k->port = bpf_htons(bpf_ntohs(svc->target[place].port) + bpf_ntohs(dialled) - svc->first);
 	return true;
 }
 
@@ -128,7 +127,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 	k.addr = s->inside.w[3];
 	k.port = s->inside_port;
 	k.proto = proto;
-	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, &k))
+	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, *port, &k))
 		return false;
 	if (!slot_same(s, state) || bpf_map_update_elem(&nsx_dialled, &k, &was, BPF_ANY) < 0)
 		return false;

@@ -88,15 +88,20 @@ static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
 /* The index of an address that the kernel says is the host's; the list grows where it must. */
 static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr, __u32 dev)
 {
-	__u32 n = conf->own_count;
+	__u32 n = __sync_fetch_and_add(&conf->own_count, 1);
 
-	if (n >= NSX_OWN_MAX || bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) < 0)
+	if (n >= NSX_OWN_MAX) {
+		__sync_fetch_and_add(&conf->own_count, -1);
 		return -1;
+	}
 	conf->own[n] = *addr;
 	conf->own_dev[n] = dev;
-	barrier();
-	WRITE_ONCE(conf->own_count, n + 1);
-	return n;
+	conf->own_len[n] = 0;
+	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0)
+		return n;
+	/* Another CPU has learnt it in this moment: this place is nobody's. */
+	__sync_fetch_and_or(&conf->lost, 1ULL << n);
+	return own_index(conf, addr);
 }
 
 /**

@@ -141,6 +141,7 @@ static int mirrors_add(struct instance *in, const struct map_conf *c, const stru
 {
 	struct nsx_slot map;
 
+	*flags = 0;
 	for (int n = 0; n < c->targets; n++) {
 		int err;
 
@@ -177,24 +178,25 @@ int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_tar
 		err = table_flush_mappings(in, &targets[n].addr, c->proto, ntohs(targets[n].port), count);
 	if (err)
 		return fail_errno(f, err, "cannot end masqueraded flows of the targets");
-	for (done = 0; done < count; done++) {
+	/* What can fail comes before what clients meet. */
+	for (done = 0; done < count && !err; done++) {
+		__u8 flags;
+
+		err = mirrors_add(in, c, targets, done, &flags, f);
+	}
+	while (err && done--)
+		map_mirrors_del(in, c, targets, c->targets, done);
+	for (unsigned int i = 0; !err && i < count; i++) {
 		__u8 flags = 0;
 
-		s = table_port(in, c->proto, c->port + done);
-		err = mirrors_add(in, c, targets, done, &flags, f);
-		if (err)
-			break;
-		map_fill(in, &map, c, &targets[0], done);
+		s = table_port(in, c->proto, c->port + i);
+		mirrors_add(in, c, targets, i, &flags, f);
+		map_fill(in, &map, c, &targets[0], i);
 		map.flags |= flags | (index ? NSX_F_SERVICE : 0);
 		map.service = index;
 		if (!published)
 			map_note_flow(in, s, &map, now);
 		map_write(s, &map);
-	}
-	for (unsigned int i = 0; err && !published && i <= done && i < count; i++) {
-		if (i < done)
-			map_unwrite(table_port(in, c->proto, c->port + i));
-		map_mirrors_del(in, c, targets, c->targets, i);
 	}
 	return err;
 }

@@ -32,7 +32,7 @@ int map_resolve(struct instance *in, const struct map_conf *c, struct nsx_target
 /* The slot of the first port is what is wanted already. */
 bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets);
 
-/* Turn the ports to the targets; index: of their service, or 0. Undone where something fails, unless they were published. */
+/* Turn the ports to the targets; index: of their service, or 0; published: they lead elsewhere now. All or nothing. */
 int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
 	     bool published, struct fail *f);
 

@@ -219,6 +219,24 @@ void apply_map_reap(struct instance *in)
 	}
 }
 
+/* Leave a namespace's targets out of a service, with their mirrors; false where nobody would be left. */
+static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
+{
+	struct map_conf c = service_ports(s);
+	struct nsx_service before;
+	bool others;
+
+	map_service(in, s, &before);
+	others = service_forget_ns(in, s, ns_id);
+	for (__u32 n = 0; n < before.count + before.was_count; n++) {
+		const struct nsx_target *t = n < before.count ? &before.target[n] : &before.was[n - before.count];
+
+		for (unsigned int i = 0; t->id == ns_id && i <= (unsigned int)c.last - c.port; i++)
+			map_mirrors_del(in, &c, t, 1, i);
+	}
+	return others;
+}
+
 /* A namespace goes: services lose its targets, maps that led nowhere else go with it. */
 void apply_map_del_ns(struct instance *in, __u32 ns_id)
 {
@@ -228,7 +246,7 @@ void apply_map_del_ns(struct instance *in, __u32 ns_id)
 	for (size_t i = 0; ports && i < TABLE_PORTS_COUNT; i++) {
 		struct nsx_slot *s = &ports[i];
 
-		if (is_map(s) && s->first == (i & 0xffff) && !service_forget_ns(in, s, ns_id))
+		if (is_map(s) && s->first == (i & 0xffff) && !forget_ns(in, s, ns_id))
 			map_remove(in, s, &f);
 	}
 }
