@@ -30,8 +30,8 @@ __noinline int host_answers(CTX *ctx, const struct pkt *p)
 __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	const struct nsx_slot *s;
+	__u32 state, ifindex;
 	__be16 dport;
-	__u32 state;
 	int v;
 
 	if (!p || !x)
@@ -45,7 +45,7 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	state = READ_ONCE(s->state);
 	x->other = s->inside;
 	x->other_port = s->inside_port;
-	x->ifindex = s->ifindex;
+	ifindex = s->ifindex;
 	mac_copy(x->mac, s->mac);
 	if (!slot_same(s, state))
 		return NSX_PASS_GATEWAY;
@@ -57,6 +57,7 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->dport = dport;
 	x->both = 1;
 	x->to_ns = 1;
+	x->ifindex = ifindex;
 	x->verdict = NSX_HAIRPIN;
 	return v;
 }
