@@ -145,6 +145,9 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	v = port_in(ctx, p, conf, own, &x);
 	if (v != NSX_CONTINUE)
 		return v;
+	/* Better told than left to wait; only connections that begin, for established ones wait for the link. */
+	if (p->proto == NSX_TCP && SYN_ALONE(p) && !p->icmp_error && link_down(ctx, &x.addr, x.ifindex))
+		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : NSX_DROP_DOWN;
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;

@@ -197,4 +197,36 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 	return index;
 }
 
+/**
+ * link_down() - the link of a namespace has no carrier
+ * @addr: the namespace's address
+ * @ifindex: the host's end
+ *
+ * The host's ends of links are set so that the kernel leaves out their routes when they are down; asked twice a
+ * second for each.
+ */
+__noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct bpf_fib_lookup fib = { .family = AF_INET };
+	struct own_asked *a;
+	__u32 slot;
+	int err;
+
+	if (!conf || !addr || !conf->asker)
+		return false;
+	slot = own_slot(addr);
+	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
+	if (!a)
+		return false;
+	if (!asked_lately(a, addr)) {
+		fib.ifindex = conf->asker;
+		fib.ipv4_dst = addr->w[3];
+		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+		asked_note(a, conf, addr, err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
+						  (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
+	}
+	return !a->index;
+}
+
 #endif

@@ -227,6 +227,23 @@ t_21_a_syn_flood_leaves_nothing() {
 	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
 }
 
+# Nothing listens, or the namespace's link is down: the client is told, and does not wait.
+t_23_dead_targets_are_refused_quickly() {
+	nsxdp map add 6400 "$NS2:9999"
+	refuse 1 "refused" on client timeout 2 $PY half_close $HOST 6400
+	if [ "$MODE" = tc ]; then
+		on ns2 ip link set eth0 down
+		sleep 0.6
+		refuse 1 "No route to host" on client timeout 2 $PY half_close $HOST 6001
+		nsxdp status | grep -q refused-down
+		on ns2 ip link set eth0 up
+		on ns2 ip route replace default via 192.168.0.5
+		sleep 0.6
+		[ "$(on client $PY half_close $HOST 6001)" = 203.0.113.10 ]
+	fi
+	nsxdp map del 6400
+}
+
 shares() { sort -k2 "$1" | awk '{ n[$2]++ } END { for (t in n) print t, n[t] }'; }
 share() { shares "$1" | awk -v t="$2" '$1 == t { print $2 }'; }
 

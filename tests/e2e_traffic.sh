@@ -405,6 +405,39 @@ t_19_bulk_with_every_offload_off() {
 	on ns1 ethtool -K eth0 tx on > /dev/null
 }
 
+# Every combination of what the three machines leave to their devices, both ways, by digest.
+t_36_every_combination_of_offloads() {
+	local c h n bits
+	head -c 3M "$LAB_TMP/www/big" > "$LAB_TMP/www/small"
+	sha256sum < "$LAB_TMP/www/small" > "$LAB_TMP/small"
+	bits() { local b=$1 dev=$2 on=$3; shift 3; on "$on" ethtool -K "$dev" tx "$(o $((b & 1)))" tso "$(o $((b & 1)))" \
+		gso "$(o $((b & 2)))" gro "$(o $((b & 4)))" > /dev/null; }
+	o() { [ "$1" = 0 ] && echo off || echo on; }
+	for c in 0 3 5 7; do
+		bits $c eth0 client
+		for h in 0 1 2 3 4 5 6 7; do
+			bits $h ens5 host
+			for n in 0 3 5 7; do
+				bits $n eth0 ns1
+				[ "$(on client curl -sS -m 10 http://$HOST:6080/small | sha256sum)" = "$(cat "$LAB_TMP/small")" ]
+				[ "$(on ns1 curl -sS -m 10 http://$INET/small | sha256sum)" = "$(cat "$LAB_TMP/small")" ]
+				on client $PY udp_client $HOST 6000 999
+			done
+		done
+	done
+	bits 7 eth0 client
+	bits 7 ens5 host
+	bits 7 eth0 ns1
+}
+
+# UDP and TCP towards published ports: the host shows as a hop.
+t_37_traceroute_to_published_ports() {
+	on inet traceroute -n -U -p 6000 -w1 -q1 $HOST > "$LAB_TMP/trace"
+	cat "$LAB_TMP/trace"
+	grep -q ' 2  203.0.113.1 ' "$LAB_TMP/trace"
+	[ "$(tail -1 "$LAB_TMP/trace" | awk '{ print $2 }')" = $HOST ]
+}
+
 t_20_super_packets_are_never_segmented() {
 	# The receiver sees more than one segment in a packet: GSO went through both ways.
 	on client timeout 10 tcpdump -i eth0 -Q in -nc 3 'tcp port 6080 and greater 3000' > /dev/null &
@@ -451,7 +484,8 @@ assert not [c for c in s["verdicts"] if not c["packets"]] and s["uplink"] == "en
 
 # What is shown by switching offloads that XDP needs as they are.
 if [ "$DATAPATH" = xdp ]; then
-	unset -f t_18_checksums_on_the_wire t_19_bulk_with_every_offload_off t_20_super_packets_are_never_segmented
+	unset -f t_18_checksums_on_the_wire t_19_bulk_with_every_offload_off t_20_super_packets_are_never_segmented \
+		t_36_every_combination_of_offloads
 else
 	unset -f t_24_checksums_as_they_are t_25_xdp_is_undone
 fi

@@ -56,9 +56,14 @@ int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail 
 
 int veth_set_forwarding(struct nsx_ns *ns, bool on, struct fail *f)
 {
-	char path[64], value[8] = "";
+	char path[80], value[8] = "";
 	int err;
 
+	/* A link that is down has no route, which the datapath sees. Of one that is adopted the setting is kept. */
+	if (on && (ns->flags & NSX_NS_MADE_VETH)) {
+		snprintf(path, sizeof(path), "net/ipv4/conf/%s/ignore_routes_with_linkdown", ns->host_if);
+		netns_sysctl_write(path, "1");
+	}
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", ns->host_if);
 	err = netns_sysctl_read(path, value, sizeof(value));
 	if (!err && on && value[0] == '0')
