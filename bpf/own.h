@@ -17,6 +17,7 @@
 #include "scope.h"
 #include "slot.h"
 
+#define FIB_MAIN	(1U << 0)	/* BPF_FIB_LOOKUP_DIRECT: the main table, whatever rules there are */
 #define FIB_SRC		(1U << 4)	/* BPF_FIB_LOOKUP_SRC, kernel 6.7 */
 #define NOWHERE		bpf_htonl(0xf0000001)	/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
 
@@ -222,7 +223,7 @@ __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 	if (!asked_lately(a, addr)) {
 		fib.ifindex = conf->asker;
 		fib.ipv4_dst = addr->w[3];
-		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_MAIN);
 		asked_note(a, conf, addr, err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
 						  (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
 	}
