@@ -8,7 +8,7 @@
 
 #include "defs.h"
 #include "csum.h"
-#include "flow.h"
+#include "limit.h"
 #include "parse.h"
 
 #define ICMP_ROOM	(IP_HLEN_MIN + ICMP_HLEN)
@@ -29,31 +29,18 @@ struct icmp_reply {
 	struct icmphdr icmp;
 } __attribute__((packed));
 
-/* How many answers were given in the present tick. */
-struct answer_budget {
-	__u32 tick;
-	__u32 used;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answer_budget);
+	__type(value, struct budget);
 } nsx_answers SEC(".maps");
 
 static __always_inline bool answer_may(void)
 {
-	__u32 zero = 0, now = now_tick();
-	struct answer_budget *b = bpf_map_lookup_elem(&nsx_answers, &zero);
+	__u32 zero = 0;
 
-	if (!b)
-		return false;
-	if (b->tick != now) {
-		b->tick = now;
-		b->used = 0;
-	}
-	return b->used++ < ANSWER_BUDGET;
+	return budget_take(bpf_map_lookup_elem(&nsx_answers, &zero), ANSWER_BUDGET);
 }
 
 static __always_inline __u16 sum_words(void *data, void *end, __u32 words)

@@ -14,6 +14,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "limit.h"
 #include "parse.h"
 
 #define FRAG_MAX	4096
@@ -54,17 +55,11 @@ struct {
 	__type(value, struct frag);
 } nsx_frags SEC(".maps");
 
-/* How many fragments were sent round in the present tick. */
-struct frag_budget {
-	__u32 tick;
-	__u32 used;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct frag_budget);
+	__type(value, struct budget);
 } nsx_frag_budget SEC(".maps");
 
 static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __u32 ifindex)
@@ -153,16 +148,9 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 
 static __always_inline bool frag_may_wait(void)
 {
-	__u32 zero = 0, now = now_tick();
-	struct frag_budget *b = bpf_map_lookup_elem(&nsx_frag_budget, &zero);
+	__u32 zero = 0;
 
-	if (!b)
-		return false;
-	if (b->tick != now) {
-		b->tick = now;
-		b->used = 0;
-	}
-	return b->used++ < FRAG_BUDGET;
+	return budget_take(bpf_map_lookup_elem(&nsx_frag_budget, &zero), FRAG_BUDGET);
 }
 
 /**

@@ -11,6 +11,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "limit.h"
 #include "maps.h"
 
 #define PLACES		(NSX_PROTOS * NSX_PORTS + NSX_BUCKETS)	/* slots of the registry, buckets of the sessions */
@@ -99,23 +100,15 @@ __noinline int quota_take(__u32 ifindex)
 __noinline int egress_take(__u32 ifindex, __u32 bytes)
 {
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	__u64 now, burst, tat, next;
+	__u64 burst;
 
 	if (!veth || !veth->egress_cost)
 		return NSX_CONTINUE;
-	now = bpf_ktime_get_ns();
 	burst = EGRESS_LEAST * veth->egress_cost >> 10;
 	if (burst < EGRESS_BURST)
 		burst = EGRESS_BURST;
-	for (int i = 0; i < 8; i++) {
-		tat = READ_ONCE(veth->egress_tat);
-		next = (tat > now ? tat : now) + ((__u64)bytes * veth->egress_cost >> 10);
-		if (next - now > burst)
-			return NSX_DROP_EGRESS_RATE;
-		if (__sync_val_compare_and_swap(&veth->egress_tat, tat, next) == tat)
-			break;
-	}
-	return NSX_CONTINUE;
+	return gcra_take(&veth->egress_tat, (__u64)bytes * veth->egress_cost >> 10, burst) ? NSX_CONTINUE :
+											    NSX_DROP_EGRESS_RATE;
 }
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "limit.h"
 #include "maps.h"
 
 #define SYN_ALONE(p) (((p)->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
@@ -36,22 +37,6 @@ static __always_inline bool is_allowed(__u32 service, const struct pkt *p)
 	struct nsx_allow key = { .bits = 32 + 128, .service = service, .addr = { 0, 0, NSX_V4_PREFIX, p->saddr } };
 
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
-}
-
-/* GCRA: each one moves the time of the next on by its interval; too far ahead of the clock is too fast. */
-static __always_inline bool within_rate(struct nsx_service *svc)
-{
-	__u64 now = bpf_ktime_get_ns(), tat, next;
-
-	for (int i = 0; i < 8; i++) {
-		tat = READ_ONCE(svc->tat);
-		next = (tat > now ? tat : now) + svc->interval;
-		if (next - now > svc->burst)
-			return false;
-		if (__sync_val_compare_and_swap(&svc->tat, tat, next) == tat)
-			return true;
-	}
-	return true;
 }
 
 /* The place of a pinned connection's target: below NSX_TARGETS in .target, from there on in .was. */
@@ -145,7 +130,8 @@ __noinline int service_in(const struct pkt *p, const struct nsx_slot *s, __u32 b
 		return NSX_PASS_HOST;
 	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, p))
 		return NSX_DROP_NOT_ALLOWED;
-	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) && !within_rate(svc))
+	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) &&
+	    !gcra_take(&svc->tat, svc->interval, svc->burst))
 		return NSX_DROP_RATE;
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
