@@ -57,7 +57,6 @@
 #define NULL ((void *)0)
 
 #define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 #define barrier() asm volatile("" ::: "memory")
 
 /* Which end of the packet is the namespace's, and is therefore translated. */

@@ -29,20 +29,22 @@ __noinline int host_answers(CTX *ctx, const struct pkt *p)
  */
 __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 {
+	const struct nsx_conf *conf = conf_get();
 	const struct nsx_slot *s;
 	__u32 state, ifindex;
 	__be16 dport;
 	int v;
 
-	if (!p || !x)
+	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)
 		return NSX_DROP_ERROR;
-	if (!(s->flags & NSX_F_ANY_REMOTE) || !(p->veth_flags & NSX_V_ANY_REMOTE))
+	state = READ_ONCE(s->state);
+	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || !(s->flags & NSX_F_ANY_REMOTE) ||
+	    !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
 	dport = p->dport;
-	state = READ_ONCE(s->state);
 	x->other = s->inside;
 	x->other_port = s->inside_port;
 	ifindex = s->ifindex;

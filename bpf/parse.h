@@ -37,7 +37,7 @@ struct pkt {
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ip_id;
-	__u16 ip_len;		/* total length as the header says, host byte order */
+	__u16 pad2;
 	__u16 veth_flags;	/* NSX_V_* and nsx_ns.id of the sender, once its veth was looked up */
 	__u32 ns_id;
 	__u16 begin;		/* a fragment's part of its datagram, in units of 8 bytes; end is beyond it */
@@ -146,7 +146,6 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 	p->daddr = ip->daddr;
 	addr_from_v4(&p->src, ip->saddr);
 	addr_from_v4(&p->dst, ip->daddr);
-	p->ip_len = total;
 	p->dont_fragment = (ip->frag_off & IP_DF) != 0;
 	if (ip->frag_off & IP_MF_OFFSET) {
 		p->ip_id = ip->id;

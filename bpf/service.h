@@ -101,6 +101,7 @@ static __noinline __u32 pinned_target(const struct pkt *p, const struct nsx_serv
 		return place;	/* without memory the rule alone decides */
 	pin->id = target_at(svc, place)->id;
 	pin->outside_port = target_at(svc, place)->port;
+	pin->own = 0;
 	pin->seen = now;
 	pin->tcp = NSX_T_SYN;
 	slot_publish(pin, NSX_PIN);

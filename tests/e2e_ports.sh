@@ -334,6 +334,7 @@ t_16_udp_never_sticks_to_a_removed_target() {
 	local pid=$!
 	eventually 5 grep -q ns1 "$LAB_TMP/who"
 	nsxdp map set -p udp 6200 "$NS2:9000"
+	! nsxdp map list | grep "6200 .*drains"
 	wait $pid
 	[ "$(uniq "$LAB_TMP/who" | tr '\n' ' ')" = "ns1 ns2 " ]
 	nsxdp map del -p udp 6200

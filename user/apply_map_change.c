@@ -73,6 +73,9 @@ static struct map_conf service_ports(const struct nsx_slot *s)
 
 static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
 {
+	/* Only TCP tells where a connection begins. */
+	if (c->proto != NSX_TCP)
+		return 0;
 	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
 }
 

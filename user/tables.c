@@ -118,17 +118,6 @@ struct nsx_slot *table_sessions(struct instance *in)
 	return table_window(in, TABLE_SESSIONS, 0, TABLE_SESSIONS_COUNT * sizeof(struct nsx_slot));
 }
 
-struct nsx_slot *table_session(struct instance *in, const struct nsx_session_key *key)
-{
-	size_t index = nsx_session_bucket(in->conf, key);
-	struct nsx_bucket *b = table_window(in, TABLE_SESSIONS, index * sizeof(*b), sizeof(*b));
-
-	for (int i = 0; b && i < NSX_WAYS; i++)
-		if (nsx_session_is(&b->way[i], key))
-			return &b->way[i];
-	return NULL;
-}
-
 int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret)
 {
 	return bpf_map_lookup_elem(in->fd[TABLE_NAMES], name, ret) ? -errno : 0;

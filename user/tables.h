@@ -82,9 +82,6 @@ int table_map_ports(struct instance *in);
 #define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
 #define TABLE_SESSIONS_COUNT (NSX_BUCKETS * NSX_WAYS)
 
-/* The live or dead session with this identity, or NULL. */
-struct nsx_slot *table_session(struct instance *in, const struct nsx_session_key *key);
-
 /* Namespaces by name. A failed look-up is -ENOENT. */
 int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret);
 int table_ns_set(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns);
