@@ -90,7 +90,7 @@ t_05_ns_add_makes_what_the_seed_makes() {
 	on host ip -o -4 addr show | grep -q '192.168.0.1/30'
 	on ns1 ping -c1 -W2 127.0.0.1
 	grep -q nameserver "/etc/netns/$NS1/resolv.conf"
-	! grep -q 127.0.0.53 "/etc/netns/$NS1/resolv.conf"
+	not grep -q 127.0.0.53 "/etc/netns/$NS1/resolv.conf"
 	read -r lo hi < <(on ns1 cat /proc/sys/net/ipv4/ip_local_port_range)
 	[ "$lo" -ge 1024 ] && [ "$hi" -lt 32768 ] && [ "$lo" -lt "$hi" ]
 }
@@ -122,7 +122,7 @@ t_08_next_namespace_takes_the_next_block() {
 	nsxdp ns add "$NS3"
 	on ns3 ip -o -4 addr show eth0 | grep -q '192.168.0.6/30'
 	nsxdp ns del "$NS3"
-	! ip netns list | grep -q "^$NS3"
+	ip netns list | not grep -q "^$NS3"
 	[ ! -e "/etc/netns/$NS3" ]
 	refuse 0 "no such namespace" nsxdp ns del "$NS3"
 }
@@ -165,7 +165,7 @@ t_28_ranges_are_one() {
 	nsxdp map add -p udp 1-65535 "$NS1:1"
 	nsxdp map del -p udp 1-65535
 	nsxdp map del 20000-29999
-	! nsxdp map list | grep 20000
+	nsxdp map list | not grep 20000
 	nsxdp down
 }
 
@@ -336,7 +336,7 @@ t_14_adopt_without_veth() {
 	on ns3 ping -c1 -W2 203.0.113.10
 	nsxdp ns del "$NS3"
 	ip netns list | grep -q "^$NS3"
-	! on ns3 ip link show eth0
+	not on ns3 ip link show eth0
 	ip netns del "$NS3"
 }
 
@@ -371,7 +371,7 @@ t_16_adopt_refuses_what_it_does_not_understand() {
 	on host ip addr add 10.9.0.1/24 dev veth0
 	on ns3 ip addr add 10.9.0.2/24 dev veth1
 	refuse 1 "not in the pool" nsxdp ns adopt "$NS3"
-	! nsxdp -j ns list | grep "$NS3"
+	nsxdp -j ns list | not grep "$NS3"
 	ip netns del "$NS3"
 	eventually 5 no_link veth0
 }
@@ -384,7 +384,7 @@ t_17_namespace_that_others_deleted() {
 	nsxdp ns list | grep "$NS3" | grep -q gone
 	refuse 0 "somebody deleted" nsxdp ns add "$NS3"
 	nsxdp ns list | grep "$NS3" | grep -q ready
-	! nsxdp map list | grep 6005
+	nsxdp map list | not grep 6005
 	on ns3 ping -c1 -W2 203.0.113.10
 	nsxdp ns del "$NS3"
 }
@@ -400,8 +400,8 @@ t_18_killed_in_the_middle() {
 		nsxdp ns add "$NS3"
 		on ns3 ping -c1 -W2 203.0.113.10 > /dev/null
 		nsxdp ns del "$NS3"
-		! ip netns list | grep "^$NS3"
-		! on host ip link show "nsx-$NS3" 2> /dev/null
+		ip netns list | not grep "^$NS3"
+		not on host ip link show "nsx-$NS3" 2> /dev/null
 	done
 }
 
@@ -412,7 +412,7 @@ t_19_two_instances_do_not_meet() {
 	[ "$(on other "$NSXDP" -j ns list)" = "[]" ]
 	on other "$NSXDP" ns add "$(lab_ns twin)"
 	on other "$NSXDP" map add 6000 "$(lab_ns twin):80"
-	! nsxdp ns list | grep twin
+	nsxdp ns list | not grep twin
 	nsxdp map list | grep "$NS1"
 	on twin ping -c1 -W2 203.0.114.10
 	on other "$NSXDP" down
@@ -544,7 +544,7 @@ t_27_up_again_follows_the_addresses() {
 	on host ip addr add 203.0.113.7/24 dev ens5
 	on host ip route replace default via 203.0.113.10
 	up
-	! nsxdp flow list | grep "$HOST:"
+	nsxdp flow list | not grep "$HOST:"
 	nsxdp status | grep -q 'ens5, 203.0.113.7'
 	[ "$(on ns1 $PY half_close 198.51.100.8 7)" = 203.0.113.7 ]
 	[ "$(on client $PY half_close 203.0.113.7 6000)" = 203.0.113.10 ]

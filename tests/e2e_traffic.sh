@@ -121,7 +121,7 @@ t_11_2000_published_connections_have_no_state() {
 	nsxdp -j flow list > "$LAB_TMP/during"
 	wait $!
 	grep -q "done 2000" "$LAB_TMP/many"
-	! grep '"kind": "published"' "$LAB_TMP/during"
+	not grep '"kind": "published"' "$LAB_TMP/during"
 }
 
 t_12_2000_masqueraded_connections() {
@@ -191,7 +191,7 @@ checked() { # MACHINE IF COMMAND...
 	wait $pid || true
 	cat "$LAB_TMP/wire" "$LAB_TMP/dump"
 	[ "$(grep -cE 'cksum|sum ok|ICMP echo' "$LAB_TMP/wire")" -ge 2 ]
-	! grep -E 'incorrect|bad .*cksum|wrong' "$LAB_TMP/wire"
+	not grep -E 'incorrect|bad .*cksum|wrong' "$LAB_TMP/wire"
 }
 
 t_18_checksums_on_the_wire() {
@@ -355,7 +355,7 @@ t_33_pings_never_mix() {
 	for n in ns1 ns2; do
 		cat "$LAB_TMP/ping.$n"
 		grep -q ' 30 received, 0% packet loss' "$LAB_TMP/ping.$n"
-		! grep -E 'DUP|wrong' "$LAB_TMP/ping.$n"
+		not grep -E 'DUP|wrong' "$LAB_TMP/ping.$n"
 	done
 }
 
@@ -467,7 +467,7 @@ t_22_removal_while_connections_run() {
 	eventually 10 grep -q open "$LAB_TMP/living"
 	nsxdp map del 6004
 	wait $living
-	! wait $dying
+	not wait $dying
 	refuse 7 connect on client curl -sS -m 2 http://$HOST:6004/
 }
 

@@ -24,6 +24,11 @@ refuse() {
 	fi
 }
 
+# The command must fail; "! COMMAND" never ends a test.
+not() {
+	! "$@" || { echo "this should fail: $*"; return 1; }
+}
+
 # Retry a command for some seconds: eventually SECONDS COMMAND...
 eventually() {
 	local end=$((SECONDS + $1)); shift
