@@ -18,7 +18,7 @@
 #define ANSWER(type, code, mtu) ((__u32)(mtu) << 16 | (code) << 8 | (type))
 #define ANSWER_TTL		ANSWER(ICMP_TIME_EXCEEDED, 0, 0)
 #define ANSWER_TOO_BIG(mtu)	ANSWER(ICMP_DEST_UNREACH, 4, mtu)
-#define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 1, 0)
+#define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 3, 0)		/* port: no soft error (RFC 1122, 4.2.3.9) */
 #define ANSWER_PROHIBITED	ANSWER(ICMP_DEST_UNREACH, 13, 0)	/* RFC 5508, REQ-8 */
 
 #define ANSWER_BUDGET	200	/* per tick and CPU (RFC 1812, 4.3.2.8) */

@@ -100,8 +100,10 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if ((s->flags & NSX_F_HOST_RANGE) && host_answers(ctx, p))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
-		return portmap_in(p, s, state, own, x);
+		return portmap_in(ctx, p, s, state, own, x);
 	v = service_in(p, s, ctx_len(ctx), x);
+	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
+		return NSX_DROP_DOWN;
 	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(p, x, own, 0) : v;
 }
 
@@ -143,11 +145,10 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return NSX_PASS_HOST;
 
 	v = port_in(ctx, p, conf, own, &x);
+	if (v == NSX_DROP_DOWN)
+		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
 	if (v != NSX_CONTINUE)
 		return v;
-	/* Better told than left to wait; only connections that begin, for established ones wait for the link. */
-	if (p->proto == NSX_TCP && SYN_ALONE(p) && !p->icmp_error && link_down(ctx, &x.addr, x.ifindex))
-		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : NSX_DROP_DOWN;
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
@@ -274,13 +275,15 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	if (v == NSX_TO_SERVICE)
 		v = hairpin_service(ctx, p, &x);
 	if (v == NSX_REMEMBER)
-		v = return_note(p, &x, x.own, ctx_ifindex(ctx));
+		v = is_to_the_dead(ctx, p, &x) ? NSX_DROP_DOWN : return_note(p, &x, x.own, ctx_ifindex(ctx));
 	if (v == NSX_BETWEEN_FLOWS)
 		v = hairpin_flow(ctx, p, &x);
 	if (v == NSX_LATER || v == NSX_LATER_HERE)
 		v = later_fragment(ctx, p, v, &x, action);
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
+	if (v == NSX_DROP_DOWN)
+		return answer_ns(ctx, p, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
 	if (v == NSX_DROP_QUOTA)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED_QUOTA : v;
 	if (v != NSX_CONTINUE)

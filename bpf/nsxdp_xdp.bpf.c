@@ -77,7 +77,7 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p.daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
-		v = portmap_in(&p, s, state, 0, &x);
+		v = portmap_in(ctx, &p, s, state, 0, &x);
 	else if (NSX_KIND(state) == NSX_FLOW)
 		v = snat_in(&p, conf, s, state, 0, &x);
 	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)

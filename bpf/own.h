@@ -63,12 +63,24 @@ static __always_inline void asked_note(struct own_asked *a, const struct nsx_con
 	a->until = now_tick() + nsx_ticks(conf, 1) / 2;
 }
 
-/* A route leads to v4, from the devices that packets of namespaces come by. */
-static __always_inline bool would_forward(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
-{
-	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = v4 };
+enum forwarding { FORWARDED, NOT_FORWARDED, NOBODY_ASKED };
 
-	return bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH) != BPF_FIB_LKUP_RET_NOT_FWDED;
+/* Whether a route leads to v4 from asker, the host's end of a link. */
+static __always_inline enum forwarding forwarding(CTX *ctx, __u32 asker, __be32 v4)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = asker, .ipv4_dst = v4 };
+	int err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+
+	if (err < 0)
+		return NOBODY_ASKED;	/* the device is gone */
+	return err == BPF_FIB_LKUP_RET_NOT_FWDED ? NOT_FORWARDED : FORWARDED;
+}
+
+/* Where somebody has deleted the device that questions are asked from, take another, which is there. */
+static __always_inline void asker_keep(CTX *ctx, struct nsx_conf *conf, __u32 ifindex)
+{
+	if (conf->asker != ifindex && forwarding(ctx, conf->asker, NOWHERE) == NOBODY_ASKED)
+		conf->asker = ifindex;
 }
 
 static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
@@ -126,15 +138,15 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 		return -1;
 	if (asked_lately(a, addr))
 		return a->index;
-	if (!would_forward(ctx, conf, addr->w[3]) && would_forward(ctx, conf, NOWHERE) &&
-	    !is_broadcast(conf, addr->w[3]))
+	if (forwarding(ctx, conf->asker, addr->w[3]) == NOT_FORWARDED &&
+	    forwarding(ctx, conf->asker, NOWHERE) == FORWARDED && !is_broadcast(conf, addr->w[3]))
 		index = own_add(conf, addr, dev);
 	asked_note(a, conf, addr, index);
 	return index;
 }
 
 /**
- * own_check() - note whether an address of the list is the host's still
+ * own_check() - note whether an address of the list is the host's still; for packets of namespaces
  *
  * Flows of one that is lost are dead (nsx_flow_left).
  */
@@ -152,16 +164,23 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
 	if (!a || asked_lately(a, &addr))
 		return 0;
-	if (would_forward(ctx, conf, addr.w[3]))
+	switch (forwarding(ctx, ctx_ifindex(ctx), addr.w[3])) {
+	case FORWARDED:
 		__sync_fetch_and_or(&conf->lost, 1ULL << index);
-	else
+		break;
+	case NOT_FORWARDED:
 		__sync_fetch_and_and(&conf->lost, ~(1ULL << index));
+		break;
+	case NOBODY_ASKED:
+		break;
+	}
+	asker_keep(ctx, conf, ctx_ifindex(ctx));
 	asked_note(a, conf, &addr, index);
 	return 0;
 }
 
 /**
- * own_for() - the host's address that a new flow to dst leaves from, as the route chooses
+ * own_for() - the host's address that a new flow of a namespace to dst leaves from, as the route chooses
  *
  * Return: its index in nsx_conf.own; the first where the kernel does not tell.
  */
@@ -182,7 +201,7 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 		return 0;
 	if (asked_lately(a, dst))
 		return a->index;
-	fib.ifindex = conf->asker;
+	fib.ifindex = ctx_ifindex(ctx);
 	fib.ipv4_dst = dst->w[3];
 	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC) == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src &&
 	    is_uplink(conf, fib.ifindex)) {
@@ -208,10 +227,10 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
  */
 __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 {
-	const struct nsx_conf *conf = conf_get();
+	__u32 zero = 0, slot;
+	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
 	struct bpf_fib_lookup fib = { .family = AF_INET };
 	struct own_asked *a;
-	__u32 slot;
 	int err;
 
 	if (!conf || !addr || !conf->asker)
@@ -221,13 +240,23 @@ __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 	if (!a)
 		return false;
 	if (!asked_lately(a, addr)) {
-		fib.ifindex = conf->asker;
+		fib.ifindex = ifindex;
 		fib.ipv4_dst = addr->w[3];
 		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_MAIN);
 		asked_note(a, conf, addr, err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
 						  (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
+		if (err >= 0)
+			asker_keep(ctx, conf, ifindex);
 	}
 	return !a->index;
+}
+
+#define SYN_ALONE(p) (((p)->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+
+/* To a namespace whose link is down, by a packet that may be the first: better told than left to wait. */
+static __always_inline bool is_to_the_dead(CTX *ctx, const struct pkt *p, const struct xlat *x)
+{
+	return !p->icmp_error && (p->proto == NSX_UDP || SYN_ALONE(p)) && link_down(ctx, &x->addr, x->ifindex);
 }
 
 #endif

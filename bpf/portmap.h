@@ -13,6 +13,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "own.h"
 
 /* A published port answers at the address that was asked. */
 static __always_inline bool map_answers(const struct nsx_slot *s, __be32 asked)
@@ -89,11 +90,20 @@ __noinline int return_note(const struct pkt *p, const struct xlat *x, __u32 own,
 /**
  * portmap_in() - a packet to an outside port that is published
  * @slot: the registry's entry of that port, whose state was read as state
+ *
+ * The slot notes when the link was last found to be up, so that a port is asked about once per tick.
  */
-static __always_inline int portmap_in(const struct pkt *p, const struct nsx_slot *slot, __u32 state,
+static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_slot *slot, __u32 state,
 				      __u32 own, struct xlat *x)
 {
+	__u32 now = now_tick();
+
 	xlat_inside(x, slot, NSX_PUBLISHED_IN);
+	if (slot->seen != now) {
+		if (is_to_the_dead(ctx, p, x))
+			return NSX_DROP_DOWN;
+		slot->seen = now;
+	}
 	if (own || (slot->flags & NSX_F_STATEFUL)) {
 		int v = return_note(p, x, own, 0);
 

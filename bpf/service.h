@@ -14,8 +14,7 @@
 #include "flow.h"
 #include "limit.h"
 #include "maps.h"
-
-#define SYN_ALONE(p) (((p)->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+#include "own.h"
 
 static __always_inline __u32 client_hash(const struct nsx_conf *conf, const struct nsx_service *svc,
 					 const struct nsx_addr *addr, __be16 port)

@@ -113,7 +113,7 @@ enum nsx_kind {
  * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the
  * session table (found by hash); one cache line
  * @state: kind and sequence number, see enum nsx_kind
- * @seen: last use, ticks; unused for NSX_MAP
+ * @seen: last use, ticks; NSX_MAP: when the link of its namespace was last found to be up
  * @inside: address in the namespace
  * @remote: the other end; unused for NSX_ALIAS
  * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order, inclusive

@@ -23,12 +23,12 @@
 	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
 	V(TOO_BIG,		"too-big",		"larger than its route takes, answered with fragmentation-needed") \
 	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
-	V(REFUSED_DOWN,		"refused-down",		"a connection to a namespace whose link is down, answered with unreachable") \
+	V(REFUSED_DOWN,		"refused-down",		"to a namespace whose link is down, answered with port-unreachable") \
 	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
 	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \
-	V(DROP_DOWN,		"drop-down",		"a connection to a namespace whose link is down, not answered") \
+	V(DROP_DOWN,		"drop-down",		"to a namespace whose link is down, not answered") \
 	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is another's") \
 	V(DROP_LAND,		"drop-land",		"from outside, with source and destination the same") \
 	V(DROP_OWN_SOURCE,	"drop-own-source",	"from outside, with a source address of the host's own") \

@@ -44,6 +44,14 @@ static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
 	return err;
 }
 
+/* Where the link is down or gone, the host's own packets to the namespace must not leave by the default route. */
+static int ns_guard(struct sides *s, const struct nsx_ns *ns, struct fail *f)
+{
+	int err = route_guard_add(&s->host, &ns->addr, ns->prefix_len);
+
+	return err && err != -EEXIST ? fail_errno(f, err, "cannot add the unreachable route of its network") : 0;
+}
+
 /* Everything after the intent was written. */
 static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
 {
@@ -65,6 +73,8 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 		err = veth_register(in, ns, f);
 	if (!err)
 		err = veth_set_forwarding(ns, true, f);
+	if (!err)
+		err = ns_guard(&s, ns, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
 		err = veth_configure(&s, ns, f);
 		if (!err && (err = link_up(&s.ns, 1)) != 0)
@@ -248,10 +258,23 @@ int apply_ns_add(struct instance *in, const struct ns_conf *c, struct fail *f)
 	return ns_commit(in, c, &ns, f);
 }
 
+/* The link that nsxdp made; a command that died knew no ifindex yet. */
+static void link_remove(struct instance *in, struct nl *nl, const struct nsx_ns *ns)
+{
+	struct nsx_ns going = *ns;
+	struct link_info link;
+
+	if (link_get(nl, ns->host_if, 0, &link) || strcmp(link.kind, "veth") ||
+	    (ns->ifindex && link.ifindex != (int)ns->ifindex))
+		return;
+	going.ifindex = link.ifindex;
+	veth_unregister(in, &going);
+	link_del(nl, link.ifindex);
+}
+
 void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns, bool keep)
 {
 	struct nl nl = {};
-	struct link_info link;
 	struct nsx_ns going = *ns;
 
 	going.state = NSX_NS_MAKING;	/* a later command finishes the job if this one dies */
@@ -262,14 +285,10 @@ void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const s
 		veth_unregister(in, ns);
 	if (keep || !(ns->flags & NSX_NS_MADE_VETH))
 		veth_release(name, ns);
-	if (!keep && (ns->flags & NSX_NS_MADE_VETH) && nl_open(&nl) == 0) {
-		if (link_get(&nl, ns->host_if, 0, &link) == 0 && strcmp(link.kind, "veth") == 0 &&
-		    (!ns->ifindex || link.ifindex == (int)ns->ifindex)) {
-			/* A command that died knew no ifindex yet. */
-			going.ifindex = link.ifindex;
-			veth_unregister(in, &going);
-			link_del(&nl, link.ifindex);
-		}
+	if (nl_open(&nl) == 0) {
+		route_guard_del(&nl, &ns->addr, ns->prefix_len);
+		if (!keep && (ns->flags & NSX_NS_MADE_VETH))
+			link_remove(in, &nl, ns);
 		nl_close(&nl);
 	}
 	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))

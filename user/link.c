@@ -260,18 +260,47 @@ int route_each(struct nl *nl, route_cb cb, void *arg)
 	return nl_do(nl, nlh, route_each_cb, &each);
 }
 
-int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
+static struct rtmsg *route_put(struct nlmsghdr *nlh, unsigned char type)
 {
-	char buf[NL_BUF_SIZE];
-	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 
 	rtm->rtm_family = AF_INET;
 	rtm->rtm_table = RT_TABLE_MAIN;
 	rtm->rtm_protocol = RTPROT_STATIC;
 	rtm->rtm_scope = RT_SCOPE_UNIVERSE;
-	rtm->rtm_type = RTN_UNICAST;
+	rtm->rtm_type = type;
+	return rtm;
+}
+
+int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+
+	route_put(nlh, RTN_UNICAST);
 	mnl_attr_put_u32(nlh, RTA_GATEWAY, via->w[3]);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	return nl_do(nl, nlh, NULL, NULL);
+}
+
+static int route_guard(struct nl *nl, int type, int flags, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, type, flags);
+	struct rtmsg *rtm = route_put(nlh, RTN_UNREACHABLE);
+
+	rtm->rtm_dst_len = prefix_len;
+	mnl_attr_put_u32(nlh, RTA_DST, htonl(addr_v4(addr) & mask_v4(prefix_len)));
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, UINT32_MAX);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int route_guard_add(struct nl *nl, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	return route_guard(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, addr, prefix_len);
+}
+
+int route_guard_del(struct nl *nl, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	return route_guard(nl, RTM_DELROUTE, 0, addr, prefix_len);
 }

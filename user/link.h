@@ -67,4 +67,11 @@ int route_each(struct nl *nl, route_cb cb, void *arg);
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 
+/*
+ * The route of last resort of a network, behind all others to it: packets end there that would else follow the
+ * default route outside, while the network's link is down or gone. -EEXIST where there is one.
+ */
+int route_guard_add(struct nl *nl, const struct nsx_addr *addr, __u8 prefix_len);
+int route_guard_del(struct nl *nl, const struct nsx_addr *addr, __u8 prefix_len);
+
 #endif
