@@ -12,7 +12,8 @@
  * fields and then publishes the new state, with a raised sequence number; a reader that finds the
  * state word unchanged after copying what it needs has a consistent copy (slot_same).
  *
- * Where there is no room, the longest idle flow that is not assured yet gives way (as netfilter's early
+ * The fuller the tables are, the shorter is the time of flows that were never answered (fill.h).
+ * Where there is no room even so, the longest idle flow that is not assured yet gives way (as netfilter's early
  * drop does): a burst of flows that never come to anything cannot push out one that is in use.
  *
  * Mappings are endpoint-independent, filtering is address-and-port-dependent (RFC 4787, sections 4.1

@@ -12,6 +12,7 @@
 #define NSXDP_PORTMAP_H
 
 #include "defs.h"
+#include "fill.h"
 #include "flow.h"
 #include "own.h"
 
@@ -66,6 +67,7 @@ __noinline int return_note(const struct pkt *p, const struct xlat *x, __u32 own,
 		if (!slot_claim(s, state))
 			s = NULL;
 	}
+	fill_measure(p->proto, now);
 	if (!s)
 		s = session_claim(&k, now);
 	if (!s)

@@ -85,7 +85,7 @@ static __noinline __u32 pinned_target(const struct pkt *p, const struct nsx_serv
 			if (!p->icmp_error && pin->seen != now)
 				pin->seen = now;
 			if (!p->icmp_error && !(pin->tcp & NSX_T_ASSURED))
-				pin->tcp |= NSX_T_ASSURED;
+				pin->tcp |= NSX_T_IN | NSX_T_ASSURED;
 			return place;
 		}
 	}

@@ -4,6 +4,7 @@
 #define NSXDP_SNAT_NEW_H
 
 #include "defs.h"
+#include "fill.h"
 #include "flow.h"
 #include "quota.h"
 #include "snat.h"
@@ -143,6 +144,7 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 
 	if (!p || !port || !conf)
 		return NSX_DROP_ERROR;
+	fill_measure(p->proto, now);
 	*port = p->sport;
 	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport)) && snat_take(ctx, p, p->sport, now, false))
 		return NSX_CONTINUE;
@@ -198,6 +200,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	} else if (conf->limits && quota_take(ctx_ifindex(ctx)) != NSX_CONTINUE) {
 		return NSX_DROP_QUOTA;
 	} else {
+		fill_measure(p->proto, now);
 		s = session_claim(&k, now);
 		if (!s)
 			return NSX_DROP_TABLE_FULL;

@@ -35,6 +35,7 @@
 #define NSX_TICK_SHIFT	4
 #define NSX_HOST_SECONDS 2	/* until a socket's own port is seen by those who look sockets up */
 #define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
+#define NSX_FILL_START	60	/* percent of a table from which on unanswered flows get less time */
 
 /* The pinned names, below the directory of the instance. */
 #define NSX_PIN_ROOT	"/sys/fs/bpf/nsxdp"
@@ -351,6 +352,8 @@ enum nsx_timeout {
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
+ * @fill: percent of the outside ports, or of the session table if that is more, that is in use; by enum nsx_proto
+ * @filled: when that was measured, ticks; see bpf/fill.h
  */
 struct nsx_conf {
 	struct nsx_addr own[NSX_OWN_MAX];
@@ -380,6 +383,8 @@ struct nsx_conf {
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
+	__u8 fill[4];
+	__u32 filled[NSX_PROTOS];
 	char uplink_names[NSX_UPLINKS][16];
 	char mode_reason[128];
 	char local_reason[128];
@@ -468,14 +473,26 @@ NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp, __u8 flags)
 	return tcp & NSX_T_IN ? NSX_TO_TCP_ESTABLISHED : NSX_TO_TCP_OPENING;
 }
 
+/*
+ * Ticks that a flow may be idle. What was never answered, half-open or one-way, gets less the fuller the tables are,
+ * from all of its time down to NSX_EVICT_IDLE seconds: adaptive timeouts, as in pf.conf(5).
+ */
+NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf)
+{
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp, s->flags), fill = conf->fill[s->proto & 3];
+	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0, least = nsx_ticks(conf, NSX_EVICT_IDLE);
+
+	if ((s->tcp & NSX_T_IN) || (s->flags & NSX_F_MANY) || fill <= NSX_FILL_START || full <= least)
+		return full;
+	return least + (full - least) * (fill < 100 ? 100 - fill : 0) / (100 - NSX_FILL_START);
+}
+
 /* Ticks until a flow is dead; negative once it is. Another CPU's clock may be one tick ahead of now. */
 NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
-	__u32 t = nsx_flow_timeout(s->proto, s->tcp, s->flags);
-
 	if (conf->lost >> (s->own & (NSX_OWN_MAX - 1)) & 1)
 		return -1;
-	return t < NSX_TIMEOUTS ? (__s32)conf->timeout[t] - (__s32)(now - s->seen) : -1;
+	return (__s32)nsx_flow_time(s, conf) - (__s32)(now - s->seen);
 }
 
 /* Which program counted a verdict. */

@@ -9,6 +9,7 @@ enum step_kind {
 	STEP_RUN,	/* in: a shell command, "nsxdp" is the binary; must succeed */
 	STEP_AGE,	/* number: let that many seconds pass for every flow */
 	STEP_FLOWS,	/* number: that many flows are alive */
+	STEP_FILL,	/* number: so many percent of the tables are in use, the datapath believes */
 };
 
 struct step {
@@ -25,6 +26,7 @@ struct step {
 #define RUN(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0 }
 #define AGE(seconds) { STEP_AGE, "time passes", NULL, NULL, NULL, NULL, seconds }
 #define FLOWS(name, count) { STEP_FLOWS, name, NULL, NULL, NULL, NULL, count }
+#define FILL(percent) { STEP_FILL, "the tables fill", NULL, NULL, NULL, NULL, percent }
 
 /* Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own 203.0.113.1. */
 extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[], dp_fragments[],

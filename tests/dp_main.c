@@ -263,6 +263,53 @@ static void race_run(void)
 	printf("%s %d - race: two CPUs never get one port\n", ok ? "ok" : "not ok", ++rows);
 }
 
+/* A new flow measures how full the table is, of its protocol alone. */
+static int fill_is(const char *proto, enum nsx_proto p, int lo, int hi)
+{
+	static uint8_t frame[PKT_MAX], got[PKT_MAX];
+	static int port = 900;
+	char words[256];
+	size_t len;
+
+	snprintf(words, sizeof(words), "%s 192.168.0.2:%d > 198.51.100.8:9 eth=192.168.0.2>host", proto, port++);
+	len = pkt_build(words, frame);
+	in.conf->filled[p] = 0;
+	in.conf->fill[p] = 50;
+	hook_run("ns1", frame, len, got, &len);
+	if (in.conf->fill[p] >= lo && in.conf->fill[p] <= hi)
+		return 1;
+	printf("# %s: %d percent, wanted %d to %d\n", proto, in.conf->fill[p], lo, hi);
+	return 0;
+}
+
+static void fill_run(void)
+{
+	struct nsx_slot *ports;
+	int ok;
+
+	instance_make(false);
+	ports = table_ports(&in);
+	ok = fill_is("udp", NSX_UDP, 0, 2);
+	for (int i = 0; i < NSX_PORTS; i++) {
+		struct nsx_slot *s = &ports[NSX_UDP << 16 | i];
+
+		if (i % 5 == 0 || NSX_KIND(s->state) != NSX_FREE)
+			continue;
+		s->proto = NSX_UDP;
+		s->tcp = NSX_T_IN;
+		s->seen = now_tick(&in);
+		slot_take(s);
+		slot_give(s, NSX_FLOW);
+	}
+	ok = fill_is("udp", NSX_UDP, 70, 90) && ok;
+	ok = fill_is("tcp", NSX_TCP, 0, 2) && ok;
+	step_age(301);
+	ok = fill_is("udp", NSX_UDP, 0, 2) && ok;
+	instance_unmake();
+	failed += !ok;
+	printf("%s %d - fill: new flows measure how full the tables are\n", ok ? "ok" : "not ok", ++rows);
+}
+
 static const char *const context_names[CONTEXTS] = { "", "checksum helpers, ", "xdp, " };
 
 static void table_run(const char *group, const struct step *s, const char *word)
@@ -283,6 +330,10 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			break;
 		case STEP_FLOWS:
 			ok = step_flows(s->number);
+			break;
+		case STEP_FILL:
+			memset(in.conf->fill, s->number, sizeof(in.conf->fill));
+			ok = 1;
 			break;
 		case STEP_END:
 			break;
@@ -337,6 +388,7 @@ int main(int argc, char **argv)
 		       ok ? "ok" : "not ok", ++rows);
 	}
 	race_run();
+	fill_run();
 	printf("1..%d\n", rows);
 	return failed != 0;
 }

@@ -282,6 +282,29 @@ t_23_dead_targets_are_refused_quickly() {
 	tcpdump -nr "$LAB_TMP/leak.pcap" | not grep .
 }
 
+# A flood of flows that nobody answers is soon over, because it fills the table; what is answered stays.
+t_24_unanswered_flows_shorten_their_timeouts_as_the_table_fills() {
+	nsxdp up --dev ens5 --timeout udp-oneway=40
+	on ns1 $PY udp_ports $INET 7 29100 3 x
+	on ns1 $PY udp_spray $INET 9 29200 3
+	nsxdp flow list | grep -c ' one-way *[34][0-9]$' | grep -q '^3$'
+	nsxdp ns add "$(lab_ns nsb)" --datapath "$MODE"
+	on nsb $PY udp_spray $INET 9 1024 28000
+	nsxdp flow list > "$LAB_TMP/flows"
+	[ "$(grep -c one-way "$LAB_TMP/flows")" -gt 25000 ]
+	# About a third of the time at nine tenths.
+	awk '/one-way/ && $NF > 22 { exit 1 }' "$LAB_TMP/flows"
+	sleep 24
+	nsxdp flow list > "$LAB_TMP/flows"
+	not grep one-way "$LAB_TMP/flows"
+	[ "$(grep -c '2910[0-2].*two-way' "$LAB_TMP/flows")" = 3 ]
+	# The first that comes then finds an empty table.
+	on ns1 $PY udp_spray $INET 9 29300 1
+	nsxdp flow list | grep -q ' one-way *[34][0-9]$'
+	nsxdp ns del "$(lab_ns nsb)"
+	nsxdp up --dev ens5
+}
+
 shares() { sort -k2 "$1" | awk '{ n[$2]++ } END { for (t in n) print t, n[t] }'; }
 share() { shares "$1" | awk -v t="$2" '$1 == t { print $2 }'; }
 

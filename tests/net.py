@@ -366,6 +366,14 @@ def udp_open(host, port, first, count):
     print("answered", answered, "refused", refused)
 
 
+def udp_spray(host, port, first, count):
+    """One datagram from each of many source ports."""
+    for source in range(int(first), int(first) + int(count)):
+        with stream_or_datagram("udp") as sock:
+            sock.bind(("0.0.0.0", source))
+            sock.sendto(b"x", (host, int(port)))
+
+
 def syn_flood(host, port, seconds):
     """SYNs from random sources."""
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)

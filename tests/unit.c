@@ -333,6 +333,30 @@ static void clock_skew(void **state)
 	assert_true(nsx_flow_left(&s, &conf, 0xfffffffe) >= 0);	/* the clock wraps */
 }
 
+/* As in pf.conf(5): only what was never answered, from 60 percent on, and never less than three seconds. */
+static void adaptive(void **state)
+{
+	struct nsx_conf conf = { .hz = 1000, .timeout = { [NSX_TO_UDP_ONEWAY] = 3750, [NSX_TO_UDP] = 18750 } };
+	struct nsx_slot s = { .proto = NSX_UDP };
+
+	(void)state;
+	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
+	conf.fill[NSX_UDP] = 60;
+	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
+	conf.fill[NSX_UDP] = 80;
+	assert_int_equal(nsx_flow_time(&s, &conf), 187 + (3750 - 187) / 2);
+	conf.fill[NSX_UDP] = 100;
+	assert_int_equal(nsx_flow_time(&s, &conf), 187);
+	s.tcp = NSX_T_IN;
+	assert_int_equal(nsx_flow_time(&s, &conf), 18750);
+	s.tcp = 0;
+	conf.timeout[NSX_TO_UDP_ONEWAY] = 62;
+	assert_int_equal(nsx_flow_time(&s, &conf), 62);
+	conf.fill[NSX_UDP] = 0;
+	conf.fill[NSX_TCP] = 100;
+	assert_int_equal(nsx_flow_time(&s, &conf), 62);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +364,7 @@ int main(void)
 		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
 		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
 		cmocka_unit_test(networks), cmocka_unit_test(spreading), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
+		cmocka_unit_test(adaptive),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
