@@ -320,11 +320,4 @@ int tc_from_ns(struct __sk_buff *skb)
 	return exit_pkt(NSX_FROM_NS, v, bytes, action);
 }
 
-/* For the command: the datapath's clock. */
-SEC("syscall")
-int nsx_clock(void *unused)
-{
-	return now_tick();
-}
-
 char LICENSE[] SEC("license") = "GPL";

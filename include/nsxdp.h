@@ -495,6 +495,46 @@ NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *
 	return (__s32)nsx_flow_time(s, conf) - (__s32)(now - s->seen);
 }
 
+/* nsx_flush.by */
+enum nsx_flush_by {
+	NSX_BY_ENDPOINT,	/* proto, inside, ports first to last */
+	NSX_BY_NAMESPACE,	/* inside; hairpins of which it is the client too */
+	NSX_BY_OWN,		/* own */
+};
+
+/** struct nsx_flush - argument of the program nsx_flush: whose flows end; it returns how many did */
+struct nsx_flush {
+	struct nsx_addr inside;
+	__u32 kinds;		/* a bit for each enum nsx_kind */
+	__u32 ended;
+	__u16 first;		/* inside ports, host byte order */
+	__u16 last;
+	__u8 proto;
+	__u8 by;		/* enum nsx_flush_by */
+	__u8 own;
+	__u8 pad;
+};
+
+/* nsx_range.op, and what the program nsx_range returns */
+enum nsx_range_op {
+	NSX_RANGE_TAKEN,	/* the first port that is published, or 0 */
+	NSX_RANGE_MIRROR,	/* make the mirrors: for how many there was room */
+	NSX_RANGE_WRITE,	/* publish: how many masqueraded flows are over by that */
+	NSX_RANGE_SECOND,	/* mark those of which this further target is published elsewhere too: 0 */
+	NSX_RANGE_CLEAR,	/* publish no more: 0 */
+	NSX_RANGE_UNMIRROR,	/* remove the mirrors: how many are left, which answer for several ports */
+};
+
+/**
+ * struct nsx_range - argument of the program nsx_range: what is done with the ports .map.first to .map.last
+ * @map: what the first of them is, or becomes; the inside ports of the others follow
+ */
+struct nsx_range {
+	struct nsx_slot map;
+	__u32 op;		/* enum nsx_range_op */
+	__u32 result;
+};
+
 /* Which program counted a verdict. */
 enum nsx_hook {
 	NSX_FROM_UPLINK,
@@ -512,6 +552,8 @@ _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 88, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
+_Static_assert(sizeof(struct nsx_flush) == 32, "no implicit padding");
+_Static_assert(sizeof(struct nsx_range) == 72, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
 
 #endif

@@ -298,8 +298,7 @@ static void fill_run(void)
 		s->proto = NSX_UDP;
 		s->tcp = NSX_T_IN;
 		s->seen = now_tick(&in);
-		slot_take(s);
-		slot_give(s, NSX_FLOW);
+		s->state = NSX_FLOW;
 	}
 	ok = fill_is("udp", NSX_UDP, 70, 90) && ok;
 	ok = fill_is("tcp", NSX_TCP, 0, 2) && ok;

@@ -25,42 +25,15 @@ bool map_leads_to(struct instance *in, const struct nsx_slot *s, const struct ns
 	return false;
 }
 
-/*
- * Write the mirror of a map. A second port of one endpoint makes the endpoint stateful: connections to
- * it are remembered, and the mirror keeps answering for the first port.
- */
-int back_add(struct instance *in, struct nsx_slot *map, struct fail *f)
-{
-	struct nsx_back *room, *back = table_back(in, map->ifindex, map->inside_port, map->proto, &room);
-
-	if (back && back->outside_port == map->outside_port)
-		return 0;
-	if (back) {
-		map->flags |= NSX_F_STATEFUL;
-		back->flags |= NSX_B_STATEFUL;
-		return 0;
-	}
-	back = room;
-	if (!back)
-		return fail(f, -ENOSPC, "no room left for the way back");
-	back->inside_port = map->inside_port;
-	back->outside_port = map->outside_port;
-	back->inside = map->inside;
-	back->proto = map->proto;
-	back->flags = 0;
-	memcpy(back->mac, map->mac, sizeof(back->mac));
-	__atomic_store_n(&back->ifindex, map->ifindex, __ATOMIC_RELEASE);
-	return 0;
-}
-
 /* A map is gone: its mirror goes too, or answers for another port of the same endpoint. */
 void back_del(struct instance *in, const struct nsx_slot *gone)
 {
-	struct nsx_back *room, *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto, &room);
+	struct nsx_back *back = table_back(in, gone->ifindex, gone->inside_port, gone->proto);
 	struct nsx_slot *ports, *first = NULL;
 	int others = 0;
 
-	if (!back)
+	/* One that answers for another port alone was not ours. */
+	if (!back || (!(back->flags & NSX_B_STATEFUL) && back->outside_port != gone->outside_port))
 		return;
 	ports = back->flags & NSX_B_STATEFUL ? table_ports(in) : NULL;
 	for (__u32 port = 1; ports && port < NSX_PORTS; port++) {

@@ -29,8 +29,7 @@ static int fail_taken(struct instance *in, const struct map_conf *c, const struc
 }
 
 /* What the slot of the i-th port of a wanted map becomes, for one of its targets. */
-static void map_fill(struct instance *in, struct nsx_slot *map, const struct map_conf *c, const struct nsx_target *t,
-		     unsigned int i)
+static void map_fill(struct nsx_slot *map, const struct map_conf *c, const struct nsx_target *t, unsigned int i)
 {
 	memset(map, 0, sizeof(*map));
 	map->inside = t->addr;
@@ -43,8 +42,6 @@ static void map_fill(struct instance *in, struct nsx_slot *map, const struct map
 	map->ifindex = t->ifindex;
 	map->id = t->id;
 	map->flags = t->xdp ? NSX_F_XDP : 0;
-	if (c->port + i >= in->conf->host_lo && c->port + i <= in->conf->host_hi)
-		map->flags |= NSX_F_HOST_RANGE;
 	memcpy(map->mac, t->mac, sizeof(map->mac));
 }
 
@@ -90,115 +87,132 @@ bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf
 	return !service_wanted(c) && s->ifindex == targets[0].ifindex && s->inside_port == targets[0].port;
 }
 
+struct nsx_slot *map_first(struct instance *in, const struct map_conf *c)
+{
+	const struct nsx_slot wanted = { .proto = c->proto, .first = c->port, .last = c->last };
+	int port = table_range(in, NSX_RANGE_TAKEN, &wanted);
+
+	errno = port < 0 ? -port : 0;
+	return port > 0 ? table_port(in, c->proto, port) : NULL;
+}
+
 /* Nobody else has one of the ports. Returns 1 where the map is there already. */
 static int map_check(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, struct fail *f)
 {
+	const struct nsx_slot *s = map_first(in, c);
 	char holder[128], which[32] = "port";
 	int port;
 
-	for (unsigned int i = c->port; i <= c->last; i++) {
-		const struct nsx_slot *s = table_port(in, c->proto, i);
-
-		if (!s)
-			return fail_errno(f, -errno, "cannot open the port registry");
-		if (!is_map(s))
-			continue;
-		return i == c->port && map_is(in, s, c, targets) ? 1 : fail_taken(in, c, s, f);
-	}
+	if (!s && errno)
+		return fail_errno(f, -errno, "cannot read the port registry");
+	if (s)
+		return map_is(in, s, c, targets) ? 1 : fail_taken(in, c, s, f);
 	port = sockets_holder(c->proto, c->port, c->last, holder, sizeof(holder));
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
 	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder) : 0;
 }
 
-void map_write(struct nsx_slot *s, const struct nsx_slot *map)
-{
-	slot_take(s);
-	memcpy((char *)s + sizeof(s->state), (const char *)map + sizeof(map->state), sizeof(*map) - sizeof(map->state));
-	slot_give(s, NSX_MAP);
-}
-
-void map_unwrite(struct nsx_slot *s)
-{
-	slot_take(s);
-	slot_give(s, NSX_FREE);
-}
-
 /* A masqueraded flow that uses a port is over once the port is published. */
-static void map_note_flow(struct instance *in, const struct nsx_slot *s, const struct nsx_slot *map, __u32 now)
+static void note_flows(const struct map_conf *c, const struct nsx_slot *before, int ended)
 {
-	char port[ADDR_STRLEN], addr[ADDR_STRLEN];
+	char ports[ADDR_STRLEN], addr[ADDR_STRLEN];
 
-	if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now) >= 0)
-		note("map add %s: ends a masqueraded flow of %s that used this port",
-		     config_port_name(map->proto, ntohs(map->outside_port), ntohs(map->outside_port), port),
-		     format_addr(&s->inside, addr));
+	if (!ended)
+		return;
+	config_port_name(c->proto, c->port, c->last, ports);
+	if (c->port == c->last)
+		note("map add %s: ends a masqueraded flow of %s that used this port", ports,
+		     format_addr(&before->inside, addr));
+	else
+		note("map add %s: ends %d masqueraded flows that used these ports", ports, ended);
 }
 
-/* The mirrors of all targets of one port; flags gets what they say of the slot. */
-static int mirrors_add(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, unsigned int i,
-		       __u8 *flags, struct fail *f)
+void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count)
 {
-	struct nsx_slot map;
+	unsigned int ports = c->last - c->port + 1U;
 
-	*flags = 0;
+	for (__u32 n = 0; n < count; n++) {
+		struct nsx_slot map, *s = table_port(in, c->proto, c->port);
+
+		map_fill(&map, c, &targets[n], 0);
+		if (!s || map_leads_to(in, s, &map) || table_range(in, NSX_RANGE_UNMIRROR, &map) == 0)
+			continue;
+		/* Some answer for other maps too. */
+		if (ports > 1 && table_map_back(in))
+			return;
+		for (unsigned int i = 0; i < ports; i++) {
+			map_fill(&map, c, &targets[n], i);
+			back_del(in, &map);
+		}
+	}
+}
+
+/* The mirrors of all targets, or none. */
+static int mirrors_add(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, struct fail *f)
+{
+	int count = c->last - c->port + 1;
+
 	for (int n = 0; n < c->targets; n++) {
-		int err;
+		struct map_conf made = *c;
+		struct nsx_slot map;
+		int done;
 
-		map_fill(in, &map, c, &targets[n], i);
-		err = back_add(in, &map, f);
-		if (err)
-			return err;
-		*flags |= map.flags & NSX_F_STATEFUL;
+		map_fill(&map, c, &targets[n], 0);
+		done = table_range(in, NSX_RANGE_MIRROR, &map);
+		if (done == count)
+			continue;
+		map_mirrors_del(in, c, targets, n);
+		if (done < 0)
+			return fail_errno(f, done, "cannot write the way back");
+		made.last = c->port + done - 1;
+		if (done)
+			map_mirrors_del(in, &made, &targets[n], 1);
+		return fail(f, -ENOSPC, "no room left for the way back");
 	}
 	return 0;
 }
 
-void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
-			unsigned int i)
+int map_write(struct instance *in, const struct map_conf *c, const struct nsx_slot *map, const struct nsx_target *targets,
+	      __u32 count)
 {
-	struct nsx_slot map;
+	int ended = table_range(in, NSX_RANGE_WRITE, map), err = 0;
+	struct nsx_slot further;
 
-	for (__u32 n = 0; n < count; n++) {
-		map_fill(in, &map, c, &targets[n], i);
-		if (!map_leads_to(in, table_port(in, c->proto, c->port + i), &map))
-			back_del(in, &map);
+	for (__u32 n = 1; n < count && ended >= 0 && !err; n++) {
+		map_fill(&further, c, &targets[n], 0);
+		err = table_range(in, NSX_RANGE_SECOND, &further);
 	}
+	return err ? err : ended;
 }
 
 int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
 		    bool published, struct fail *f)
 {
-	unsigned int count = c->last - c->port + 1U, done;
-	__u32 now = now_tick(in);
-	struct nsx_slot map, *s;
+	unsigned int count = c->last - c->port + 1U;
+	struct nsx_slot map, before, *first = table_port(in, c->proto, c->port);
 	int err = 0;
 
-	for (int n = 0; n < c->targets && !err; n++)
+	if (!first)
+		return fail_errno(f, -errno, "cannot open the port registry");
+	before = *first;
+	for (int n = 0; n < c->targets && err >= 0; n++)
 		err = table_flush_mappings(in, &targets[n].addr, c->proto, ntohs(targets[n].port), count);
-	if (err)
+	if (err < 0)
 		return fail_errno(f, err, "cannot end masqueraded flows of the targets");
 	/* What can fail comes before what clients meet. */
-	for (done = 0; done < count && !err; done++) {
-		__u8 flags;
-
-		err = mirrors_add(in, c, targets, done, &flags, f);
-	}
-	while (err && done--)
-		map_mirrors_del(in, c, targets, c->targets, done);
-	for (unsigned int i = 0; !err && i < count; i++) {
-		__u8 flags = 0;
-
-		s = table_port(in, c->proto, c->port + i);
-		mirrors_add(in, c, targets, i, &flags, f);
-		map_fill(in, &map, c, &targets[0], i);
-		map.flags |= flags | (index ? NSX_F_SERVICE : 0);
-		map.service = index;
-		if (!published)
-			map_note_flow(in, s, &map, now);
-		map_write(s, &map);
-	}
-	return err;
+	err = mirrors_add(in, c, targets, f);
+	if (err)
+		return err;
+	map_fill(&map, c, &targets[0], 0);
+	map.flags |= index ? NSX_F_SERVICE : 0;
+	map.service = index;
+	err = map_write(in, c, &map, targets, c->targets);
+	if (err < 0)
+		return fail_errno(f, err, "cannot write the port registry");
+	if (!published)
+		note_flows(c, &before, err);
+	return 0;
 }
 
 int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
@@ -210,8 +224,6 @@ int apply_map_add(struct instance *in, const struct map_conf *c, struct fail *f)
 	if (err)
 		return err;
 	apply_map_reap(in);
-	if (c->port != c->last && (err = table_map_ports(in)) != 0)
-		return fail_errno(f, err, "cannot open the tables");
 	err = map_check(in, c, targets, f);
 	if (err)
 		return err < 0 ? err : 0;

@@ -7,12 +7,6 @@
 
 /* apply_back.c; an endpoint is described by a slot: namespace, address, inside and outside port, protocol */
 
-/*
- * Write the mirror of an endpoint. A second port of one endpoint makes the endpoint stateful: connections to it are
- * remembered (the flags of map say so then), and the mirror keeps answering for the first port.
- */
-int back_add(struct instance *in, struct nsx_slot *map, struct fail *f);
-
 /* An endpoint is not published on a port any more: its mirror goes, or answers for another port of the same endpoint. */
 void back_del(struct instance *in, const struct nsx_slot *gone);
 
@@ -36,12 +30,15 @@ bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf
 int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
 	     bool published, struct fail *f);
 
-/* The mirrors of count targets of the i-th port go, where the port does not lead there still. */
-void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count,
-		     unsigned int i);
+/* The mirrors of count targets go, but for those that the ports lead to still. */
+void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count);
 
-void map_write(struct nsx_slot *s, const struct nsx_slot *map);
-void map_unwrite(struct nsx_slot *s);
+/* Publish a map of which the first slot is given, and mark what count targets say of it; how many flows that ends. */
+int map_write(struct instance *in, const struct map_conf *c, const struct nsx_slot *map, const struct nsx_target *targets,
+	      __u32 count);
+
+/* The slot of the first published port of those wanted; NULL, with errno 0 where none is. */
+struct nsx_slot *map_first(struct instance *in, const struct map_conf *c);
 
 /* apply_service.c */
 

@@ -9,25 +9,15 @@
 /* The map that these ports are, by its first slot; NULL with the reason where they are not one. */
 static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, struct fail *f)
 {
-	struct nsx_slot *s;
+	struct nsx_slot *s = map_first(in, c);
 	char name[ADDR_STRLEN];
-	int err;
 
 	f->text[0] = '\0';
-	if (c->port != c->last && (err = table_map_ports(in)) != 0) {
-		fail_errno(f, err, "cannot open the tables");
-		return NULL;
-	}
-	s = table_port(in, c->proto, c->port);
-	/* A wanted range that holds maps but is none is not guessed at. */
-	for (unsigned int port = c->port; s && port <= c->last && !is_map(s); port++)
-		s = table_port(in, c->proto, port);
 	if (!s) {
-		fail_errno(f, -errno, "cannot open the port registry");
+		if (errno)
+			fail_errno(f, -errno, "cannot read the port registry");
 		return NULL;
 	}
-	if (!is_map(s))
-		return NULL;
 	if (s->first != c->port || s->last != c->last) {
 		fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
 		return NULL;
@@ -124,38 +114,36 @@ int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
 /* Take the ports of a map away. */
 static int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f)
 {
+	const struct nsx_slot map = *s;
 	struct map_conf c = service_ports(s);
 	__u32 service = s->flags & NSX_F_SERVICE ? s->service : 0;
-	unsigned int count = c.last - c.port + 1U;
 	struct nsx_service svc;
-	int err = 0;
+	int err;
 
 	map_service(in, s, &svc);
-	if (count > 1 && table_map_ports(in))
-		return fail_errno(f, -errno, "cannot open the tables");
-	for (unsigned int i = 0; i < count; i++)
-		map_unwrite(table_port(in, c.proto, c.port + i));
-	for (unsigned int i = 0; i < count; i++) {
-		map_mirrors_del(in, &c, svc.target, svc.count, i);
-		map_mirrors_del(in, &c, svc.was, svc.was_count, i);
-	}
-	for (__u32 n = 0; n < svc.count + svc.was_count && !err; n++) {
+	err = table_range(in, NSX_RANGE_CLEAR, &map);
+	if (err < 0)
+		return fail_errno(f, err, "cannot write the port registry");
+	map_mirrors_del(in, &c, svc.target, svc.count);
+	map_mirrors_del(in, &c, svc.was, svc.was_count);
+	for (__u32 n = 0; n < svc.count + svc.was_count && err >= 0; n++) {
 		const struct nsx_target *t = n < svc.count ? &svc.target[n] : &svc.was[n - svc.count];
 
-		err = table_flush_returns(in, &t->addr, c.proto, ntohs(t->port), count);
+		err = table_flush_returns(in, &t->addr, c.proto, ntohs(t->port), c.last - c.port + 1U);
 	}
 	if (service)
 		service_free(in, service);
-	return err ? fail_errno(f, err, "cannot end its connections") : 0;
+	return err < 0 ? fail_errno(f, err, "cannot end its connections") : 0;
 }
 
 int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	struct map_conf nobody = *c;
 	struct nsx_service before;
-	struct nsx_slot *s;
+	struct nsx_slot *s, map;
 	char name[ADDR_STRLEN];
 	__u32 index, old;
+	int err;
 
 	apply_map_reap(in);
 	s = map_find(in, c, f);
@@ -176,12 +164,13 @@ int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 	nobody.targets = 0;
 	service_fill(in, index, &nobody, NULL, f);
 	service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
-	for (unsigned int port = c->port; port <= c->last; port++) {
-		struct nsx_slot map = *(s = table_port(in, c->proto, port));
-
-		map.flags |= NSX_F_SERVICE;
-		map.service = index;
-		map_write(s, &map);
+	map = *s;
+	map.flags |= NSX_F_SERVICE;
+	map.service = index;
+	err = map_write(in, &nobody, &map, before.target, before.count);
+	if (err < 0) {
+		service_free(in, index);
+		return fail_errno(f, err, "cannot write the port registry");
 	}
 	if (old)
 		service_free(in, old);
@@ -214,8 +203,7 @@ void apply_map_reap(struct instance *in)
 		svc->flags &= ~NSX_S_DRAINING;
 		svc->was_count = 0;
 		in->conf->drainings--;
-		for (unsigned int i = 0; i <= (unsigned int)c.last - c.port; i++)
-			map_mirrors_del(in, &c, before.was, before.was_count, i);
+		map_mirrors_del(in, &c, before.was, before.was_count);
 		if (svc->count == 1 && !(svc->flags & (NSX_S_ALLOW | NSX_S_RATE)) &&
 		    map_turn(in, &c, before.target, 0, true, &f) == 0)
 			service_free(in, index);
@@ -234,8 +222,8 @@ static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
 	for (__u32 n = 0; n < before.count + before.was_count; n++) {
 		const struct nsx_target *t = n < before.count ? &before.target[n] : &before.was[n - before.count];
 
-		for (unsigned int i = 0; t->id == ns_id && i <= (unsigned int)c.last - c.port; i++)
-			map_mirrors_del(in, &c, t, 1, i);
+		if (t->id == ns_id)
+			map_mirrors_del(in, &c, t, 1);
 	}
 	return others;
 }

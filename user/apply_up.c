@@ -182,13 +182,13 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 		conf->own[i] = own->addr[i].addr;
 		conf->own_dev[i] = dev_of(conf, own->addr[i].ifindex);
 		conf->own_len[i] = own->addr[i].prefix_len < 31 ? own->addr[i].prefix_len : 0;
-		if (i < old && changed && table_flush_own(in, i))
+		if (i < old && changed && table_flush_own(in, i) < 0)
 			return fail_errno(f, -errno, "cannot end flows of a lost address");
 		if (changed && bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_ANY))
 			return fail_errno(f, -errno, "cannot write the host's addresses");
 	}
 	for (__u32 i = own->count; i < old; i++)
-		if (table_flush_own(in, i))
+		if (table_flush_own(in, i) < 0)
 			return fail_errno(f, -errno, "cannot end flows of a lost address");
 	conf->own_count = own->count;
 	conf->lost = 0;
@@ -289,6 +289,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 	bool made_run = false;
 	int err = datapath_load(d, f);
 
+	if (!err)
+		err = datapath_load_cmd(d, f);
 	if (err)
 		return err;
 	tables.fd = -1;

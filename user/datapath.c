@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "datapath.h"
+#include "nsxdp_cmd.skel.h"
 #include "nsxdp_sock.skel.h"
 #include "nsxdp_tc.skel.h"
 #include "nsxdp_xdp.skel.h"
@@ -52,8 +53,7 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 		}
 	}
 	if (bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_uplink), pin_path(d, "tc_from_uplink", path)) ||
-	    bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_ns), pin_path(d, "tc_from_ns", path)) ||
-	    bpf_obj_pin(bpf_program__fd(skel->progs.nsx_clock), pin_path(d, "nsx_clock", path)))
+	    bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_ns), pin_path(d, "tc_from_ns", path)))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 out:
 	nsxdp_tc_bpf__destroy(skel);
@@ -77,6 +77,27 @@ static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
 			return err;
 	}
 	return 0;
+}
+
+int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
+{
+	struct nsxdp_cmd_bpf *skel = nsxdp_cmd_bpf__open();
+	struct bpf_program *prog;
+	char path[PIN_PATH_MAX];
+	int err;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for the command");
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_cmd_bpf__load(skel);
+	if (err)
+		fail_errno(f, err, "the kernel does not take the programs for the command (NSXDP_DEBUG=1 shows its log)");
+	bpf_object__for_each_program(prog, skel->obj)
+		if (!err && bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
+			err = fail_errno(f, -errno, "cannot pin %s", path);
+	nsxdp_cmd_bpf__destroy(skel);
+	return err;
 }
 
 int datapath_load_xdp(const struct pin_dir *d, struct fail *f)

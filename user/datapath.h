@@ -14,7 +14,10 @@
 /* Load the programs at TC, and pin them and the maps in the (empty) directory. Takes some 70 ms for the kernel's BTF. */
 int datapath_load(const struct pin_dir *d, struct fail *f);
 
-/* Load the programs at XDP on the same maps, and pin them. */
+/* Load the programs that the command runs (programs.c) on the same maps, and pin them. */
+int datapath_load_cmd(const struct pin_dir *d, struct fail *f);
+
+/* The same with those at XDP. */
 int datapath_load_xdp(const struct pin_dir *d, struct fail *f);
 
 /* Attach the pinned xdp_from_uplink, in native or generic mode, and pin the link as "xdp_uplink". */

@@ -92,23 +92,14 @@ static void put_filter(struct nlmsghdr *nlh, __u16 first, __u16 last)
 	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, sizeof(ops), ops);
 }
 
-static int search_family(struct mnl_socket *nl, struct search *s, int family, __u8 protocol, __u16 first,
-			 __u16 last)
+/* Send a request that is complete but for the ports, and take the answers. */
+static int search_run(struct mnl_socket *nl, struct search *s, struct nlmsghdr *nlh, __u16 first, __u16 last)
 {
-	char buf[32768] = {};
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *req;
+	char buf[32768];
 	ssize_t n;
 	int ret;
 
-	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = family;
-	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-	req->sdiag_family = family;
-	req->sdiag_protocol = protocol;
-	/* A connection that only waits for its last segments holds nothing that matters. */
-	req->idiag_states = ~(1U << TCP_TIME_WAIT);
 	put_filter(nlh, first, last);
 	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
@@ -116,9 +107,39 @@ static int search_family(struct mnl_socket *nl, struct search *s, int family, __
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return -errno;
-		ret = mnl_cb_run(buf, n, family, mnl_socket_get_portid(nl), search_cb, s);
+		ret = mnl_cb_run(buf, n, 0, mnl_socket_get_portid(nl), search_cb, s);
 	} while (ret > MNL_CB_STOP);
 	return ret < 0 ? -errno : 0;
+}
+
+/* A connection that only waits for its last segments holds nothing that matters. */
+#define STATES (~(1U << TCP_TIME_WAIT))
+#define REQUEST_SIZE 256
+
+/* Both families by the older kind of request: the kernel walks its large table of connections once. */
+static int search_tcp(struct mnl_socket *nl, struct search *s, __u16 first, __u16 last)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+
+	nlh->nlmsg_type = TCPDIAG_GETSOCK;
+	req->idiag_family = AF_UNSPEC;
+	req->idiag_states = STATES;
+	return search_run(nl, s, nlh, first, last);
+}
+
+static int search_udp(struct mnl_socket *nl, struct search *s, int family, __u16 first, __u16 last)
+{
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+
+	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	req->sdiag_family = family;
+	req->sdiag_protocol = IPPROTO_UDP;
+	req->idiag_states = STATES;
+	return search_run(nl, s, nlh, first, last);
 }
 
 static void name_process(const char *pid, char *holder, size_t size)
@@ -176,14 +197,15 @@ static void name_holders(struct search *s)
 
 static int search_proto(struct mnl_socket *nl, struct search *s, __u8 proto, __u16 first, __u16 last)
 {
-	__u8 protocol = proto == NSX_TCP ? IPPROTO_TCP : IPPROTO_UDP;
 	int err;
 
 	s->proto = proto;
-	err = search_family(nl, s, AF_INET, protocol, first, last);
+	if (proto == NSX_TCP)
+		return search_tcp(nl, s, first, last);
+	err = search_udp(nl, s, AF_INET, first, last);
 	if (err)
 		return err;
-	err = search_family(nl, s, AF_INET6, protocol, first, last);
+	err = search_udp(nl, s, AF_INET6, first, last);
 	/* A kernel without IPv6 has no such sockets. */
 	return err == -ENOENT ? 0 : err;
 }

@@ -181,27 +181,6 @@ const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id)
 	return NULL;
 }
 
-void slot_take(struct nsx_slot *s)
-{
-	for (int tries = 0;; tries++) {
-		__u32 state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
-
-		/* A program holds a claim for microseconds; only a killed command leaves one behind. */
-		if (NSX_KIND(state) == NSX_CLAIMED && tries < 100) {
-			usleep(100);
-			continue;
-		}
-		if (__atomic_compare_exchange_n(&s->state, &state, ((state & ~0xffU) + NSX_SEQ_ONE) | NSX_CLAIMED,
-						false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return;
-	}
-}
-
-void slot_give(struct nsx_slot *s, enum nsx_kind kind)
-{
-	__atomic_store_n(&s->state, (s->state & ~0xffU) | kind, __ATOMIC_RELEASE);
-}
-
 struct nsx_service *table_service(struct instance *in, __u32 index)
 {
 	struct nsx_service *all;
@@ -237,10 +216,9 @@ int table_target_counts(struct instance *in, __u32 index, struct nsx_count ret[N
 	return err;
 }
 
-int table_map_ports(struct instance *in)
+int table_map_back(struct instance *in)
 {
-	return table_ports(in) && table_window(in, TABLE_BACK, 0, NSX_BACK_BUCKETS * sizeof(struct nsx_back_bucket)) ?
-		       0 : -errno;
+	return table_window(in, TABLE_BACK, 0, NSX_BACK_BUCKETS * sizeof(struct nsx_back_bucket)) ? 0 : -errno;
 }
 
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT])
@@ -271,20 +249,6 @@ int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDIC
 	return err;
 }
 
-__u32 now_tick(struct instance *in)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	char path[PIN_PATH_MAX];
-	int prog = bpf_obj_get(pin_path(&in->dir, "nsx_clock", path));
-
-	if (prog < 0)
-		return 0;
-	if (bpf_prog_test_run_opts(prog, &opts))
-		opts.retval = 0;
-	close(prog);
-	return opts.retval;
-}
-
 static struct nsx_back_bucket *back_bucket(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, int probe)
 {
 	size_t index = nsx_back_bucket(ifindex, inside_port, proto, probe);
@@ -292,24 +256,14 @@ static struct nsx_back_bucket *back_bucket(struct instance *in, __u32 ifindex, _
 	return table_window(in, TABLE_BACK, index * sizeof(struct nsx_back_bucket), sizeof(struct nsx_back_bucket));
 }
 
-struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, struct nsx_back **room)
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto)
 {
-	*room = NULL;
 	for (int probe = 0; probe < NSX_BACK_PROBES; probe++) {
 		struct nsx_back_bucket *b = back_bucket(in, ifindex, inside_port, proto, probe);
-		bool full = true;
 
-		if (!b)
-			return NULL;
-		for (struct nsx_back *back = b->way; back < b->way + NSX_BACK_WAYS; back++) {
+		for (struct nsx_back *back = b ? b->way : NULL; back && back < b->way + NSX_BACK_WAYS; back++)
 			if (back->ifindex == ifindex && back->inside_port == inside_port && back->proto == proto)
 				return back;
-			if (!*room && (!back->ifindex || back->ifindex == NSX_BACK_GONE))
-				*room = back;
-			full = full && back->ifindex;
-		}
-		if (!full)
-			return NULL;
 	}
 	return NULL;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A running instance as the command sees it: its pinned maps, opened and typed. The registry, the
- * session table and the settings are mapped into memory, so that they are read and changed in place
- * by the same rules as the datapath's (bpf/flow.h). Functions return 0 or a negative errno.
+ * session table and the settings are mapped into memory, so that they are read in place. Functions return 0 or a negative errno.
  */
 #ifndef NSXDP_TABLES_H
 #define NSXDP_TABLES_H
@@ -77,8 +76,8 @@ struct nsx_service *table_service(struct instance *in, __u32 index);
 /* Sums over the CPUs of what went to the targets of a service. */
 int table_target_counts(struct instance *in, __u32 index, struct nsx_count ret[NSX_TARGETS]);
 
-/* Map the registry and the way back as wholes, before many look-ups in them. */
-int table_map_ports(struct instance *in);
+/* Map the way back as a whole, before many look-ups in it. */
+int table_map_back(struct instance *in);
 #define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
 #define TABLE_SESSIONS_COUNT (NSX_BUCKETS * NSX_WAYS)
 
@@ -100,33 +99,29 @@ int table_ns_list(struct instance *in, struct ns_list *ret);
 void ns_list_free(struct ns_list *list);
 const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id);
 
-/* End every flow and session of a namespace. A scan. */
-int table_flush(struct instance *in, const struct nsx_addr *inside);
-
-/* End every flow of one of the host's addresses, by its index in nsx_conf.own. A scan. */
-int table_flush_own(struct instance *in, __u8 own);
-
-/* End the masquerading of some ports of a namespace: count of them from first on, host byte order. */
-int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
-
-/* End the connections to published ports of a namespace that are remembered. */
-int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
-
-/* Win a slot against the datapath, whatever it holds, and leave it claimed. */
-void slot_take(struct nsx_slot *s);
-void slot_give(struct nsx_slot *s, enum nsx_kind kind);
-
 /* Sums over the CPUs, [hook][verdict]. */
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT]);
+
+/* The mirror of a published endpoint (port in network order), or NULL. */
+struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto);
+void table_back_del(struct nsx_back *back);
+
+/* programs.c: slots are changed by programs in the kernel, which all follow one rule (bpf/slot.h) */
 
 /* The datapath's clock, ticks. */
 __u32 now_tick(struct instance *in);
 
+/* Do something with the ports of a range; what it returns says enum nsx_range_op, or a negative errno. */
+int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map);
+
 /*
- * The mirror of a published endpoint (port in network order). Where there is none, NULL with *room a free place for
- * it, or NULL too where the table is full there.
+ * End flows and sessions: of a namespace, those that it is the client of included; of one of the host's addresses, by
+ * its index in nsx_conf.own; the masquerading of count ports of a namespace from first (host byte order) on; or the
+ * remembered connections to such ports. They return how many there were, or a negative errno.
  */
-struct nsx_back *table_back(struct instance *in, __u32 ifindex, __be16 inside_port, __u8 proto, struct nsx_back **room);
-void table_back_del(struct nsx_back *back);
+int table_flush(struct instance *in, const struct nsx_addr *inside);
+int table_flush_own(struct instance *in, __u8 own);
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
 
 #endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the command has the kernel do: the programs of bpf/nsxdp_cmd.bpf.c. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "tables.h"
+
+/* Run a pinned program; ret gets what it returns. */
+static int run(struct instance *in, const char *name, void *args, __u32 size, __u32 *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = size);
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(&in->dir, name, path)), err;
+
+	if (prog < 0)
+		return -errno;
+	err = bpf_prog_test_run_opts(prog, &opts) ? -errno : 0;
+	close(prog);
+	*ret = opts.retval;
+	return err;
+}
+
+__u32 now_tick(struct instance *in)
+{
+	__u32 now;
+
+	return run(in, "nsx_clock", NULL, 0, &now) ? 0 : now;
+}
+
+int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map)
+{
+	struct nsx_range args = { .op = op, .map = *map };
+
+	__u32 result;
+	int err = run(in, "nsx_range", &args, sizeof(args), &result);
+
+	return err ? err : (int)result;
+}
+
+static int flush(struct instance *in, struct nsx_flush *args)
+{
+	__u32 ended;
+	int err = run(in, "nsx_flush", args, sizeof(*args), &ended);
+
+	return err ? err : (int)ended;
+}
+
+#define KIND(kind) (1U << (kind))
+
+int table_flush(struct instance *in, const struct nsx_addr *inside)
+{
+	struct nsx_flush args = {
+		.by = NSX_BY_NAMESPACE,
+		.kinds = KIND(NSX_FLOW) | KIND(NSX_ALIAS) | KIND(NSX_RETURN),
+		.inside = *inside,
+	};
+
+	return flush(in, &args);
+}
+
+int table_flush_own(struct instance *in, __u8 own)
+{
+	struct nsx_flush args = { .by = NSX_BY_OWN, .kinds = KIND(NSX_FLOW) | KIND(NSX_RETURN), .own = own };
+
+	return flush(in, &args);
+}
+
+static int flush_endpoints(struct instance *in, __u32 kinds, const struct nsx_addr *inside, __u8 proto, __u16 first,
+			   unsigned int count)
+{
+	struct nsx_flush args = {
+		.by = NSX_BY_ENDPOINT,
+		.kinds = kinds,
+		.inside = *inside,
+		.proto = proto,
+		.first = first,
+		.last = first + count - 1,
+	};
+
+	return flush(in, &args);
+}
+
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count)
+{
+	return flush_endpoints(in, KIND(NSX_FLOW) | KIND(NSX_ALIAS), inside, proto, first, count);
+}
+
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count)
+{
+	return flush_endpoints(in, KIND(NSX_RETURN), inside, proto, first, count);
+}
