@@ -251,7 +251,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	struct nsx_slot *s = NULL;
 	struct xlat x = {};
 	__u32 mtu;
-	int v;
+	int own, v;
 
 	v = parse_pkt(ctx, p);
 	if (v == NSX_PASS_LINK)
@@ -269,8 +269,11 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	if (v == NSX_DROP_NO_FLOW)
 		v = from_ns_lookup(ctx, p, &x);
 	if (v == NSX_MASQUERADE) {
-		p->own = own_for(ctx, &p->dst);
-		v = snat_pkt(ctx, p, &x);
+		own = own_for(ctx, &p->dst);
+		p->own = own;
+		v = own < 0 ? from_ns_lookup(ctx, p, &x) : snat_pkt(ctx, p, &x);
+		if (v == NSX_MASQUERADE)
+			return NSX_DROP_ERROR;
 	}
 	if (v == NSX_TO_SERVICE)
 		v = hairpin_service(ctx, p, &x);

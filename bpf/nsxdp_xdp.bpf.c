@@ -90,13 +90,15 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	int own;
 
 	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
-	p->own = own_for(ctx, &p->dst);
-	return snat_pkt(ctx, p, x);
+	own = own_for(ctx, &p->dst);
+	p->own = own;
+	return own < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, x);
 }
 
 SEC("xdp")

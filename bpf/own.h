@@ -182,7 +182,8 @@ __noinline int own_check(CTX *ctx, __u32 index)
 /**
  * own_for() - the host's address that a new flow of a namespace to dst leaves from, as the route chooses
  *
- * Return: its index in nsx_conf.own; the first where the kernel does not tell.
+ * Return: its index in nsx_conf.own, the first where the kernel does not tell; -1 where dst is the host's itself, which
+ * is in the list now.
  */
 __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 {
@@ -192,6 +193,7 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 	struct nsx_addr src;
 	__s32 index = 0;
 	__u32 slot;
+	int err;
 
 	if (!conf || !dst || !conf->asker)
 		return 0;
@@ -203,8 +205,10 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 		return a->index;
 	fib.ifindex = ctx_ifindex(ctx);
 	fib.ipv4_dst = dst->w[3];
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC) == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src &&
-	    is_uplink(conf, fib.ifindex)) {
+	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC);
+	if (err == BPF_FIB_LKUP_RET_NOT_FWDED && own_learn(ctx, dst, conf->uplinks[0]) >= 0)
+		return -1;
+	if (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src && is_uplink(conf, fib.ifindex)) {
 		addr_from_v4(&src, fib.ipv4_src);
 		index = own_index(conf, &src);
 		if (index < 0)

@@ -134,7 +134,7 @@ t_07_publishing_ends_a_masqueraded_flow_by_name() {
 
 t_08_one_address() {
 	on host ip addr add 203.0.113.5/24 dev ens5
-	nsxdp up --dev ens5
+	[ "$(on ns2 timeout 2 $PY half_close 203.0.113.5 6000)" = 192.168.0.6 ]
 	nsxdp map add 203.0.113.5:6100 "$NS1:8080"
 	nsxdp map list | grep -q '^203.0.113.5 *6100'
 	[ "$(on client $PY half_close 203.0.113.5 6100)" = 203.0.113.10 ]
@@ -142,7 +142,14 @@ t_08_one_address() {
 	[ "$(on client $PY half_close 203.0.113.5 6001)" = 203.0.113.10 ]
 	refuse 1 "203.0.113.99 is no address of the host" nsxdp map add 203.0.113.99:6101 "$NS1:8080"
 	refuse 2 "behind ADDRESS:" nsxdp map add nosuch:6101 "$NS1:8080"
+	[ "$(on host $PY half_close 203.0.113.5 6100)" = 192.168.0.1 ]
 	nsxdp map del 203.0.113.5:6100
+	nsxdp map add 127.0.0.1:6100 "$NS1:8080"
+	[ "$(on host $PY half_close 127.0.0.1 6100)" = 192.168.0.1 ]
+	refuse 1 "refused" on host $PY half_close 127.0.0.2 6100
+	refuse 1 "refused" on client $PY half_close $HOST 6100
+	nsxdp map del 127.0.0.1:6100
+	refuse 1 "192.168.0.1 is no address of the host" nsxdp map add 192.168.0.1:6100 "$NS1:8080"
 	on host ip addr del 203.0.113.5/24 dev ens5
 	nsxdp up --dev ens5
 }

@@ -13,6 +13,9 @@
 int apply_up(const struct up_conf *c, struct fail *f);
 int apply_down(bool keep_ns, struct fail *f);
 
+/* apply_own.c: tell the datapath of the host's addresses that it does not know yet. */
+void apply_own_learn(struct instance *in);
+
 /* apply_adopt.c */
 int apply_ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f);
 

@@ -45,8 +45,12 @@ static void map_fill(struct nsx_slot *map, const struct map_conf *c, const struc
 	memcpy(map->mac, t->mac, sizeof(map->mac));
 }
 
+/* At loopback a port is for the host alone. */
 static bool is_own(struct instance *in, const struct nsx_addr *addr)
 {
+	if (addr_v4(addr) >> 24 == 127)
+		return true;
+	apply_own_learn(in);
 	for (__u32 i = 0; i < in->conf->own_count; i++)
 		if (memcmp(&in->conf->own[i], addr, sizeof(*addr)) == 0)
 			return !(in->conf->lost >> i & 1);
@@ -73,8 +77,7 @@ int map_resolve(struct instance *in, const struct map_conf *c, struct nsx_target
 		t->xdp = (ns.flags & NSX_NS_XDP) != 0;
 	}
 	if (c->has_at && !is_own(in, &c->at))
-		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host (after a change of addresses: nsxdp up again)",
-			    format_addr(&c->at, addr));
+		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host", format_addr(&c->at, addr));
 	return 0;
 }
 
