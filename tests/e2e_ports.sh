@@ -388,6 +388,8 @@ t_15_drained_port() {
 	nsxdp map del 6200 --drain 3s
 	refuse 1 "refused" on client $PY half_close $HOST 6200
 	nsxdp map list | grep "6200 .*drains"
+	nsxdp ports | grep "^tcp *6200 .*published, drains"
+	refuse 1 "port is drained of its connections still" nsxdp map add 6200 "$NS2:8080"
 	wait $pid
 	grep -q "done 10" "$LAB_TMP/many"
 	sleep 2
@@ -417,6 +419,18 @@ t_17_allowlist_and_rate() {
 	nsxdp map set 6200 "$NS1:8080" --allow 198.51.100.0/24 --drain 0
 	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
 	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
+	# A swap of targets opens nothing.
+	nsxdp map set 6200 "$NS2:8080" --drain 0
+	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
+	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
+	nsxdp map set 6200 "$NS2:8080" --rate 100/s --burst 7 --affinity client
+	nsxdp map set 6200 "$NS1:8080"
+	nsxdp map list -j | python3 -c 'import json,sys
+port = [m for m in json.load(sys.stdin) if m["port"] == 6200][0]
+assert (port["allow"], port["rate"], port["burst"], port["affinity"]) == (["198.51.100.0/24"], 100, 7, "client"), port'
+	nsxdp map set 6200 "$NS2:8080" --allow any --rate none --affinity connection --drain 0
+	nsxdp map list | grep -Eq "^any +6200 .*8080 .* - +-$"
+	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
 	nsxdp map del 6200
 	nsxdp map add -p udp 6200 "$NS1:9000" --rate 5/s --burst 3
 	on client $PY udp_count_answers $HOST 6200 40 > "$LAB_TMP/answers"

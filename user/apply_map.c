@@ -20,6 +20,8 @@ static int fail_taken(struct instance *in, const struct map_conf *c, const struc
 		snprintf(which, sizeof(which), "port %u", port);
 	if (s->first != s->last)
 		snprintf(range, sizeof(range), ", published as %s", config_port_name(s->proto, s->first, s->last, name));
+	if ((s->flags & NSX_F_SERVICE) && table_service(in, s->service) && !table_service(in, s->service)->count)
+		return fail(f, -EEXIST, "%s is drained of its connections still%s (nsxdp map del ends them)", which, range);
 	table_ns_list(in, &list);
 	item = ns_list_by_id(&list, s->id);
 	fail(f, -EEXIST, "%s is taken by %s:%u%s", which, item ? item->name : format_addr(&s->inside, addr),

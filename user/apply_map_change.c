@@ -69,6 +69,37 @@ static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
 	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
 }
 
+static void keep_allow(const struct nsx_allow *key, void *arg)
+{
+	struct map_conf *c = arg;
+
+	if (c->allows == MAP_ALLOWS)
+		return;
+	memcpy(&c->allow[c->allows].addr, key->addr, sizeof(key->addr));
+	c->allow[c->allows++].len = key->bits - 32 - 96;
+}
+
+/* What a port has and the wish does not speak of stays: a swap of targets opens nothing. */
+static void keep_conditions(struct instance *in, const struct nsx_slot *s, struct map_conf *c)
+{
+	const struct nsx_service *svc = s->flags & NSX_F_SERVICE ? table_service(in, s->service) : NULL;
+
+	if (s->at && !c->has_at) {
+		c->has_at = true;
+		addr_set_v4(&c->at, ntohl(s->at));
+	}
+	if (!svc)
+		return;
+	if (!(c->said & MAP_SAID_ALLOW) && (svc->flags & NSX_S_ALLOW))
+		service_allows(in, s->service, keep_allow, c);
+	if (!(c->said & MAP_SAID_RATE) && (svc->flags & NSX_S_RATE)) {
+		c->rate = 1000000000ULL / svc->interval;
+		c->burst = svc->burst / svc->interval;
+	}
+	if (!(c->said & MAP_SAID_AFFINITY))
+		c->affinity = (svc->flags & NSX_S_AFFINITY) != 0;
+}
+
 int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	struct nsx_target targets[NSX_TARGETS];
@@ -82,10 +113,7 @@ int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
 	s = map_find(in, c, f);
 	if (!s)
 		return f->text[0] ? -EINVAL : fail(f, -ENOENT, "it is not published (nsxdp map add publishes)");
-	if (s->at && !c->has_at) {
-		wanted.has_at = true;
-		addr_set_v4(&wanted.at, ntohl(s->at));
-	}
+	keep_conditions(in, s, &wanted);
 	err = map_resolve(in, &wanted, targets, f);
 	if (err)
 		return err;

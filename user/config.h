@@ -47,6 +47,11 @@ struct ns_conf {
 	int dns_count;		/* 0: the host's own resolvers, as far as they can be reached */
 };
 
+/* map_conf.said: a changed port keeps its other conditions */
+#define MAP_SAID_ALLOW		0x1
+#define MAP_SAID_RATE		0x2
+#define MAP_SAID_AFFINITY	0x4
+
 /** struct map_conf - a published port, or a range of them; ports in host byte order */
 struct map_conf {
 	__u8 proto;		/* enum nsx_proto */
@@ -68,6 +73,7 @@ struct map_conf {
 	unsigned int rate;	/* new connections (TCP) or packets (UDP) per second; 0: as they come */
 	unsigned int burst;	/* of those at once */
 	bool affinity;		/* a client's address has one target */
+	unsigned int said;	/* MAP_SAID_*: conditions that were spoken of, if only to say that there is none */
 	unsigned int drain;	/* seconds that connections of targets before may go on */
 	bool has_drain;
 };

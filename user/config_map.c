@@ -53,16 +53,19 @@ static int read_target(const char *word, struct map_conf *c, struct fail *f)
 	return 0;
 }
 
-/* --allow ADDRESS[/LENGTH] */
+/* --allow ADDRESS[/LENGTH] or any */
 static int read_allow(const char *word, struct map_conf *c, struct fail *f)
 {
 	struct nsx_addr addr;
 	__u8 len = 32;
 
+	c->said |= MAP_SAID_ALLOW;
+	if (strcmp(word, "any") == 0)
+		return c->allows ? fail(f, -EINVAL, "--allow any: others are named too") : 0;
 	if (c->allows == MAP_ALLOWS)
 		return fail(f, -EINVAL, "--allow %s: a port has %d at most", word, MAP_ALLOWS);
 	if (strchr(word, '/') ? parse_prefix(word, &addr, &len) : parse_addr(word, &addr))
-		return fail(f, -EINVAL, "--allow %s: not ADDRESS or ADDRESS/LENGTH", word);
+		return fail(f, -EINVAL, "--allow %s: not ADDRESS, ADDRESS/LENGTH or any", word);
 	if (addr_v4(&addr) & ~mask_v4(len))
 		return fail(f, -EINVAL, "--allow %s: host bits are set", word);
 	c->allow[c->allows].addr = addr;
@@ -70,15 +73,20 @@ static int read_allow(const char *word, struct map_conf *c, struct fail *f)
 	return 0;
 }
 
-/* --rate NUMBER/s */
+/* --rate NUMBER/s or none */
 static int read_rate(const char *word, struct map_conf *c, struct fail *f)
 {
 	const char *slash = strchr(word, '/');
 	char number[16];
 	unsigned long rate;
 
+	c->said |= MAP_SAID_RATE;
+	if (strcmp(word, "none") == 0) {
+		c->rate = 0;
+		return 0;
+	}
 	if (!slash || strcmp(slash, "/s") || (size_t)(slash - word) >= sizeof(number))
-		return fail(f, -EINVAL, "--rate %s: not NUMBER/s", word);
+		return fail(f, -EINVAL, "--rate %s: not NUMBER/s or none", word);
 	memcpy(number, word, slash - word);
 	number[slash - word] = '\0';
 	if (parse_number(number, 1, RATE_MAX, &rate))
@@ -135,8 +143,11 @@ static int read_option(const char *option, const char *value, enum map_words wor
 		return 0;
 	}
 	if (strcmp(option, "--affinity") == 0) {
-		c->affinity = true;
-		return strcmp(value, "client") ? fail(f, -EINVAL, "--affinity %s: it is client", value) : 0;
+		c->said |= MAP_SAID_AFFINITY;
+		c->affinity = strcmp(value, "client") == 0;
+		if (!c->affinity && strcmp(value, "connection"))
+			return fail(f, -EINVAL, "--affinity %s: it is client or connection", value);
+		return 0;
 	}
 	return -ENOENT;
 }

@@ -48,7 +48,8 @@ static const struct cmd commands[] = {
 	  "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT[=WEIGHT]... [--drain TIME] [--allow ADDR[/LEN]]... "
 	  "[--rate N/s [--burst N]] [--affinity client]",
 	  "Turn a published port to other targets: new connections go there at once, running ones finish where\n"
-	  "they are, for TIME at most (as 60s, 5m, 2h; two hours without)." },
+	  "they are, for TIME at most (as 60s, 5m, 2h; two hours without). Conditions that are not given stay\n"
+	  "(--allow any, --rate none and --affinity connection end them)." },
 	{ "map", "del", cmd_map_del, "[-p tcp|udp] [ADDR:]PORT[-PORT] [--drain TIME]",
 	  "Stop publishing a port or a range; with --drain running TCP connections may finish." },
 	{ "map", "list", cmd_map_list, "", "List the published ports." },

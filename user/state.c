@@ -270,7 +270,9 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	if (NSX_KIND(s->state) == NSX_MAP && (s->flags & NSX_F_SERVICE)) {
 		const struct nsx_service *svc = table_service(in, s->service);
 
-		snprintf(reason, sizeof(reason), "published, to %u targets", svc ? svc->count : 0);
+		if (svc && svc->count != 1)
+			snprintf(reason, sizeof(reason), svc->count ? "published, to %u targets" : "published, drains",
+				 svc->count);
 	}
 	return port_json(s->proto, ports, port, item ? item->name : "-", reason);
 }
