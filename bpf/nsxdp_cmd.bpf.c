@@ -27,19 +27,21 @@ static __always_inline void slot_seize(struct nsx_slot *s)
 
 static bool is_doomed(const struct nsx_slot *s, const struct nsx_flush *f)
 {
-	__u32 kind = NSX_KIND(READ_ONCE(s->state));
+	__u32 kind = NSX_KIND(READ_ONCE(s->state)), port;
 
 	if (!(f->kinds >> kind & 1))
 		return false;
 	switch (f->by) {
+	case NSX_BY_NOTHING:
+		return true;
 	case NSX_BY_OWN:
 		return s->own == f->own;
 	case NSX_BY_NAMESPACE:
 		/* The client of a hairpin goes with its namespace. */
 		return addr_eq(&s->inside, &f->inside) || (kind == NSX_RETURN && addr_eq(&s->remote, &f->inside));
 	default:
-		return s->proto == f->proto && addr_eq(&s->inside, &f->inside) &&
-		       NSX_PORT_NUMBER(s->inside_port) >= f->first && NSX_PORT_NUMBER(s->inside_port) <= f->last;
+		port = NSX_PORT_NUMBER(kind == NSX_RETURN ? s->outside_port : s->inside_port);
+		return s->proto == f->proto && addr_eq(&s->inside, &f->inside) && port >= f->first && port <= f->last;
 	}
 }
 

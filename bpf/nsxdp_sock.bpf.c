@@ -13,6 +13,7 @@
 #include "maps.h"
 #include "scope.h"
 #include "slot.h"
+#include "target.h"
 
 #define CTX struct bpf_sock_addr
 
@@ -89,15 +90,15 @@ static __always_inline void takes_own_port(CTX *ctx, __u8 proto)
 		host_takes(s);
 }
 
-/* One of a service's targets, by the socket's cookie; false where it takes nobody new. */
-static __always_inline bool dial_target(const struct nsx_slot *s, __be16 dialled, struct dialled_key *k)
+/* One of a service's targets, by the socket's cookie or the address; false where it takes nobody new. */
+static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, __be16 dialled, struct dialled_key *k)
 {
 	__u32 index = s->service, place = table_place(k->cookie * 0x9e3779b97f4a7c15ULL >> 32);
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
 
 	if (!svc)
 		return false;
-	place = svc->table[place];
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, addr, false) : svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;
 	k->addr = svc->target[place].addr.w[3];
@@ -127,7 +128,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 	k.addr = s->inside.w[3];
 	k.port = s->inside_port;
 	k.proto = proto;
-	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, *port, &k))
+	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, *addr, *port, &k))
 		return false;
 	if (!slot_same(s, state) || bpf_map_update_elem(&nsx_dialled, &k, &was, BPF_ANY) < 0)
 		return false;

@@ -15,6 +15,7 @@
 #include "limit.h"
 #include "maps.h"
 #include "own.h"
+#include "target.h"
 
 static __always_inline __u32 client_hash(const struct nsx_conf *conf, const struct nsx_service *svc,
 					 const struct nsx_addr *addr, __be16 port)
@@ -31,9 +32,9 @@ static __always_inline __u32 client_hash(const struct nsx_conf *conf, const stru
 	return table_place(h >> 32);
 }
 
-static __always_inline bool is_allowed(__u32 service, const struct pkt *p)
+__noinline int is_allowed(__u32 service, __be32 client)
 {
-	struct nsx_allow key = { .bits = 32 + 128, .service = service, .addr = { 0, 0, NSX_V4_PREFIX, p->saddr } };
+	struct nsx_allow key = { .bits = 32 + 128, .service = service, .addr = { 0, 0, NSX_V4_PREFIX, client } };
 
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
 }
@@ -128,16 +129,16 @@ __noinline int service_in(const struct pkt *p, const struct nsx_slot *s, __u32 b
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	if (!svc)
 		return NSX_PASS_HOST;
-	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, p))
+	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, p->saddr))
 		return NSX_DROP_NOT_ALLOWED;
 	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) &&
 	    !gcra_take(&svc->tat, svc->interval, svc->burst))
 		return NSX_DROP_RATE;
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
-	place = svc->table[hash];
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, false) : svc->table[hash];
 	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP && (__s32)(svc->until - now_tick()) > 0) {
-		__u32 old = svc->was_table[hash];
+		__u32 old = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, true) : svc->was_table[hash];
 
 		if (old != NSX_NO_TARGET)
 			old = (old & (NSX_TARGETS - 1)) + NSX_TARGETS;

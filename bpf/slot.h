@@ -30,10 +30,4 @@ static __always_inline void slot_publish(struct nsx_slot *s, enum nsx_kind kind)
 	__sync_lock_test_and_set(&s->state, (s->state & ~0xffU) | kind);
 }
 
-/* A place of a service's table for 32 bits of a hash; the verifier sees the bound of this, not of a remainder. */
-static __always_inline __u32 table_place(__u32 hash)
-{
-	return (__u64)hash * NSX_TABLE >> 32;
-}
-
 #endif

@@ -170,7 +170,7 @@ struct nsx_target {
 	__be16 port;		/* for the first port of a range; the others follow */
 	__u16 weight;
 	__u16 xdp;		/* its namespace takes frames from XDP */
-	__u16 pad[2];
+	__be32 at;		/* NSX_S_BY_ADDRESS: the host's address that leads to it, IPv4 */
 };
 
 /* nsx_service.flags */
@@ -178,6 +178,7 @@ struct nsx_target {
 #define NSX_S_ALLOW	0x02	/* only clients in nsx_allow */
 #define NSX_S_RATE	0x04	/* at most so many new connections (TCP) or packets (UDP) in a time */
 #define NSX_S_AFFINITY	0x08	/* all connections of a client's address to one target */
+#define NSX_S_BY_ADDRESS 0x20	/* the address that was asked chooses the target, not the client */
 #define NSX_S_DRAINING	0x10	/* connections of the targets before go on until .until */
 
 /**
@@ -497,9 +498,10 @@ NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *
 
 /* nsx_flush.by */
 enum nsx_flush_by {
-	NSX_BY_ENDPOINT,	/* proto, inside, ports first to last */
+	NSX_BY_ENDPOINT,	/* proto, inside, ports first to last: inside ones, but of NSX_RETURN those outside */
 	NSX_BY_NAMESPACE,	/* inside; hairpins of which it is the client too */
 	NSX_BY_OWN,		/* own */
+	NSX_BY_NOTHING,		/* all of them */
 };
 
 /** struct nsx_flush - argument of the program nsx_flush: whose flows end; it returns how many did */
@@ -507,7 +509,7 @@ struct nsx_flush {
 	struct nsx_addr inside;
 	__u32 kinds;		/* a bit for each enum nsx_kind */
 	__u32 ended;
-	__u16 first;		/* inside ports, host byte order */
+	__u16 first;		/* host byte order */
 	__u16 last;
 	__u8 proto;
 	__u8 by;		/* enum nsx_flush_by */

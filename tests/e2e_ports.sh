@@ -7,32 +7,17 @@ MODE=${1:-tc}
 [ $# = 0 ] || shift
 T_GROUP="ports, $MODE"
 . "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/ports_lab.sh"
 
-lab_up
-NS1=$(lab_ns ns1) NS2=$(lab_ns ns2)
-HOST=203.0.113.1 INET=198.51.100.8
-
-nsxdp up --dev ens5 --mode "$MODE"
-nsxdp ns add "$NS1" --datapath "$MODE"
-nsxdp ns add "$NS2" --datapath "$MODE"
-# A NIC hands over complete checksums, one frame at a time, and a veth only receives frames when it polls.
-[ "$MODE" = tc ] || on client ethtool -K eth0 tx off gro on > /dev/null
-nsxdp map add 6000 "$NS1:8080"
-nsxdp map add 6001 "$NS2:8080"
-nsxdp map add -p udp 6000 "$NS1:8080"
-for n in ns1 ns2; do
-	on_bg $n $PY tcp_echo_server 8080
-	on_bg $n $PY udp_echo_server 8080
-done
-on_bg inet $PY tcp_echo_server 7
-on_bg inet $PY udp_echo_server 7
-NS3=$(lab_ns ns3)
-nsxdp ns add "$NS3" --datapath "$MODE"
-for n in ns1 ns2 ns3; do
-	on_bg $n $PY tcp_tag_server 9000 $n
-	on_bg $n $PY udp_tag_server 9000 $n
-done
-lab_listening ns1 8080 && lab_listening ns2 8080 && lab_listening inet 7 && lab_listening ns3 9000 && lab_listening ns1 9000
+# The client is told and does not wait, wherever it is; and nothing for the namespace goes elsewhere.
+refused_everywhere() {
+	refuse 1 "Connection refused" on client timeout 2 $PY half_close $HOST 6400
+	refuse 1 "Connection refused" on client timeout 2 $PY udp_client $HOST 6400 1 100
+	refuse 1 "Connection refused" on ns1 timeout 2 $PY half_close $HOST 6400
+	refuse 1 "Connection refused" on ns1 timeout 2 $PY udp_client $HOST 6400 1 100
+	refuse 1 "No route to host" on host timeout 2 $PY half_close 127.0.0.1 6400
+	refuse 1 "No route to host" on host timeout 2 $PY udp_client $HOST 6400 1 100
+}
 
 t_01_host_reaches_published_ports() {
 	local a
@@ -105,15 +90,6 @@ t_05_host_and_masquerade_never_collide() {
 }
 
 # The kernel gives published ports of its own range to the host's sockets too.
-# A connection of a namespace to itself comes from its gateway's address, as the host's own do.
-t_22_host_and_self_hairpin_never_collide() {
-	nsxdp map add 6300 "$NS1:9000"
-	on ns1 $PY tags $HOST 6300 26000 5
-	on host $PY tags 127.0.0.1 6300 26000 5
-	on ns1 $PY tags $HOST 6300 26000 5
-	nsxdp map del 6300
-}
-
 t_06_a_published_port_of_the_hosts_range() {
 	nsxdp map add 40000 "$NS1:8080"
 	nsxdp map add -p udp 40000 "$NS1:8080"
@@ -181,7 +157,7 @@ t_10_foreign_addresses_are_not_captured() {
 	on client ip route del 10.99.0.1/32
 }
 
-t_19_flows_beyond_a_quota_are_refused_by_name() {
+t_11_flows_beyond_a_quota_are_refused_by_name() {
 	local n
 	n=$(lab_ns ns8)
 	nsxdp up --dev ens5 --timeout udp=2 --timeout udp-oneway=2
@@ -204,7 +180,7 @@ t_19_flows_beyond_a_quota_are_refused_by_name() {
 	refuse 2 "--max-flows x" nsxdp ns add "$n" --max-flows x
 }
 
-t_20_egress_rate() {
+t_12_egress_rate() {
 	local n
 	n=$(lab_ns ns9)
 	nsxdp ns add "$n" --egress-rate 50mbit
@@ -220,7 +196,7 @@ assert 20 < rate < 60, rate'
 	refuse 2 "not with --datapath xdp" nsxdp ns add "$n" --egress-rate 5mbit --datapath xdp
 }
 
-t_21_a_syn_flood_leaves_nothing() {
+t_13_a_syn_flood_leaves_nothing() {
 	nsxdp flow list -j | grep -c '"proto"' > "$LAB_TMP/before" || true
 	on client $PY syn_flood $HOST 6000 3 > "$LAB_TMP/flood" &
 	local pid=$!
@@ -230,21 +206,20 @@ t_21_a_syn_flood_leaves_nothing() {
 	wait $pid
 	cat "$LAB_TMP/flood"
 	[ "$(awk '{ print $2 }' "$LAB_TMP/flood")" -gt 10000 ]
-	nsxdp flow list -j | not grep '"kind": "published"'
+	nsxdp flow list | not grep published
 	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
 }
 
-# The client is told and does not wait, wherever it is; and nothing for the namespace goes elsewhere.
-refused_everywhere() {
-	refuse 1 "Connection refused" on client timeout 2 $PY half_close $HOST 6400
-	refuse 1 "Connection refused" on client timeout 2 $PY udp_client $HOST 6400 1 100
-	refuse 1 "Connection refused" on ns1 timeout 2 $PY half_close $HOST 6400
-	refuse 1 "Connection refused" on ns1 timeout 2 $PY udp_client $HOST 6400 1 100
-	refuse 1 "No route to host" on host timeout 2 $PY half_close 127.0.0.1 6400
-	refuse 1 "No route to host" on host timeout 2 $PY udp_client $HOST 6400 1 100
+# A connection of a namespace to itself comes from its gateway's address, as the host's own do.
+t_14_host_and_self_hairpin_never_collide() {
+	nsxdp map add 6300 "$NS1:9000"
+	on ns1 $PY tags $HOST 6300 26000 5
+	on host $PY tags 127.0.0.1 6300 26000 5
+	on ns1 $PY tags $HOST 6300 26000 5
+	nsxdp map del 6300
 }
 
-t_23_dead_targets_are_refused_quickly() {
+t_15_dead_targets_are_refused_quickly() {
 	local n dump
 	n=$(lab_ns nsa)
 	nsxdp ns add "$n" --datapath "$MODE"
@@ -290,7 +265,7 @@ t_23_dead_targets_are_refused_quickly() {
 }
 
 # A flood of flows that nobody answers is soon over, because it fills the table; what is answered stays.
-t_24_unanswered_flows_shorten_their_timeouts_as_the_table_fills() {
+t_16_unanswered_flows_shorten_their_timeouts_as_the_table_fills() {
 	nsxdp up --dev ens5 --timeout udp-oneway=20
 	on ns1 $PY udp_ports $INET 7 29100 3 x
 	on ns1 $PY udp_spray $INET 9 29200 3
@@ -310,156 +285,6 @@ t_24_unanswered_flows_shorten_their_timeouts_as_the_table_fills() {
 	nsxdp flow list | grep -Eq ' one-way *(1[6-9]|20)$'
 	nsxdp ns del "$(lab_ns nsb)"
 	nsxdp up --dev ens5
-}
-
-shares() { sort -k2 "$1" | awk '{ n[$2]++ } END { for (t in n) print t, n[t] }'; }
-share() { shares "$1" | awk -v t="$2" '$1 == t { print $2 }'; }
-
-t_11_several_targets_by_weight() {
-	nsxdp map add 6200 "$NS1:9000" "$NS2:9000=2" "$NS3:9000"
-	on client $PY tags $HOST 6200 20000 400 > "$LAB_TMP/tags"
-	shares "$LAB_TMP/tags"
-	[ "$(share "$LAB_TMP/tags" ns1)" -gt 60 ] && [ "$(share "$LAB_TMP/tags" ns1)" -lt 145 ]
-	[ "$(share "$LAB_TMP/tags" ns2)" -gt 150 ] && [ "$(share "$LAB_TMP/tags" ns2)" -lt 250 ]
-	nsxdp map list > "$LAB_TMP/list"
-	cat "$LAB_TMP/list"
-	grep -qE "6200 .*$NS2 .* 50% +[1-9]" "$LAB_TMP/list"
-	nsxdp flow list -j | grep -c 6200 | grep -q '^0$'
-	# Two processes of one client, one after the other, meet the same servers again: nothing is random.
-	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/again"
-	head -50 "$LAB_TMP/tags" | diff - "$LAB_TMP/again"
-	# A namespace and the host itself are shared out too.
-	on ns1 $PY tags $HOST 6200 20000 40 > "$LAB_TMP/tags"
-	[ "$(shares "$LAB_TMP/tags" | wc -l)" = 3 ]
-	on host $PY tags 127.0.0.1 6200 20000 40 > "$LAB_TMP/tags"
-	[ "$(shares "$LAB_TMP/tags" | wc -l)" = 3 ]
-	nsxdp map del 6200
-	refuse 1 "refused" on client $PY tags $HOST 6200 20000 1
-}
-
-t_12_a_changed_target_moves_its_share() {
-	nsxdp map add 6200 "$NS1:9000" "$NS2:9000"
-	on client $PY tags $HOST 6200 20000 300 > "$LAB_TMP/two"
-	nsxdp map set 6200 "$NS1:9000" "$NS2:9000" "$NS3:9000" --drain 0
-	on client $PY tags $HOST 6200 20000 300 > "$LAB_TMP/three"
-	shares "$LAB_TMP/three"
-	# About a third moves, and nearly all of it to the new target.
-	local moved new
-	moved=$(diff "$LAB_TMP/two" "$LAB_TMP/three" | grep -c '^>')
-	new=$(diff "$LAB_TMP/two" "$LAB_TMP/three" | grep -c '^> .* ns3')
-	echo "moved $moved, to the new target $new"
-	[ "$moved" -lt 135 ] && [ "$new" -gt 60 ] && [ $((moved - new)) -lt 25 ]
-	nsxdp map del 6200
-}
-
-t_13_affinity() {
-	nsxdp map add 6200 "$NS1:9000" "$NS2:9000" "$NS3:9000" --affinity client
-	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
-	[ "$(shares "$LAB_TMP/tags" | wc -l)" = 1 ]
-	nsxdp map del 6200
-}
-
-t_14_rolling_swap_loses_nothing() {
-	nsxdp map add 6200 "$NS1:9000"
-	on client $PY load $HOST 6200 8 > "$LAB_TMP/load" &
-	local pid=$! target
-	for target in "$NS2" "$NS3" "$NS1" "$NS2"; do
-		sleep 1.5
-		nsxdp map set 6200 "$target:9000" --drain 30s
-		nsxdp map list | grep "6200 .*drains"
-	done
-	[ "$(on client $PY tags $HOST 6200 30000 20 | awk '{ print $2 }' | sort -u)" = ns2 ]
-	wait $pid
-	cat "$LAB_TMP/load"
-	grep -q ' failed 0 servers ns1 ns2 ns3' "$LAB_TMP/load"
-	# Memory only for what the change would have moved, and none once it is over.
-	nsxdp map set 6200 "$NS2:9000" "$NS1:9000" --drain 0
-	nsxdp map set 6200 "$NS1:9000" --drain 0
-	nsxdp map list | not grep "6200 .*drains"
-	[ "$(on client $PY tags $HOST 6200 30000 20 | awk '{ print $2 }' | sort -u)" = ns1 ]
-	nsxdp map del 6200
-}
-
-t_15_drained_port() {
-	nsxdp map add 6200 "$NS1:8080"
-	on client $PY tcp_many $HOST 6200 10 2 > "$LAB_TMP/many" &
-	local pid=$!
-	eventually 10 grep -q open "$LAB_TMP/many"
-	nsxdp map del 6200 --drain 3s
-	refuse 1 "refused" on client $PY half_close $HOST 6200
-	nsxdp map list | grep "6200 .*drains"
-	nsxdp ports | grep "^tcp *6200 .*published, drains"
-	refuse 1 "port is drained of its connections still" nsxdp map add 6200 "$NS2:8080"
-	wait $pid
-	grep -q "done 10" "$LAB_TMP/many"
-	sleep 2
-	nsxdp map add 6200 "$NS2:8080"
-	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
-	nsxdp map del 6200
-}
-
-t_16_udp_never_sticks_to_a_removed_target() {
-	nsxdp map add -p udp 6200 "$NS1:9000"
-	on client $PY udp_tag $HOST 6200 12 0.2 > "$LAB_TMP/who" &
-	local pid=$!
-	eventually 5 grep -q ns1 "$LAB_TMP/who"
-	nsxdp map set -p udp 6200 "$NS2:9000"
-	nsxdp map list | not grep "6200 .*drains"
-	wait $pid
-	[ "$(uniq "$LAB_TMP/who" | tr '\n' ' ')" = "ns1 ns2 " ]
-	nsxdp map del -p udp 6200
-}
-
-t_17_allowlist_and_rate() {
-	nsxdp map add 6200 "$NS1:8080" --allow 203.0.113.0/24 --allow 10.1.2.3
-	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
-	refuse 124 "" on inet timeout 1 $PY half_close $HOST 6200
-	nsxdp status | grep -q drop-not-allowed
-	nsxdp map list -j | grep -q '"10.1.2.3/32"'
-	nsxdp map set 6200 "$NS1:8080" --allow 198.51.100.0/24 --drain 0
-	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
-	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
-	# A swap of targets opens nothing.
-	nsxdp map set 6200 "$NS2:8080" --drain 0
-	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
-	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
-	nsxdp map set 6200 "$NS2:8080" --rate 100/s --burst 7 --affinity client
-	nsxdp map set 6200 "$NS1:8080"
-	nsxdp map list -j | python3 -c 'import json,sys
-port = [m for m in json.load(sys.stdin) if m["port"] == 6200][0]
-assert (port["allow"], port["rate"], port["burst"], port["affinity"]) == (["198.51.100.0/24"], 100, 7, "client"), port'
-	nsxdp map set 6200 "$NS2:8080" --allow any --rate none --affinity connection --drain 0
-	nsxdp map list | grep -Eq "^any +6200 .*8080 .* - +-$"
-	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
-	nsxdp map del 6200
-	nsxdp map add -p udp 6200 "$NS1:9000" --rate 5/s --burst 3
-	on client $PY udp_count_answers $HOST 6200 40 > "$LAB_TMP/answers"
-	cat "$LAB_TMP/answers"
-	[ "$(cat "$LAB_TMP/answers")" -ge 3 ] && [ "$(cat "$LAB_TMP/answers")" -le 10 ]
-	nsxdp status | grep -q drop-rate
-	nsxdp map del -p udp 6200
-	refuse 2 "not NUMBER/s" nsxdp map add 6200 "$NS1:80" --rate 5
-	refuse 2 "there is no --rate" nsxdp map add 6200 "$NS1:80" --burst 5
-	refuse 2 "host bits" nsxdp map add 6200 "$NS1:80" --allow 10.0.0.1/8
-	refuse 2 "twice" nsxdp map add 6200 "$NS1:80" "$NS1:80"
-	refuse 2 "weight" nsxdp map add 6200 "$NS1:80=0"
-	refuse 2 "--affinity x" nsxdp map add 6200 "$NS1:80" --affinity x
-	refuse 2 "--drain 1y" nsxdp map set 6200 "$NS1:80" --drain 1y
-	refuse 2 "unknown option '--drain'" nsxdp map add 6200 "$NS1:80" --drain 5s
-	refuse 1 "it is not published" nsxdp map set 6200 "$NS1:80"
-}
-
-t_18_a_deleted_namespace_leaves_the_services() {
-	local n
-	n=$(lab_ns ns7)
-	nsxdp ns add "$n"
-	nsxdp map add 6200 "$NS1:9000" "$n:9000"
-	refuse 1 "6200/tcp" nsxdp ns del "$n"
-	nsxdp ns del "$n" --force
-	nsxdp map list | grep -q "6200 .*$NS1 .*100%"
-	on client $PY tags $HOST 6200 20000 20 > "$LAB_TMP/tags"
-	[ "$(share "$LAB_TMP/tags" ns1)" = 20 ]
-	nsxdp map del 6200
 }
 
 run_tests "$@"

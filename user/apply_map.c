@@ -12,6 +12,7 @@
 static int fail_taken(struct instance *in, const struct map_conf *c, const struct nsx_slot *s, struct fail *f)
 {
 	__u16 port = ntohs(s->outside_port);
+	const struct nsx_target *at = c->has_at && at_shared(in, s) ? at_target(in, s, c->at.w[3]) : NULL;
 	char which[32] = "port", addr[ADDR_STRLEN], range[ADDR_STRLEN + 16] = "", name[ADDR_STRLEN];
 	struct ns_list list = {};
 	const struct ns_item *item;
@@ -23,9 +24,9 @@ static int fail_taken(struct instance *in, const struct map_conf *c, const struc
 	if ((s->flags & NSX_F_SERVICE) && table_service(in, s->service) && !table_service(in, s->service)->count)
 		return fail(f, -EEXIST, "%s is drained of its connections still%s (nsxdp map del ends them)", which, range);
 	table_ns_list(in, &list);
-	item = ns_list_by_id(&list, s->id);
+	item = ns_list_by_id(&list, at ? at->id : s->id);
 	fail(f, -EEXIST, "%s is taken by %s:%u%s", which, item ? item->name : format_addr(&s->inside, addr),
-	     ntohs(s->inside_port), range);
+	     ntohs(at ? at->port : s->inside_port), range);
 	ns_list_free(&list);
 	return -EEXIST;
 }
@@ -85,7 +86,15 @@ int map_resolve(struct instance *in, const struct map_conf *c, struct nsx_target
 
 bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, const struct nsx_target *targets)
 {
-	if (s->first != c->port || s->last != c->last || s->at != (c->has_at ? c->at.w[3] : 0))
+	const struct nsx_target *t;
+
+	if (s->first != c->port || s->last != c->last)
+		return false;
+	if (at_shared(in, s)) {
+		t = c->has_at ? at_target(in, s, c->at.w[3]) : NULL;
+		return t && !service_wanted(c) && t->ifindex == targets[0].ifindex && t->port == targets[0].port;
+	}
+	if (s->at != (c->has_at ? c->at.w[3] : 0))
 		return false;
 	if (s->flags & NSX_F_SERVICE)
 		return service_is(in, table_service(in, s->service), c, targets);
@@ -101,7 +110,7 @@ struct nsx_slot *map_first(struct instance *in, const struct map_conf *c)
 	return port > 0 ? table_port(in, c->proto, port) : NULL;
 }
 
-/* Nobody else has one of the ports. Returns 1 where the map is there already. */
+/* Nobody else has one of the ports. Returns 1 where the map is there already or was joined to those of other addresses. */
 static int map_check(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, struct fail *f)
 {
 	const struct nsx_slot *s = map_first(in, c);
@@ -110,8 +119,15 @@ static int map_check(struct instance *in, const struct map_conf *c, const struct
 
 	if (!s && errno)
 		return fail_errno(f, -errno, "cannot read the port registry");
-	if (s)
-		return map_is(in, s, c, targets) ? 1 : fail_taken(in, c, s, f);
+	if (s && map_is(in, s, c, targets))
+		return 1;
+	if (s) {
+		int join = at_may_join(in, s, c, f);
+
+		if (join > 0)
+			join = at_change(in, s, c->at.w[3], &targets[0], 0, f) ? -EINVAL : 1;
+		return join ? join : fail_taken(in, c, s, f);
+	}
 	port = sockets_holder(c->proto, c->port, c->last, holder, sizeof(holder));
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
@@ -133,23 +149,30 @@ static void note_flows(const struct map_conf *c, const struct nsx_slot *before, 
 		note("map add %s: ends %d masqueraded flows that used these ports", ports, ended);
 }
 
-void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count)
+/* Mirrors that answer for several maps look for another one. */
+static void mirrors_release(struct instance *in, const struct map_conf *c, const struct nsx_target *t)
 {
-	unsigned int ports = c->last - c->port + 1U;
+	struct nsx_slot map;
 
+	if (c->port != c->last && table_map_back(in))
+		return;
+	for (unsigned int i = 0; i <= (unsigned int)c->last - c->port; i++) {
+		map_fill(&map, c, t, i);
+		back_del(in, &map);
+	}
+}
+
+void map_leave(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count)
+{
 	for (__u32 n = 0; n < count; n++) {
 		struct nsx_slot map, *s = table_port(in, c->proto, c->port);
 
 		map_fill(&map, c, &targets[n], 0);
-		if (!s || map_leads_to(in, s, &map) || table_range(in, NSX_RANGE_UNMIRROR, &map) == 0)
+		if (!s || map_leads_to(in, s, &map))
 			continue;
-		/* Some answer for other maps too. */
-		if (ports > 1 && table_map_back(in))
-			return;
-		for (unsigned int i = 0; i < ports; i++) {
-			map_fill(&map, c, &targets[n], i);
-			back_del(in, &map);
-		}
+		if (table_range(in, NSX_RANGE_UNMIRROR, &map) != 0)
+			mirrors_release(in, c, &targets[n]);
+		table_flush_returns(in, &targets[n].addr, c->proto, c->port, c->last - c->port + 1U);
 	}
 }
 
@@ -167,12 +190,12 @@ static int mirrors_add(struct instance *in, const struct map_conf *c, const stru
 		done = table_range(in, NSX_RANGE_MIRROR, &map);
 		if (done == count)
 			continue;
-		map_mirrors_del(in, c, targets, n);
+		map_leave(in, c, targets, n);
 		if (done < 0)
 			return fail_errno(f, done, "cannot write the way back");
 		made.last = c->port + done - 1;
 		if (done)
-			map_mirrors_del(in, &made, &targets[n], 1);
+			map_leave(in, &made, &targets[n], 1);
 		return fail(f, -ENOSPC, "no room left for the way back");
 	}
 	return 0;

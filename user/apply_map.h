@@ -30,8 +30,11 @@ bool map_is(struct instance *in, const struct nsx_slot *s, const struct map_conf
 int map_turn(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 index,
 	     bool published, struct fail *f);
 
-/* The mirrors of count targets go, but for those that the ports lead to still. */
-void map_mirrors_del(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count);
+/*
+ * Ports do not lead to count targets any more: their mirrors go, and the connections to them that are remembered end.
+ * Those that the ports lead to still are left alone.
+ */
+void map_leave(struct instance *in, const struct map_conf *c, const struct nsx_target *targets, __u32 count);
 
 /* Publish a map of which the first slot is given, and mark what count targets say of it; how many flows that ends. */
 int map_write(struct instance *in, const struct map_conf *c, const struct nsx_slot *map, const struct nsx_target *targets,
@@ -39,6 +42,43 @@ int map_write(struct instance *in, const struct map_conf *c, const struct nsx_sl
 
 /* The slot of the first published port of those wanted; NULL, with errno 0 where none is. */
 struct nsx_slot *map_first(struct instance *in, const struct map_conf *c);
+
+/* apply_map_change.c */
+
+/* Which ports a service has, as a wish without targets. */
+struct map_conf service_ports(const struct nsx_slot *s);
+
+/* What a map leads to now, as a service (a copy), whether it is one or not. */
+void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_service *svc);
+
+/* Take the ports of a map away. */
+int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f);
+
+/** struct swap - from what a service takes over */
+struct swap {
+	const struct nsx_service *before;
+	__u32 flags;	/* NSX_S_*, besides those of the conditions */
+	__u32 until;	/* ticks: when connections of before end */
+};
+
+/* Turn the ports of a map to a new service with these targets, or with none. All or nothing. */
+int map_swap(struct instance *in, const struct nsx_slot *s, const struct map_conf *wanted, const struct nsx_target *targets,
+	     const struct swap *swap, struct fail *f);
+
+/* apply_at.c */
+
+/* The port is one of several addresses, each with a target of its own. */
+bool at_shared(struct instance *in, const struct nsx_slot *s);
+
+/* Its target at an address, IPv4; NULL where there is none. */
+const struct nsx_target *at_target(struct instance *in, const struct nsx_slot *s, __be32 at);
+
+/* 1 where what is wanted is for a further address of published ports, 0 where it is something else. */
+int at_may_join(struct instance *in, const struct nsx_slot *s, const struct map_conf *c, struct fail *f);
+
+/* Another target at an address, or none there (t is NULL); connections that were go on for so many ticks. */
+int at_change(struct instance *in, const struct nsx_slot *s, __be32 at, const struct nsx_target *t, __u32 drain,
+	      struct fail *f);
 
 /* apply_service.c */
 

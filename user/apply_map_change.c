@@ -22,6 +22,11 @@ static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, 
 		fail(f, -EINVAL, "what is published is %s, as one", config_port_name(s->proto, s->first, s->last, name));
 		return NULL;
 	}
+	if (at_shared(in, s)) {
+		if (!c->has_at)
+			fail(f, -EINVAL, "several addresses have it: say at which, as ADDRESS:PORT");
+		return c->has_at && at_target(in, s, c->at.w[3]) ? s : NULL;
+	}
 	if (c->has_at && s->at != c->at.w[3]) {
 		fail(f, -EINVAL, "it is not published at that address alone");
 		return NULL;
@@ -29,11 +34,12 @@ static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, 
 	return s;
 }
 
-/* What a map leads to now, as a service (a copy), whether it is one or not. */
-static void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_service *svc)
+void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_service *svc)
 {
 	if (s->flags & NSX_F_SERVICE) {
 		*svc = *table_service(in, s->service);
+		for (int i = 0; i < NSX_TARGETS && s->at; i++)
+			svc->target[i].at = svc->was[i].at = s->at;
 		return;
 	}
 	memset(svc, 0, sizeof(*svc));
@@ -46,13 +52,13 @@ static void map_service(struct instance *in, const struct nsx_slot *s, struct ns
 	svc->target[0].id = s->id;
 	svc->target[0].port = s->inside_port;
 	svc->target[0].weight = 1;
+	svc->target[0].at = s->at;
 	svc->target[0].xdp = (s->flags & NSX_F_XDP) != 0;
 	memcpy(svc->target[0].mac, s->mac, sizeof(s->mac));
 	service_spread(svc->table, svc->target, 1);
 }
 
-/* Which ports a service has, as a wish without targets. */
-static struct map_conf service_ports(const struct nsx_slot *s)
+struct map_conf service_ports(const struct nsx_slot *s)
 {
 	struct map_conf c = { .proto = s->proto, .port = s->first, .last = s->last, .has_at = s->at != 0 };
 
@@ -67,6 +73,45 @@ static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
 	if (c->proto != NSX_TCP)
 		return 0;
 	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
+}
+
+/* The ports of a map lead to a service that takes nobody new. */
+static int map_drain(struct instance *in, const struct nsx_slot *s, const struct nsx_service *before, __u32 index,
+		     struct fail *f)
+{
+	struct map_conf c = service_ports(s);
+	struct nsx_slot map = *s;
+	int err;
+
+	map.flags |= NSX_F_SERVICE;
+	map.service = index;
+	err = map_write(in, &c, &map, before->target, before->count);
+	return err < 0 ? fail_errno(f, err, "cannot write the port registry") : 0;
+}
+
+int map_swap(struct instance *in, const struct nsx_slot *s, const struct map_conf *wanted, const struct nsx_target *targets,
+	     const struct swap *swap, struct fail *f)
+{
+	__u32 index = service_alloc(in), old = s->flags & NSX_F_SERVICE ? s->service : 0;
+	int err;
+
+	if (!index)
+		return fail(f, -ENOSPC, "no room for a further service");
+	err = service_fill(in, index, wanted, targets, f);
+	if (!err) {
+		table_service(in, index)->flags |= swap->flags;
+		service_drain(in, index, swap->before, swap->until);
+		err = wanted->targets ? map_turn(in, wanted, targets, index, true, f) :
+					map_drain(in, s, swap->before, index, f);
+	}
+	if (err) {
+		service_free(in, index);
+		return err;
+	}
+	if (old)
+		service_free(in, old);
+	apply_map_reap(in);	/* a draining of no length is over */
+	return 0;
 }
 
 static void keep_allow(const struct nsx_allow *key, void *arg)
@@ -106,7 +151,6 @@ int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
 	struct nsx_service before;
 	struct map_conf wanted = *c;
 	struct nsx_slot *s;
-	__u32 index, old;
 	int err;
 
 	apply_map_reap(in);
@@ -119,28 +163,15 @@ int apply_map_set(struct instance *in, const struct map_conf *c, struct fail *f)
 		return err;
 	if (map_is(in, s, &wanted, targets))
 		return 0;
-	old = s->flags & NSX_F_SERVICE ? s->service : 0;
+	if (at_shared(in, s))
+		return service_wanted(&wanted) ?
+			       fail(f, -EINVAL, "a port that several addresses have takes one target at each, without conditions") :
+			       at_change(in, s, c->at.w[3], &targets[0], drain_ticks(in, c), f);
 	map_service(in, s, &before);
-	index = service_alloc(in);
-	if (!index)
-		return fail(f, -ENOSPC, "no room for a further service");
-	err = service_fill(in, index, &wanted, targets, f);
-	if (!err) {
-		service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
-		err = map_turn(in, &wanted, targets, index, true, f);
-	}
-	if (err) {
-		service_free(in, index);
-		return err;
-	}
-	if (old)
-		service_free(in, old);
-	apply_map_reap(in);	/* a draining of no length is over */
-	return 0;
+	return map_swap(in, s, &wanted, targets, &(struct swap){ &before, 0, now_tick(in) + drain_ticks(in, c) }, f);
 }
 
-/* Take the ports of a map away. */
-static int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f)
+int map_remove(struct instance *in, const struct nsx_slot *s, struct fail *f)
 {
 	const struct nsx_slot map = *s;
 	struct map_conf c = service_ports(s);
@@ -152,26 +183,20 @@ static int map_remove(struct instance *in, const struct nsx_slot *s, struct fail
 	err = table_range(in, NSX_RANGE_CLEAR, &map);
 	if (err < 0)
 		return fail_errno(f, err, "cannot write the port registry");
-	map_mirrors_del(in, &c, svc.target, svc.count);
-	map_mirrors_del(in, &c, svc.was, svc.was_count);
-	for (__u32 n = 0; n < svc.count + svc.was_count && err >= 0; n++) {
-		const struct nsx_target *t = n < svc.count ? &svc.target[n] : &svc.was[n - svc.count];
-
-		err = table_flush_returns(in, &t->addr, c.proto, ntohs(t->port), c.last - c.port + 1U);
-	}
+	map_leave(in, &c, svc.target, svc.count);
+	map_leave(in, &c, svc.was, svc.was_count);
 	if (service)
 		service_free(in, service);
-	return err < 0 ? fail_errno(f, err, "cannot end its connections") : 0;
+	return 0;
 }
 
 int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 {
-	struct map_conf nobody = *c;
+	__u32 drain = c->has_drain ? drain_ticks(in, c) : 0;
 	struct nsx_service before;
-	struct nsx_slot *s, map;
+	struct map_conf nobody;
+	struct nsx_slot *s;
 	char name[ADDR_STRLEN];
-	__u32 index, old;
-	int err;
 
 	apply_map_reap(in);
 	s = map_find(in, c, f);
@@ -181,28 +206,14 @@ int apply_map_del(struct instance *in, const struct map_conf *c, struct fail *f)
 		note("map del %s: it is not published", config_port_name(c->proto, c->port, c->last, name));
 		return 0;
 	}
-	if (!c->has_drain || !c->drain || c->proto != NSX_TCP)
+	if (at_shared(in, s))
+		return at_change(in, s, c->at.w[3], NULL, drain, f);
+	if (!drain)
 		return map_remove(in, s, f);
 	/* A service that takes nobody new: its ports go when the draining is over. */
-	old = s->flags & NSX_F_SERVICE ? s->service : 0;
+	nobody = service_ports(s);
 	map_service(in, s, &before);
-	index = service_alloc(in);
-	if (!index)
-		return fail(f, -ENOSPC, "no room for a further service");
-	nobody.targets = 0;
-	service_fill(in, index, &nobody, NULL, f);
-	service_drain(in, index, &before, now_tick(in) + drain_ticks(in, c));
-	map = *s;
-	map.flags |= NSX_F_SERVICE;
-	map.service = index;
-	err = map_write(in, &nobody, &map, before.target, before.count);
-	if (err < 0) {
-		service_free(in, index);
-		return fail_errno(f, err, "cannot write the port registry");
-	}
-	if (old)
-		service_free(in, old);
-	return 0;
+	return map_swap(in, s, &nobody, NULL, &(struct swap){ &before, 0, now_tick(in) + drain }, f);
 }
 
 /* Drainings that are over: old targets lose their mirrors, ports without any target go, simple maps become simple. */
@@ -225,13 +236,17 @@ void apply_map_reap(struct instance *in)
 			map_remove(in, s, &f);
 			continue;
 		}
+		before = *svc;
 		c = service_ports(s);
 		c.targets = 1;
-		before = *svc;
+		if (svc->flags & NSX_S_BY_ADDRESS) {
+			c.has_at = true;
+			addr_set_v4(&c.at, ntohl(before.target[0].at));
+		}
 		svc->flags &= ~NSX_S_DRAINING;
 		svc->was_count = 0;
 		in->conf->drainings--;
-		map_mirrors_del(in, &c, before.was, before.was_count);
+		map_leave(in, &c, before.was, before.was_count);
 		if (svc->count == 1 && !(svc->flags & (NSX_S_ALLOW | NSX_S_RATE)) &&
 		    map_turn(in, &c, before.target, 0, true, &f) == 0)
 			service_free(in, index);
@@ -251,7 +266,7 @@ static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
 		const struct nsx_target *t = n < before.count ? &before.target[n] : &before.was[n - before.count];
 
 		if (t->id == ns_id)
-			map_mirrors_del(in, &c, t, 1);
+			map_leave(in, &c, t, 1);
 	}
 	return others;
 }

@@ -3,6 +3,7 @@
 #ifndef NSXDP_CMD_H
 #define NSXDP_CMD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #define EXIT_USAGE 2
@@ -33,6 +34,7 @@ int cmd_map_set(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_del(const struct cmd *cmd, int argc, char **argv);
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_flow_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_flow_flush(const struct cmd *cmd, int argc, char **argv);
 int cmd_ports(const struct cmd *cmd, int argc, char **argv);
 int cmd_status(const struct cmd *cmd, int argc, char **argv);
 
@@ -46,6 +48,12 @@ int cmd_usage(const struct cmd *cmd, const struct fail *f);
 
 /* A usage error where a command that takes no words got some; 0 where it got none. */
 int cmd_no_words(const struct cmd *cmd, int argc, char **argv);
+
+/* Print rows of the instance: a table of these columns, or JSON with -j; for commands that take no words. cmd_show.c */
+struct instance;
+struct column;
+int cmd_list(const struct cmd *cmd, int argc, char **argv, json_t *(*rows)(struct instance *),
+	     const struct column *columns);
 
 /* The first word that is no option, for error messages. */
 const char *cmd_object(int argc, char **argv);

@@ -42,16 +42,16 @@ int cmd_map_del(const struct cmd *cmd, int argc, char **argv)
 }
 
 /* For the table: a line for each target, and for each that drains. */
-static json_t *lines(json_t *maps)
+static json_t *map_lines(json_t *maps)
 {
-	json_t *map, *target, *rows = json_array();
+	json_t *map, *target, *lines = json_array();
 	size_t i, n;
 
 	json_array_foreach(maps, i, map) {
 		const json_t *targets = json_object_get(map, "targets"), *draining = json_object_get(map, "draining");
 
 		if (!targets)
-			json_array_append(rows, map);
+			json_array_append(lines, map);
 		json_array_foreach(targets, n, target) {
 			json_t *row = json_copy(map);
 			char share[8];
@@ -59,18 +59,25 @@ static json_t *lines(json_t *maps)
 			json_object_update(row, target);
 			snprintf(share, sizeof(share), "%d%%", (int)json_integer_value(json_object_get(target, "share")));
 			json_object_set_new(row, "share", json_string(share));
-			json_array_append_new(rows, row);
+			json_array_append_new(lines, row);
 		}
 		json_array_foreach(draining, n, target) {
 			json_t *row = json_copy(map);
 
 			json_object_update(row, target);
 			json_object_set_new(row, "share", json_string("drains"));
-			json_array_append_new(rows, row);
+			json_array_append_new(lines, row);
 		}
 	}
 	json_decref(maps);
-	return rows;
+	return lines;
+}
+
+static json_t *rows(struct instance *in)
+{
+	json_t *maps = state_maps(in, 0);
+
+	return json_output ? maps : map_lines(maps);
 }
 
 int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
@@ -79,15 +86,6 @@ int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 		{ "at", "AT" }, { "ports", "PORT" }, { "proto", "PROTO" },	{ "ns", "NAMESPACE" },
 		{ "to", "TO" }, { "address", "ADDRESS" }, { "share", "SHARE" }, { "packets", "PACKETS" }, {},
 	};
-	struct instance in;
-	json_t *rows;
-	struct fail f;
 
-	if (argc)
-		return cmd_no_words(cmd, argc, argv);
-	if (instance_open(&in, ACCESS_READ, &f))
-		return cmd_failed(cmd, NULL, &f);
-	rows = state_maps(&in, 0);
-	instance_close(&in);
-	return output_table(json_output ? rows : lines(rows), columns);
+	return cmd_list(cmd, argc, argv, rows, columns);
 }

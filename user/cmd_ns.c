@@ -71,17 +71,8 @@ int cmd_ns_list(const struct cmd *cmd, int argc, char **argv)
 		{ "host_if", "VETH" },	{ "datapath", "DATAPATH" }, { "netns", "NETNS" },
 		{ "state", "STATE" },	{},
 	};
-	struct instance in;
-	json_t *rows;
-	struct fail f;
 
-	if (argc)
-		return cmd_no_words(cmd, argc, argv);
-	if (instance_open(&in, ACCESS_READ, &f))
-		return cmd_failed(cmd, NULL, &f);
-	rows = state_ns_list(&in);
-	instance_close(&in);
-	return output_table(rows, columns);
+	return cmd_list(cmd, argc, argv, state_ns_list, columns);
 }
 
 static void print_ns(const json_t *ns)

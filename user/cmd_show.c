@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* nsxdp flow list, nsxdp status */
+/* nsxdp ports, status, and what all lists have in common */
 #include <errno.h>
 
 #include "cmd.h"
 #include "output.h"
 #include "state.h"
 
-int cmd_flow_list(const struct cmd *cmd, int argc, char **argv)
+int cmd_list(const struct cmd *cmd, int argc, char **argv, json_t *(*rows)(struct instance *),
+	     const struct column *columns)
 {
-	static const struct column columns[] = {
-		{ "proto", "PROTO" },	  { "inside", "INSIDE" }, { "outside", "OUTSIDE" },
-		{ "remote", "REMOTE" },	  { "ns", "NAMESPACE" },  { "kind", "KIND" },
-		{ "state", "STATE" },	  { "expires", "EXPIRES" }, {},
-	};
 	struct instance in;
-	json_t *rows;
+	json_t *list;
 	struct fail f;
 
 	if (argc)
 		return cmd_no_words(cmd, argc, argv);
 	if (instance_open(&in, ACCESS_READ, &f))
 		return cmd_failed(cmd, NULL, &f);
-	rows = state_flows(&in);
+	list = rows(&in);
 	instance_close(&in);
-	return output_table(rows, columns);
+	if (list)
+		return output_table(list, columns);
+	fail(&f, -EIO, "cannot read all of it");
+	return cmd_failed(cmd, NULL, &f);
 }
 
 int cmd_ports(const struct cmd *cmd, int argc, char **argv)
@@ -31,21 +30,8 @@ int cmd_ports(const struct cmd *cmd, int argc, char **argv)
 	static const struct column columns[] = {
 		{ "proto", "PROTO" }, { "ports", "PORT" }, { "owner", "OWNER" }, { "reason", "REASON" }, {},
 	};
-	struct instance in;
-	json_t *rows;
-	struct fail f;
 
-	if (argc)
-		return cmd_no_words(cmd, argc, argv);
-	if (instance_open(&in, ACCESS_READ, &f))
-		return cmd_failed(cmd, NULL, &f);
-	rows = state_ports(&in);
-	instance_close(&in);
-	if (!rows) {
-		fail(&f, -EIO, "cannot read the host's sockets");
-		return cmd_failed(cmd, NULL, &f);
-	}
-	return output_table(rows, columns);
+	return cmd_list(cmd, argc, argv, state_ports, columns);
 }
 
 static void print_status(const json_t *s)

@@ -56,6 +56,7 @@ static const struct cmd commands[] = {
 	{ "flow", "list", cmd_flow_list, "",
 	  "List the flows that have state: masqueraded ones, and the few connections to published\n"
 	  "ports that their map alone cannot answer." },
+	{ "flow", "flush", cmd_flow_flush, "[NS]", "End the flows that have state, all or those of a namespace." },
 	{ "ports", NULL, cmd_ports, "",
 	  "List every port that is taken, and by whom: published, masqueraded, or held by a socket of the host." },
 	{ "status", NULL, cmd_status, "", "Show the instance and its counters." },

@@ -51,11 +51,12 @@ static int flush(struct instance *in, struct nsx_flush *args)
 int table_flush(struct instance *in, const struct nsx_addr *inside)
 {
 	struct nsx_flush args = {
-		.by = NSX_BY_NAMESPACE,
+		.by = inside ? NSX_BY_NAMESPACE : NSX_BY_NOTHING,
 		.kinds = KIND(NSX_FLOW) | KIND(NSX_ALIAS) | KIND(NSX_RETURN),
-		.inside = *inside,
 	};
 
+	if (inside)
+		args.inside = *inside;
 	return flush(in, &args);
 }
 

@@ -65,44 +65,75 @@ static void allow_append(const struct nsx_allow *allow, void *arg)
 	json_array_append_new(arg, json_string(prefix));
 }
 
-/* The targets of a service with their share of the clients and what went to them; conditions; those that drain. */
-static void service_json(struct instance *in, json_t *map, __u32 index, const struct ns_list *list, __u32 now)
+/* A target that clients of this map may have: where the address chooses, that at the map's own. */
+static bool is_here(const struct nsx_service *svc, const struct nsx_slot *map, const struct nsx_target *t)
 {
-	const struct nsx_service *svc = table_service(in, index);
+	return !(svc->flags & NSX_S_BY_ADDRESS) || t->at == map->at;
+}
+
+/* A target from before a change at another address. */
+static bool stays(const struct nsx_service *svc, const struct nsx_target *was)
+{
+	for (__u32 i = 0; i < svc->count && (svc->flags & NSX_S_BY_ADDRESS); i++)
+		if (svc->target[i].at == was->at && svc->target[i].id == was->id && svc->target[i].port == was->port)
+			return true;
+	return false;
+}
+
+/* Percent of the clients. */
+static int target_share(const struct nsx_service *svc, __u32 target)
+{
+	int places = 0;
+
+	if (svc->flags & NSX_S_BY_ADDRESS)
+		return 100;
+	for (int place = 0; place < NSX_TABLE; place++)
+		places += svc->table[place] == target;
+	return (places * 100 + NSX_TABLE / 2) / NSX_TABLE;
+}
+
+/* The targets of a service with their share of the clients and what went to them; conditions; those that drain. */
+static void service_json(struct instance *in, json_t *json, const struct nsx_slot *map, const struct ns_list *list,
+			 __u32 now)
+{
+	const struct nsx_service *svc = table_service(in, map->service);
 	json_t *targets = json_array(), *draining = json_array(), *allow = json_array();
 	struct nsx_count counts[NSX_TARGETS] = {};
 	__s32 left;
 
 	if (svc)
-		table_target_counts(in, index, counts);
+		table_target_counts(in, map->service, counts);
 	for (__u32 i = 0; svc && i < svc->count; i++) {
-		json_t *target = target_json(&svc->target[i], list, svc->last - svc->first);
-		int places = 0;
+		json_t *target;
 
-		for (int place = 0; place < NSX_TABLE; place++)
-			places += svc->table[place] == i;
-		json_object_set_new(target, "share", json_integer((places * 100 + NSX_TABLE / 2) / NSX_TABLE));
+		if (!is_here(svc, map, &svc->target[i]))
+			continue;
+		target = target_json(&svc->target[i], list, svc->last - svc->first);
+		json_object_set_new(target, "share", json_integer(target_share(svc, i)));
 		json_object_set_new(target, "packets", output_u64(counts[i].packets));
 		json_object_set_new(target, "bytes", output_u64(counts[i].bytes));
 		json_array_append_new(targets, target);
 	}
 	left = svc ? (__s32)(svc->until - now) : 0;
 	for (__u32 i = 0; svc && (svc->flags & NSX_S_DRAINING) && left > 0 && i < svc->was_count; i++) {
-		json_t *target = target_json(&svc->was[i], list, svc->last - svc->first);
+		json_t *target;
 
+		if (!is_here(svc, map, &svc->was[i]) || stays(svc, &svc->was[i]))
+			continue;
+		target = target_json(&svc->was[i], list, svc->last - svc->first);
 		json_object_set_new(target, "seconds", json_integer(((json_int_t)left << NSX_TICK_SHIFT) / in->conf->hz));
 		json_array_append_new(draining, target);
 	}
-	json_object_set_new(map, "targets", targets);
+	json_object_set_new(json, "targets", targets);
 	if (svc && (svc->flags & NSX_S_ALLOW))
-		service_allows(in, index, allow_append, allow);
-	json_object_set_new(map, "allow", allow);
-	json_object_set_new(map, "draining", draining);
+		service_allows(in, map->service, allow_append, allow);
+	json_object_set_new(json, "allow", allow);
+	json_object_set_new(json, "draining", draining);
 	if (svc && (svc->flags & NSX_S_RATE) && svc->interval) {
-		json_object_set_new(map, "rate", output_u64(1000000000ULL / svc->interval));
-		json_object_set_new(map, "burst", output_u64(svc->burst / svc->interval));
+		json_object_set_new(json, "rate", output_u64(1000000000ULL / svc->interval));
+		json_object_set_new(json, "burst", output_u64(svc->burst / svc->interval));
 	}
-	json_object_set_new(map, "affinity", json_string(svc && (svc->flags & NSX_S_AFFINITY) ? "client" : "connection"));
+	json_object_set_new(json, "affinity", json_string(svc && (svc->flags & NSX_S_AFFINITY) ? "client" : "connection"));
 }
 
 /* A range is one entry: "ports" and "to" show it as it was typed, the numbers are there too. */
@@ -122,8 +153,34 @@ static json_t *map_json(struct instance *in, const struct nsx_slot *s, const str
 			proto_name(s->proto), "ns", ns_name_json(list, s->id), "to",
 			range_text(to, to + (s->last - s->first), inside), "ns_port", to, "address", addr_json(&s->inside));
 	if (s->flags & NSX_F_SERVICE)
-		service_json(in, map, s->service, list, now);
+		service_json(in, map, s, list, now);
 	return map;
+}
+
+/* An entry for each address of a port that several have; ns_id: only those that lead there, or 0. */
+static void append_by_address(json_t *rows, struct instance *in, const struct nsx_slot *s, const struct ns_list *list,
+			      __u32 ns_id, __u32 now)
+{
+	const struct nsx_service *svc = table_service(in, s->service);
+	__be32 seen[2 * NSX_TARGETS];
+	int count = 0;
+
+	for (__u32 i = 0; i < svc->count + svc->was_count; i++) {
+		const struct nsx_target *t = i < svc->count ? &svc->target[i] : &svc->was[i - svc->count];
+		struct nsx_slot map = *s;
+		int n = 0;
+
+		while (n < count && seen[n] != t->at)
+			n++;
+		if (n < count || (ns_id && t->id != ns_id))
+			continue;
+		seen[count++] = t->at;
+		map.at = t->at;
+		map.inside = t->addr;
+		map.inside_port = t->port;
+		map.id = t->id;
+		json_array_append_new(rows, map_json(in, &map, list, now));
+	}
 }
 
 json_t *state_maps(struct instance *in, __u32 ns_id)
@@ -139,6 +196,10 @@ json_t *state_maps(struct instance *in, __u32 ns_id)
 
 		if (NSX_KIND(s->state) != NSX_MAP || s->first != (i & 0xffff))
 			continue;
+		if (at_shared(in, s)) {
+			append_by_address(rows, in, s, &list, ns_id, now);
+			continue;
+		}
 		if (ns_id && (s->flags & NSX_F_SERVICE) ? !service_has_ns(in, s->service, ns_id) : ns_id && s->id != ns_id)
 			continue;
 		json_array_append_new(rows, map_json(in, s, &list, now));
@@ -270,7 +331,9 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	if (NSX_KIND(s->state) == NSX_MAP && (s->flags & NSX_F_SERVICE)) {
 		const struct nsx_service *svc = table_service(in, s->service);
 
-		if (svc && svc->count != 1)
+		if (svc && (svc->flags & NSX_S_BY_ADDRESS) && svc->count > 1)
+			snprintf(reason, sizeof(reason), "published, at %u addresses", svc->count);
+		else if (svc && svc->count != 1)
 			snprintf(reason, sizeof(reason), svc->count ? "published, to %u targets" : "published, drains",
 				 svc->count);
 	}

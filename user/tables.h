@@ -115,9 +115,9 @@ __u32 now_tick(struct instance *in);
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map);
 
 /*
- * End flows and sessions: of a namespace, those that it is the client of included; of one of the host's addresses, by
+ * End flows and sessions: of a namespace, those that it is the client of included, or all (NULL); of one of the host's addresses, by
  * its index in nsx_conf.own; the masquerading of count ports of a namespace from first (host byte order) on; or the
- * remembered connections to such ports. They return how many there were, or a negative errno.
+ * remembered connections to it by count outside ports from first on. They return how many there were, or a negative errno.
  */
 int table_flush(struct instance *in, const struct nsx_addr *inside);
 int table_flush_own(struct instance *in, __u8 own);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which of a service's targets a client is for. */
+#ifndef NSXDP_TARGET_H
+#define NSXDP_TARGET_H
+
+#include "defs.h"
+#include "maps.h"
+
+/* A place of a service's table for 32 bits of a hash; the verifier sees the bound of this, not of a remainder. */
+static __always_inline __u32 table_place(__u32 hash)
+{
+	return (__u64)hash * NSX_TABLE >> 32;
+}
+
+/**
+ * address_place() - the target at the address that was asked, in a service with NSX_S_BY_ADDRESS
+ * @index: of the service
+ * @was: of those that are drained
+ *
+ * A function that the verifier looks at once. Return: its place in the list, or NSX_NO_TARGET.
+ */
+__noinline int address_place(__u32 index, __be32 asked, int was)
+{
+	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+
+	for (__u32 i = 0; svc && i < NSX_TARGETS; i++) {
+		if (i >= (was ? svc->was_count : svc->count))
+			break;
+		if ((was ? &svc->was[i] : &svc->target[i])->at == asked)
+			return i;
+	}
+	return NSX_NO_TARGET;
+}
+
+#endif
