@@ -20,7 +20,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-para
 
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(USER_SRC:user/%.c=$(B)/user/%.o)
-LIB_OBJ := $(filter-out $(addprefix $(B)/user/,main.o output.o state.o cmd_%.o),$(USER_OBJ))
+LIB_OBJ := $(filter-out $(addprefix $(B)/user/,main.o output.o state%.o cmd_%.o),$(USER_OBJ))
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(B)/%.skel.h)
 

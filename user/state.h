@@ -23,4 +23,13 @@ json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struc
 /* The instance with its verdicts; those never counted are left out. */
 json_t *state_status(struct instance *in);
 
+/* Of use to all of them. */
+json_t *addr_json(const struct nsx_addr *addr);
+
+/* null where no namespace has the id. */
+json_t *ns_name_json(const struct ns_list *list, __u32 id);
+
+/* "20000-29999", or "6000" where it is one. */
+const char *range_text(__u16 first, __u16 last, char buf[16]);
+
 #endif
