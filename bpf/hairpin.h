@@ -111,7 +111,7 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)
 		return NSX_PASS_GATEWAY;
-	state = READ_ONCE(s->state);
+	state = slot_state(s);
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
 	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
@@ -121,7 +121,7 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 		return NSX_TO_SERVICE;
 	xlat_inside(x, s, NSX_HAIRPIN);
 	if (!slot_same(s, state))
-		return NSX_DROP_ISOLATED;
+		return NSX_DROP_CHANGED;
 	from_itself(ctx, p, veth, x);
 	return NSX_REMEMBER;
 }

@@ -119,7 +119,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 	if (proto < 0 || !is_ours(ctx, conf))
 		return false;
 	s = is_here(conf, *addr) ? port_slot(proto & 1, *port) : NULL;
-	state = s ? READ_ONCE(s->state) : NSX_FREE;
+	state = s ? slot_state(s) : NSX_FREE;
 	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr)) {
 		takes_own_port(ctx, proto & 1);
 		return false;

@@ -88,7 +88,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 
 	if (!s)
 		return NSX_PASS_HOST;
-	state = READ_ONCE(s->state);
+	state = slot_state(s);
 	if (NSX_KIND(state) == NSX_MAP ? !map_answers(s, p->daddr) : NSX_KIND(state) != NSX_FLOW)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);

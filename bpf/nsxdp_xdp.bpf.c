@@ -73,7 +73,7 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	s = port_slot(p.proto & 3, p.dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
-	state = READ_ONCE(s->state);
+	state = slot_state(s);
 	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p.daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)

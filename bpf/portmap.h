@@ -112,7 +112,7 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	return slot_same(slot, state) ? NSX_CONTINUE : NSX_PASS_HOST;
+	return slot_same(slot, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
 __noinline int return_seek(const struct pkt *p)

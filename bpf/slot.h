@@ -17,6 +17,16 @@ static __always_inline bool slot_same(const struct nsx_slot *s, __u32 state)
 	return READ_ONCE(s->state) == state;
 }
 
+/* The state word, once whoever is writing the slot has finished, which takes some dozen nanoseconds. */
+static __always_inline __u32 slot_state(const struct nsx_slot *s)
+{
+	__u32 state = READ_ONCE(s->state);
+
+	for (int tries = 0; tries < 16 && NSX_KIND(state) == NSX_CLAIMED; tries++)
+		state = READ_ONCE(s->state);
+	return state;
+}
+
 /* Take a slot whose state word was read as state. One caller wins. */
 static __always_inline bool slot_claim(struct nsx_slot *s, __u32 state)
 {

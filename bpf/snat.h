@@ -43,7 +43,7 @@ static __always_inline int snat_out(const struct nsx_conf *conf, const struct ns
 	x->port = outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
-	return slot_same(port, state) ? NSX_CONTINUE : NSX_DROP_NO_PORT;
+	return slot_same(port, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
 /**

@@ -38,6 +38,7 @@
 	V(DROP_NO_PORT,		"drop-no-port",		"no free outside port for a new flow") \
 	V(DROP_QUOTA,		"drop-quota",		"a new flow beyond the namespace's --max-flows, not answered") \
 	V(DROP_EGRESS_RATE,	"drop-egress-rate",	"more than the namespace's --egress-rate allows") \
+	V(DROP_CHANGED,		"drop-changed",		"met an entry in the moment in which it changed; what is sent again finds the new one") \
 	V(DROP_TABLE_FULL,	"drop-table-full",	"no free place in the session table") \
 	V(DROP_NO_FLOW,		"drop-no-flow",		"a FIN, RST or reply of a flow that does not exist") \
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \

@@ -48,6 +48,7 @@ t_02_a_changed_target_moves_its_share() {
 	nsxdp map add 6200 "$NS1:9000" "$NS2:9000"
 	on client $PY tags $HOST 6200 20000 300 > "$LAB_TMP/two"
 	nsxdp map set 6200 "$NS1:9000" "$NS2:9000" "$NS3:9000" --drain 0
+	[ "$(nsxdp map list | awk -v ns="$NS1" '$2 == 6200 && $4 == ns { print $NF }')" -gt 300 ]
 	on client $PY tags $HOST 6200 20000 300 > "$LAB_TMP/three"
 	shares "$LAB_TMP/three"
 	# About a third moves, and nearly all of it to the new target.

@@ -91,6 +91,9 @@ __u32 service_alloc(struct instance *in);
 /* Fill it from what is wanted, and let clients be admitted. The targets are resolved in the order of c->target. */
 int service_fill(struct instance *in, __u32 index, const struct map_conf *c, const struct nsx_target *targets, struct fail *f);
 
+/* Targets that another service had too go on counting from there. */
+void service_keep_counts(struct instance *in, __u32 index, __u32 from);
+
 /* Connections of these targets go on until the draining ends, in ticks; those of an older draining too. */
 void service_drain(struct instance *in, __u32 index, const struct nsx_service *before, __u32 until);
 void service_free(struct instance *in, __u32 index);

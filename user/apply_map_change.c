@@ -100,6 +100,7 @@ int map_swap(struct instance *in, const struct nsx_slot *s, const struct map_con
 	err = service_fill(in, index, wanted, targets, f);
 	if (!err) {
 		table_service(in, index)->flags |= swap->flags;
+		service_keep_counts(in, index, old);
 		service_drain(in, index, swap->before, swap->until);
 		err = wanted->targets ? map_turn(in, wanted, targets, index, true, f) :
 					map_drain(in, s, swap->before, index, f);

@@ -111,9 +111,33 @@ static void doom(const struct nsx_allow *key, void *arg)
 		d->key[d->count++] = *key;
 }
 
+/* What went to a target goes on from that of another service, or from nothing where from is 0. */
+static void counts_write(struct instance *in, __u32 index, __u32 target, __u32 from, __u32 from_target)
+{
+	__u32 key = index * NSX_TARGETS + target, source = from * NSX_TARGETS + from_target;
+	int cpus = libbpf_num_possible_cpus();
+	struct nsx_count *values = cpus > 0 ? calloc(cpus, sizeof(*values)) : NULL;
+
+	if (!values)
+		return;
+	if (!from || bpf_map_lookup_elem(in->fd[TABLE_TARGET_COUNTS], &source, values) == 0)
+		bpf_map_update_elem(in->fd[TABLE_TARGET_COUNTS], &key, values, BPF_ANY);
+	free(values);
+}
+
+void service_keep_counts(struct instance *in, __u32 index, __u32 from)
+{
+	const struct nsx_service *svc = table_service(in, index), *old = table_service(in, from);
+
+	for (__u32 i = 0; svc && old && i < svc->count; i++)
+		for (__u32 n = 0; n < old->count; n++)
+			if (svc->target[i].id == old->target[n].id && svc->target[i].port == old->target[n].port &&
+			    svc->target[i].at == old->target[n].at)
+				counts_write(in, index, i, from, n);
+}
+
 int service_fill(struct instance *in, __u32 index, const struct map_conf *c, const struct nsx_target *targets, struct fail *f)
 {
-	static const struct nsx_count none[256];
 	struct nsx_service *svc = table_service(in, index);
 
 	if (!svc)
@@ -133,12 +157,8 @@ int service_fill(struct instance *in, __u32 index, const struct map_conf *c, con
 		memcpy(svc->target, targets, c->targets * sizeof(*targets));
 	service_spread(svc->table, svc->target, svc->count);
 	memset(svc->was_table, NSX_NO_TARGET, sizeof(svc->was_table));
-	if (libbpf_num_possible_cpus() <= (int)(sizeof(none) / sizeof(none[0])))
-		for (__u32 i = 0; i < NSX_TARGETS; i++) {
-			__u32 key = index * NSX_TARGETS + i;
-
-			bpf_map_update_elem(in->fd[TABLE_TARGET_COUNTS], &key, none, BPF_ANY);
-		}
+	for (__u32 i = 0; i < NSX_TARGETS; i++)
+		counts_write(in, index, i, 0, 0);
 	return allow_write(in, index, c, f);
 }
 
