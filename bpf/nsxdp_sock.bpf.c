@@ -233,6 +233,20 @@ int sock_getpeername6(CTX *ctx)
 	return on_v6(ctx, true);
 }
 
+/* The port is published at this address; every one includes it. */
+static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
+{
+	__u32 index = s->service;
+	const struct nsx_service *svc;
+
+	if (!v4)
+		return true;
+	if (s->at || !(s->flags & NSX_F_SERVICE))
+		return !s->at || s->at == v4;
+	svc = bpf_map_lookup_elem(&nsx_services, &index);
+	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) || address_place(index, v4, false) < NSX_TARGETS;
+}
+
 /* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */
 static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 {
@@ -250,7 +264,7 @@ static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 	s = port_slot(proto & 1, bpf_htons(port));
 	if (!s)
 		return 1;
-	if (NSX_KIND(READ_ONCE(s->state)) == NSX_MAP && (!s->at || !v4 || s->at == v4))
+	if (NSX_KIND(slot_state(s)) == NSX_MAP && is_published_at(s, v4))
 		return 0;
 	host_takes(s);
 	return 1;

@@ -184,6 +184,9 @@ t_09_each_address_has_maps_of_its_own() {
 	refuse 1 "port is taken by $NS2:9000" nsxdp map add 203.0.113.5:6200 "$NS1:9000"
 	refuse 1 "port is taken by" nsxdp map add 6200 "$NS1:9000"
 	refuse 1 "say at which" nsxdp map del 6200
+	refuse 1 "Operation not permitted" on host $PY bind tcp 203.0.113.5 6200
+	refuse 1 "Operation not permitted" on host $PY bind tcp 0.0.0.0 6200
+	on host $PY bind tcp 127.0.0.1 6200
 	refuse 1 "without conditions" nsxdp map set 203.0.113.5:6200 "$NS1:9000" --rate 5/s
 	# One is swapped while it has connections, the others do not notice.
 	nsxdp map set 203.0.113.5:6200 "$NS1:8080" --drain 0
@@ -201,6 +204,17 @@ t_09_each_address_has_maps_of_its_own() {
 	at_addresses client "" ns3 ""
 	nsxdp map del 203.0.113.5:6200
 	nsxdp map list | not grep ' 6200 '
+	# As the host's own server has the port at one address and a namespace's at another.
+	on_bg host $PY tcp_echo_server 6201 $HOST
+	lab_listening host 6201
+	refuse 1 "taken by the host itself" nsxdp map add 6201 "$NS1:8080"
+	refuse 1 "taken by the host itself" nsxdp map add $HOST:6201 "$NS1:8080"
+	nsxdp map add 203.0.113.5:6201 "$NS1:8080"
+	[ "$(on client $PY half_close $HOST 6201)" = 203.0.113.10 ]
+	[ "$(on client $PY half_close 203.0.113.5 6201)" = 203.0.113.10 ]
+	[ "$(on host $PY half_close $HOST 6201)" = $HOST ]
+	[ "$(on host $PY half_close 203.0.113.5 6201)" = 192.168.0.1 ]
+	nsxdp map del 203.0.113.5:6201
 	# Ranges and UDP too.
 	nsxdp map add -p udp $HOST:6200-6209 "$NS1:9000"
 	nsxdp map add -p udp 203.0.113.5:6200-6209 "$NS2:9000"

@@ -19,7 +19,7 @@ def abort_on_close(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-async def tcp_echo_server(port):
+async def tcp_echo_server(port, addr="0.0.0.0"):
     """Echo; at end of stream answer with "end" and the peer's address, then close."""
     async def serve(reader, writer):
         try:
@@ -30,7 +30,7 @@ async def tcp_echo_server(port):
             writer.close()
         except ConnectionError:
             writer.close()
-    server = await asyncio.start_server(serve, "0.0.0.0", int(port), backlog=4096)
+    server = await asyncio.start_server(serve, addr, int(port), backlog=4096)
     await server.serve_forever()
 
 

@@ -128,7 +128,7 @@ static int map_check(struct instance *in, const struct map_conf *c, const struct
 			join = at_change(in, s, c->at.w[3], &targets[0], 0, f) ? -EINVAL : 1;
 		return join ? join : fail_taken(in, c, s, f);
 	}
-	port = sockets_holder(c->proto, c->port, c->last, holder, sizeof(holder));
+	port = sockets_holder(c->proto, c->port, c->last, c->has_at ? c->at.w[3] : 0, holder, sizeof(holder));
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
 	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder) : 0;

@@ -23,6 +23,7 @@ struct search {
 	struct socket_item *item;
 	size_t count, room;
 	__u8 proto;
+	__be32 at;	/* only those that take what comes to this address, IPv4; 0: all */
 	int err;
 };
 
@@ -38,6 +39,12 @@ static bool takes_ipv4(const struct nlmsghdr *nlh, const struct inet_diag_msg *m
 		if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY && mnl_attr_get_u8(attr))
 			return false;
 	return IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_V4MAPPED(addr);
+}
+
+/* The IPv4 address that a socket is bound to, or 0. */
+static __be32 bound_to(const struct inet_diag_msg *msg)
+{
+	return msg->id.idiag_src[msg->idiag_family == AF_INET ? 0 : 3];
 }
 
 /* One item for each port: one that a process shows is worth more than one that none does. */
@@ -70,7 +77,7 @@ static int search_cb(const struct nlmsghdr *nlh, void *arg)
 	struct search *s = arg;
 	struct socket_item *item;
 
-	if (!takes_ipv4(nlh, msg))
+	if (!takes_ipv4(nlh, msg) || (s->at && bound_to(msg) && bound_to(msg) != s->at))
 		return MNL_CB_OK;
 	item = search_item(s, ntohs(msg->id.idiag_sport));
 	if (item && !item->inode)
@@ -221,9 +228,9 @@ static int search_open(struct mnl_socket **nl)
 	return -errno;
 }
 
-int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size)
+int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder, size_t size)
 {
-	struct search s = {};
+	struct search s = { .at = at };
 	struct mnl_socket *nl;
 	int ret = search_open(&nl);
 

@@ -8,10 +8,10 @@
 
 /*
  * Does a socket of the caller's network namespace hold one of these ports (host byte order, inclusive) on an IPv4
- * address, or on all? Returns the port, with the holder in words ("nginx, process 123"; "a socket" where no process
+ * address, or on all? at: such a one as takes what comes to this address, IPv4; 0: any. Returns the port, with the holder in words ("nginx, process 123"; "a socket" where no process
  * shows it), 0 where none does, or a negative errno.
  */
-int sockets_holder(__u8 proto, __u16 first, __u16 last, char *holder, size_t size);
+int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder, size_t size);
 
 /** struct socket_item - a port that the host's own sockets hold, host byte order */
 struct socket_item {
