@@ -14,13 +14,15 @@ int nsx_clock(void *unused)
 	return now_tick();
 }
 
-/* Win a slot, whatever it holds. A program of the datapath holds a claim for a moment only. */
+#define SEIZE_TRIES 512
+
+/* Win a slot, whatever it holds. A program of the datapath holds a claim for a moment only; after that it is taken. */
 static __always_inline void slot_seize(struct nsx_slot *s)
 {
-	for (int tries = 0; tries < 64; tries++) {
+	for (int tries = 0; tries < SEIZE_TRIES; tries++) {
 		__u32 state = READ_ONCE(s->state);
 
-		if (NSX_KIND(state) != NSX_CLAIMED && slot_claim(s, state))
+		if ((NSX_KIND(state) != NSX_CLAIMED || tries > SEIZE_TRIES / 2) && slot_claim(s, state))
 			return;
 	}
 }

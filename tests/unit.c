@@ -247,6 +247,13 @@ static void read_map(void **state)
 	assert_int_equal(c.allow[0].len, 8);
 	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--drain", "2h"), MAP_CHANGE, &c, &f), 0);
 	assert_int_equal(c.drain, 7200);
+	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--allow", "any", "--rate", "none", "--affinity", "connection"),
+					 MAP_CHANGE, &c, &f), 0);
+	assert_int_equal(c.said, MAP_SAID_ALLOW | MAP_SAID_RATE | MAP_SAID_AFFINITY);
+	assert_true(!c.allows && !c.rate && !c.affinity);
+	refused(config_read_map(WORDS("1", "a:1", "--allow", "any", "--allow", "10.0.0.1"), MAP_CHANGE, &c, &f), &f, "any");
+	refused(config_read_map(WORDS("1", "a:1", "--allow", "10.0.0.1", "--allow", "any"), MAP_CHANGE, &c, &f), &f, "any");
+	refused(config_read_map(WORDS("1", "a:1", "--rate", "none", "--burst", "5"), MAP_CHANGE, &c, &f), &f, "--burst 5");
 	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "sctp");
 	refused(config_read_map(WORDS("-p"), MAP_TARGETS, &c, &f), &f, "-p");
 	refused(config_read_map(WORDS("-x", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "-x");

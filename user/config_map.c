@@ -57,11 +57,14 @@ static int read_target(const char *word, struct map_conf *c, struct fail *f)
 static int read_allow(const char *word, struct map_conf *c, struct fail *f)
 {
 	struct nsx_addr addr;
+	bool any = strcmp(word, "any") == 0, before = c->said & MAP_SAID_ALLOW;
 	__u8 len = 32;
 
+	if (before && (any || !c->allows))
+		return fail(f, -EINVAL, "--allow %s: 'any' stands alone", word);
 	c->said |= MAP_SAID_ALLOW;
-	if (strcmp(word, "any") == 0)
-		return c->allows ? fail(f, -EINVAL, "--allow any: others are named too") : 0;
+	if (any)
+		return 0;
 	if (c->allows == MAP_ALLOWS)
 		return fail(f, -EINVAL, "--allow %s: a port has %d at most", word, MAP_ALLOWS);
 	if (strchr(word, '/') ? parse_prefix(word, &addr, &len) : parse_addr(word, &addr))
