@@ -269,7 +269,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	if (v == NSX_DROP_NO_FLOW)
 		v = from_ns_lookup(ctx, p, &x);
 	if (v == NSX_MASQUERADE) {
-		own = own_for(ctx, &p->dst);
+		/* An error makes no flow, and the addresses in it are whoever's. */
+		own = p->icmp_error ? 0 : own_for(ctx, &p->dst);
 		p->own = own;
 		v = own < 0 ? from_ns_lookup(ctx, p, &x) : snat_pkt(ctx, p, &x);
 		if (v == NSX_MASQUERADE)

@@ -138,6 +138,9 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 		return -1;
 	if (asked_lately(a, addr))
 		return a->index;
+	index = own_index(conf, addr);
+	if (index >= 0)
+		return index;	/* in the list already: no place more */
 	if (forwarding(ctx, conf->asker, addr->w[3]) == NOT_FORWARDED &&
 	    forwarding(ctx, conf->asker, NOWHERE) == FORWARDED && !is_broadcast(conf, addr->w[3]))
 		index = own_add(conf, addr, dev);

@@ -97,6 +97,9 @@ const struct step dp_errors[] = {
 	PACKET("an error that quotes another's packet", "uplink",
 	       "error 198.51.100.1 > 203.0.113.1 type=3 code=1 [ udp 203.0.113.99:5000 > 198.51.100.8:53 ]", "pass-host",
 	       NULL),
+	PACKET("an error about a packet of the host's own is nobody's", "ns1",
+	       "error 192.168.0.2 > 203.0.113.10 type=3 code=3 [ udp 203.0.113.1:4000 > 193.168.0.2:5353 ]" NS1,
+	       "drop-no-flow", NULL),
 	{},
 };
 
