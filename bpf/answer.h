@@ -19,9 +19,11 @@
 #define ANSWER_TTL		ANSWER(ICMP_TIME_EXCEEDED, 0, 0)
 #define ANSWER_TOO_BIG(mtu)	ANSWER(ICMP_DEST_UNREACH, 4, mtu)
 #define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 3, 0)		/* port: no soft error (RFC 1122, 4.2.3.9) */
+#define ANSWER_NO_ROUTE		ANSWER(ICMP_DEST_UNREACH, 0, 0)
 #define ANSWER_PROHIBITED	ANSWER(ICMP_DEST_UNREACH, 13, 0)	/* RFC 5508, REQ-8 */
 
-#define ANSWER_BUDGET	200	/* per tick and CPU (RFC 1812, 4.3.2.8) */
+#define ANSWER_COST	250000ULL	/* nanoseconds: 4,000 in a second (RFC 1812, 4.3.2.8) ... */
+#define ANSWER_BURST	(512 * ANSWER_COST)	/* ... of which so many at once */
 
 struct icmp_reply {
 	struct ethhdr eth;
@@ -29,18 +31,23 @@ struct icmp_reply {
 	struct icmphdr icmp;
 } __attribute__((packed));
 
+/* Answers to those outside, as nsx_veth.answer_tat. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NSX_PURSES);
 	__type(key, __u32);
-	__type(value, struct budget);
+	__type(value, __u64);
 } nsx_answers SEC(".maps");
 
-static __always_inline bool answer_may(void)
+/* Each namespace has purses of its own, and all those outside have one together. */
+static __always_inline bool answer_may(CTX *ctx, __u32 what)
 {
-	__u32 zero = 0;
+	__u32 purse = (what & 0xffff) == (ANSWER_TOO_BIG(0) & 0xffff) ? NSX_PURSE_TOO_BIG : NSX_PURSE_ERRORS;
+	__u32 ifindex = ctx_ifindex(ctx);
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	__u64 *tat = veth ? &veth->answer_tat[purse] : bpf_map_lookup_elem(&nsx_answers, &purse);
 
-	return budget_take(bpf_map_lookup_elem(&nsx_answers, &zero), ANSWER_BUDGET);
+	return tat && gcra_take(tat, ANSWER_COST, ANSWER_BURST);
 }
 
 static __always_inline __u16 sum_words(void *data, void *end, __u32 words)
@@ -54,6 +61,25 @@ static __always_inline __u16 sum_words(void *data, void *end, __u32 words)
 		sum += w[i];
 	}
 	return csum_fold(sum);
+}
+
+/*
+ * How the sum of what is quoted changes when the device completes a checksum in it that was left to it: the packet keeps
+ * that order though it is another one now.
+ */
+static __always_inline __u32 partial_delta(CTX *ctx)
+{
+	__u32 start, offset;
+	__u16 *from, *field, sum;
+
+	if (!ctx_partial(ctx, &start, &offset))
+		return 0;
+	from = ctx_data(ctx) + (start & 0x1fe);
+	field = ctx_data(ctx) + ((start + offset) & 0x1fe);
+	if ((void *)(field + 1) > ctx_data_end(ctx))
+		return 0;
+	sum = ~sum_words(from, ctx_data_end(ctx), QUOTE_MAX / 2);
+	return csum_delta16(*field, sum ? sum : 0xffff);
 }
 
 /**
@@ -72,7 +98,8 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	struct icmp_reply *r;
 	__u8 mac[ETH_ALEN];
 
-	if (!p || !action || p->icmp_error || p->fragment == FRAGMENT_LATER || !answer_may())
+	if (!p || !action || p->icmp_error || p->fragment == FRAGMENT_LATER || !answer_may(ctx, what) ||
+	    (p->tagged && ctx_untag(ctx) < 0))
 		return -1;
 	quote = quote > QUOTE_MAX ? QUOTE_MAX : quote & ~1U;
 	if (bpf_skb_change_tail(ctx, ETH_HLEN + quote, 0) < 0 ||
@@ -104,6 +131,7 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->icmp.un.gateway = 0;
 	r->icmp.un.frag.mtu = bpf_htons(what >> 16);
 	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx), (ICMP_HLEN + quote) / 2);
+	r->icmp.checksum = csum_apply(r->icmp.checksum, partial_delta(ctx));
 	*action = bpf_redirect(ctx_ifindex(ctx), 0);
 	return 0;
 }

@@ -28,15 +28,47 @@ static __always_inline __u32 ctx_len(CTX *ctx)
 	return ctx->len;
 }
 
-/* The stack has moved the tag of a VLAN frame into metadata; the frame belongs to another device. */
-static __always_inline bool ctx_has_vlan(CTX *ctx)
+/* The stack has moved the frame's tag into metadata. */
+static __always_inline bool ctx_tagged(CTX *ctx)
 {
 	return ctx->vlan_present != 0;
 }
 
-static __always_inline bool ctx_is_gso(CTX *ctx)
+/* The VLAN of a tagged frame, which belongs to another device; 0 where the tag has only a priority (802.1Q, 9.6). */
+static __always_inline __u32 ctx_vlan(CTX *ctx)
 {
-	return ctx->gso_size != 0;
+	return ctx->vlan_tci & VLAN_VID;
+}
+
+/*
+ * Where the device is to compute a checksum from, in bytes from the frame's begin, and the offset of the field from there; false
+ * where nothing is left to it (CHECKSUM_PARTIAL). Kernels before 6.2 do not tell.
+ */
+static __always_inline bool ctx_partial(CTX *ctx, __u32 *start, __u32 *offset)
+{
+	struct sk_buff *skb;
+	__u64 head, data;
+
+	if (!bpf_cast_to_kern_ctx)
+		return false;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	if (BPF_CORE_READ_BITFIELD(skb, ip_summed) != CHECKSUM_PARTIAL)
+		return false;
+	head = (__u64)skb->head;
+	data = (__u64)skb->data;
+	/* Numbers from here on, or LLVM calculates with halves of pointers. */
+	asm volatile("" : "+r"(head), "+r"(data));
+	data -= head;
+	asm volatile("" : "+r"(data));
+	*start = (__u32)skb->csum_start - (__u32)data;
+	*offset = skb->csum_offset;
+	return true;
+}
+
+/* Bytes of payload in each segment of a super-packet; 0 for an ordinary one. */
+static __always_inline __u32 ctx_gso_size(CTX *ctx)
+{
+	return ctx->gso_size;
 }
 
 /* Make the first len bytes directly accessible (fewer if the packet is shorter). All pointers die. */
@@ -50,6 +82,7 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
  *
  * addr_delta is the change of the pseudo-header, port_delta that of the L4 header. Under
  * CHECKSUM_PARTIAL the field holds the sum of the pseudo-header only, so the ports must not count;
+ * unless it is of another header: a packet in a tunnel's;
  * under CHECKSUM_COMPLETE skb->csum covers the L4 header and must follow the checksum field, whose
  * change is not balanced by the addresses. Kernels before 6.2 do not let us read ip_summed: there the
  * helper does the same, more slowly. A UDP checksum of zero means none and stays (RFC 768).
@@ -64,15 +97,19 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 	if (bpf_cast_to_kern_ctx && !force_csum_helpers) {
 		struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
 		__u8 mode = BPF_CORE_READ_BITFIELD(skb, ip_summed);
+		__u32 start = 0, offset = 0;
 
+		if (mode == CHECKSUM_PARTIAL)
+			ctx_partial(ctx, &start, &offset);
 		if ((void *)(field + 1) > ctx_data_end(ctx))
 			return -1;
-		if (mode == CHECKSUM_PARTIAL) {
+		if (udp && *field == 0 && start + offset != off)
+			return 0;
+		/* A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum anew, too. */
+		if (mode == CHECKSUM_PARTIAL && (start + offset == off || ctx_gso_size(ctx))) {
 			*field = csum_add_partial(*field, addr_delta);
 			return 0;
 		}
-		if (udp && *field == 0)
-			return 0;
 		*field = csum_apply(*field, (__u64)addr_delta + port_delta);
 		if (udp && *field == 0)
 			*field = 0xffff;
@@ -86,6 +123,12 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 	if (port_delta && bpf_l4_csum_replace(ctx, off, 0, port_delta, udp_flag) < 0)
 		return -1;
 	return bpf_l4_csum_replace(ctx, off, 0, addr_delta, BPF_F_PSEUDO_HDR | udp_flag) < 0 ? -1 : 0;
+}
+
+/* Take off the tag of a frame that has only a priority. All pointers die. */
+static __always_inline int ctx_untag(CTX *ctx)
+{
+	return bpf_skb_vlan_pop(ctx);
 }
 
 /*

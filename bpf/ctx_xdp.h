@@ -23,9 +23,25 @@ static __always_inline __u32 ctx_len(CTX *ctx)
 }
 
 /* The tag is still in the frame, whose type is then not IPv4. */
-static __always_inline bool ctx_has_vlan(CTX *ctx)
+static __always_inline bool ctx_tagged(CTX *ctx)
 {
 	return false;
+}
+
+static __always_inline __u32 ctx_vlan(CTX *ctx)
+{
+	return 0;
+}
+
+/* Frames at XDP have their checksums. */
+static __always_inline bool ctx_partial(CTX *ctx, __u32 *start, __u32 *offset)
+{
+	return false;
+}
+
+static __always_inline __u32 ctx_gso_size(CTX *ctx)
+{
+	return 0;
 }
 
 static __always_inline int ctx_pull(CTX *ctx, __u32 len)

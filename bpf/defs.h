@@ -11,7 +11,11 @@
 #include "verdict.h"
 
 #define ETH_P_IP	bpf_htons(0x0800)
+#define ETH_P_ARP	bpf_htons(0x0806)
 #define ETH_P_IPV6	bpf_htons(0x86dd)
+#define ETH_P_8021Q	bpf_htons(0x8100)
+#define ETH_P_8021AD	bpf_htons(0x88a8)
+#define VLAN_VID	0x0fff	/* of the tag; 0: a frame without VLAN, with a priority only */
 #define ETH_HLEN	14
 #define ETH_ALEN	6
 
@@ -19,11 +23,14 @@
 #define IP_DF		bpf_htons(0x4000)
 #define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
+#define IP_HLEN_MAX	60
+#define IPPROTO_ICMP_	1
 #define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
 
 #define ICMP_ECHOREPLY		0
 #define ICMP_DEST_UNREACH	3
 #define ICMP_SOURCE_QUENCH	4
+#define ICMP_REDIRECT		5
 #define ICMP_ECHO		8
 #define ICMP_TIME_EXCEEDED	11
 #define ICMP_PARAMETERPROB	12
@@ -34,7 +41,18 @@
 #define TCP_RST	0x04
 #define TCP_ACK	0x10
 #define TCP_HLEN_MIN 20
-#define TCP_LISTEN 10	/* bpf_sock.state */
+#define TCP_SEQ 4	/* offsets in the header */
+#define TCP_ACK_SEQ 8
+#define TCP_CSUM 16
+#define UDP_HLEN 8
+#define UDP_CSUM 6
+
+/* bpf_sock.state */
+#define TCP_ESTABLISHED	1	/* of UDP: connected */
+#define TCP_SYN_RECV	3
+#define TCP_TIME_WAIT	6
+#define TCP_LISTEN	10
+#define TCP_NEW_SYN_RECV 12
 
 #define PACKET_HOST 0	/* skb->pkt_type: the frame's destination is the device */
 
@@ -42,7 +60,8 @@
 #define CHECKSUM_COMPLETE	2
 #define CHECKSUM_PARTIAL	3
 
-#define TC_ACT_UNSPEC	(-1)	/* tcx: on to the next program, then the stack */
+#define TC_ACT_UNSPEC	(-1)	/* on to the next program, then the stack */
+#define TC_ACT_OK	0	/* to the stack, past all other programs */
 #define TC_ACT_SHOT	2
 
 /* A stage returns the verdict that ends the packet's way, or this: go on to the next stage. */

@@ -8,16 +8,18 @@
 
 /**
  * exit_pkt() - the action for a verdict
+ * @verdict: enum nsx_verdict; anything else, as what stages say to each other, drops the packet
+ * @pass: the action for what goes on to the host's stack
  * @sent: the action of the redirect helper, for verdicts that send
  */
-static __always_inline int exit_pkt(enum nsx_hook hook, int verdict, __u32 bytes, int sent)
+static __always_inline int exit_pkt(enum nsx_hook hook, __u32 verdict, __u32 bytes, int pass, int sent)
 {
+	if (verdict >= NSX_VERDICT_COUNT)
+		verdict = NSX_DROP_ERROR;
 	count_verdict(hook, verdict, bytes);
-	if (verdict <= NSX_PASS_MULTICAST)
-		return TC_ACT_UNSPEC;
-	if (verdict >= NSX_DROP_TTL)
-		return TC_ACT_SHOT;
-	return sent;
+	if (verdict <= NSX_PASS_LAST)
+		return pass;
+	return verdict >= NSX_DROP_FIRST ? TC_ACT_SHOT : sent;
 }
 
 #endif

@@ -13,8 +13,9 @@
  * state word unchanged after copying what it needs has a consistent copy (slot_same).
  *
  * The fuller the tables are, the shorter is the time of flows that were never answered (fill.h).
- * Where there is no room even so, the longest idle flow that is not assured yet gives way (as netfilter's early
- * drop does): a burst of flows that never come to anything cannot push out one that is in use.
+ * Where there is no room even so, a closed connection gives way, else the longest idle flow that is not assured yet (as
+ * netfilter's early drop does): a burst of flows that never come to anything cannot push out one that is in use.
+ * A session may be in either of two buckets, so that one that happens to be full refuses nobody.
  *
  * Mappings are endpoint-independent, filtering is address-and-port-dependent (RFC 4787, sections 4.1
  * and 5): an inside endpoint has one outside port, whose registry slot keeps the first remote inline;
@@ -38,18 +39,17 @@ static __always_inline bool flow_alive(const struct nsx_slot *s, const struct ns
 	return nsx_flow_left(s, conf, now) >= 0;
 }
 
-/**
- * flow_touch() - note a packet of a flow: last use, direction, TCP flags
- *
- * Writes only what changes, so that an established flow dirties its cache line once per tick.
+/*
+ * Note a packet of a flow: last use, direction, TCP flags. Writes only what changes, so that an established flow dirties
+ * its cache line once per tick.
  */
-static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, __u32 now, bool inbound)
+static __always_inline void flow_note(struct nsx_slot *s, const struct pkt *p, __u32 now, bool inbound, bool assured)
 {
 	__u8 tcp = s->tcp, next = tcp;
 
 	if (inbound)
 		next |= NSX_T_IN;
-	else if (tcp & NSX_T_IN)
+	if (assured)
 		next |= NSX_T_ASSURED;
 	if (p->proto == NSX_TCP) {
 		if (p->tcp_flags & TCP_RST)
@@ -68,6 +68,47 @@ static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, 
 		s->tcp = next;
 	if (s->seen != now)
 		s->seen = now;
+}
+
+/**
+ * flow_touch() - note a packet of a masqueraded flow
+ *
+ * It has come to something once a TCP segment has acknowledged what the other side sent, in either direction; or once
+ * the namespace has answered an answer.
+ */
+static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, __u32 now, bool inbound)
+{
+	bool assured;
+
+	if (p->proto != NSX_TCP)
+		assured = !inbound && (s->tcp & NSX_T_IN);
+	else if (inbound)
+		assured = (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK;
+	else
+		assured = (s->tcp & NSX_T_IN) && (p->tcp_flags & TCP_ACK);
+	flow_note(s, p, now, inbound, assured);
+}
+
+/* A packet of a further remote: the endpoint needs its outside port as long as that flow lives. */
+static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *further,
+					   const struct nsx_conf *conf, __u32 now)
+{
+	__u32 until = now + nsx_flow_time(further, conf), was = port->until;
+
+	if (!(port->flags & NSX_F_MANY)) {
+		port->until = until;
+		slot_flag(port, NSX_F_MANY);
+	}
+	/* Two CPUs that raise it at once leave the later of the two. */
+	for (int i = 0; i < 4 && (__s32)(until - was) > 0; i++) {
+		__u32 seen = __sync_val_compare_and_swap(&port->until, was, until);
+
+		if (seen == was)
+			break;
+		was = seen;
+	}
+	if (port->seen != now)
+		port->seen = now;
 }
 
 /* Into the namespace, to the inside endpoint that a slot of the registry holds. */
@@ -105,18 +146,21 @@ static __always_inline struct nsx_slot *session_at(int place)
 __noinline int session_seek(const struct nsx_session_key *k)
 {
 	const struct nsx_conf *conf = conf_get();
-	struct nsx_bucket *b;
-	__u32 index;
+	__u64 hash;
 
 	if (!k || !conf)
 		return NO_PLACE;
-	index = nsx_session_bucket(conf, k);
-	b = bpf_map_lookup_elem(&nsx_sessions, &index);
-	if (!b)
-		return NO_PLACE;
-	for (int i = 0; i < NSX_WAYS; i++)
-		if (nsx_session_is(&b->way[i], k))
-			return index * NSX_WAYS + i;
+	hash = nsx_session_hash(conf, k);
+	for (int choice = 0; choice < NSX_CHOICES; choice++) {
+		__u32 index = nsx_session_bucket(hash, choice);
+		struct nsx_bucket *b = bpf_map_lookup_elem(&nsx_sessions, &index);
+
+		if (!b)
+			return NO_PLACE;
+		for (int i = 0; i < NSX_WAYS; i++)
+			if (nsx_session_is(&b->way[i], k))
+				return index * NSX_WAYS + i;
+	}
 	return NO_PLACE;
 }
 
@@ -135,63 +179,83 @@ static __always_inline bool slot_free(const struct nsx_slot *s, __u32 kind, cons
 {
 	if (kind == NSX_ALIAS)
 		return !alias_alive(s);
-	if (kind == NSX_FLOW || kind == NSX_RETURN || kind == NSX_PIN)
+	if (kind == NSX_FLOW || kind == NSX_RETURN)
 		return !flow_alive(s, conf, now);
 	return kind == NSX_FREE;
 }
 
-/* Idle ticks of a flow that may be evicted, else -1. */
+#define CLOSED_FIRST 0x40000000	/* added to the idle ticks of a closed connection */
+
+/* How gladly a flow is evicted: its idle ticks, closed connections before all others; -1 where it is not. */
 static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind, __u32 now)
 {
-	if ((kind != NSX_FLOW && kind != NSX_RETURN && kind != NSX_PIN) || (s->tcp & NSX_T_ASSURED) || (s->flags & NSX_F_MANY))
+	bool closed = s->proto == NSX_TCP && nsx_tcp_closed(s->tcp);
+	__u32 idle = nsx_idle(now, s->seen);
+
+	if ((kind != NSX_FLOW && kind != NSX_RETURN) || ((s->tcp & NSX_T_ASSURED) && !closed) ||
+	    nsx_further_left(s, now) >= 0)
 		return -1;
-	return (__s32)(now - s->seen);
+	if (idle >= CLOSED_FIRST)
+		idle = CLOSED_FIRST - 1;
+	return closed ? idle + CLOSED_FIRST : idle;
 }
 
-/* The way of a bucket that a new entry takes: a free one, else the longest idle that may go, else NSX_WAYS. */
-__noinline int session_pick(__u32 index, __u32 now, __u32 *state)
+#define PICK_FREE 0x7fffffff
+
+/* The place of the session table that a new entry takes. */
+struct session_pick {
+	int place;
+	__u32 state;	/* the state word that it was judged by */
+	__s32 weight;	/* slot_evictable(), or PICK_FREE */
+};
+
+/* Look for a better one in a bucket. */
+__noinline int session_pick(__u32 index, __u32 now, struct session_pick *pick)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_bucket *b = bpf_map_lookup_elem(&nsx_sessions, &index);
-	__u32 pick = NSX_WAYS;
-	__s32 longest = -1;
 
-	if (!b || !state || !conf)
-		return NSX_WAYS;
-	for (__u32 i = 0; i < NSX_WAYS; i++) {
+	if (!b || !pick || !conf)
+		return 0;
+	for (__u32 i = 0; i < NSX_WAYS && pick->weight < PICK_FREE; i++) {
 		struct nsx_slot *s = &b->way[i];
-		__u32 seen_state = READ_ONCE(s->state), kind = NSX_KIND(seen_state);
-		__s32 idle;
+		__u32 state = READ_ONCE(s->state), kind = NSX_KIND(state);
+		__s32 weight = slot_free(s, kind, conf, now) ? PICK_FREE : slot_evictable(s, kind, now);
 
-		if (slot_free(s, kind, conf, now)) {
-			*state = seen_state;
-			return i;
-		}
-		idle = slot_evictable(s, kind, now);
-		if (idle > longest) {
-			longest = idle;
-			*state = seen_state;
-			pick = i;
-		}
+		if (weight <= pick->weight)
+			continue;
+		pick->place = index * NSX_WAYS + i;
+		pick->state = state;
+		pick->weight = weight;
 	}
-	return pick;
+	return 0;
 }
 
+/**
+ * session_take() - a place for a new entry: a free one in one of its buckets, else that of the longest idle that may go
+ *
+ * The place is claimed with the identity filled in; the caller fills the rest and publishes it. Another
+ * CPU may win the same place: then there is another try.
+ * Return: the place, NO_PLACE where the buckets are full of assured flows.
+ */
 __noinline int session_take(const struct nsx_session_key *k, __u32 now)
 {
 	const struct nsx_conf *conf = conf_get();
-	__u32 index;
+	__u64 hash;
 
 	if (!k || !conf)
 		return NO_PLACE;
-	index = nsx_session_bucket(conf, k);
+	hash = nsx_session_hash(conf, k);
 	for (int tries = 0; tries < 4; tries++) {
-		__u32 state = 0, pick = session_pick(index, now, &state);
-		struct nsx_slot *s = pick < NSX_WAYS ? session_at(index * NSX_WAYS + pick) : NULL;
+		struct session_pick pick = { .place = NO_PLACE, .weight = -1 };
+		struct nsx_slot *s;
 
+		session_pick(nsx_session_bucket(hash, 0), now, &pick);
+		session_pick(nsx_session_bucket(hash, 1), now, &pick);
+		s = session_at(pick.place);
 		if (!s)
 			return NO_PLACE;
-		if (!slot_claim(s, state))
+		if (!slot_claim(s, pick.state))
 			continue;
 		s->inside = k->inside;
 		s->remote = k->remote;
@@ -201,21 +265,10 @@ __noinline int session_take(const struct nsx_session_key *k, __u32 now)
 		s->seen = now;
 		s->tcp = 0;
 		s->flags = 0;
-		return index * NSX_WAYS + pick;
+		s->ack = 0;
+		return pick.place;
 	}
 	return NO_PLACE;
-}
-
-/**
- * session_claim() - a place for a new entry
- *
- * The place is claimed with the identity filled in; the caller fills the rest and publishes it. Another
- * CPU may win the same way of the bucket: then there is another try.
- * Return: NULL where the bucket is full of assured flows.
- */
-static __always_inline struct nsx_slot *session_claim(const struct nsx_session_key *k, __u32 now)
-{
-	return session_at(session_take(k, now));
 }
 
 #endif

@@ -8,20 +8,6 @@
 #include "service.h"
 #include "snat_new.h"
 
-/* The packet is an answer to a socket of the host's, which has a port that a namespace has or had too. */
-__noinline int host_answers(CTX *ctx, const struct pkt *p)
-{
-	struct bpf_sock_tuple t = {};
-
-	if (!p)
-		return false;
-	t.ipv4.saddr = p->src.w[3];
-	t.ipv4.sport = p->sport;
-	t.ipv4.daddr = p->dst.w[3];
-	t.ipv4.dport = p->dport;
-	return host_socket(ctx, p->proto, &t, false);
-}
-
 /*
  * To the outside port of a masqueraded endpoint that anybody may reach: both ends are translated, so that each
  * sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards anybody, without the host's
@@ -41,7 +27,7 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || !(s->flags & NSX_F_ANY_REMOTE) ||
+	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || (s->flags & (NSX_F_ANY_REMOTE | NSX_F_HOST)) != NSX_F_ANY_REMOTE ||
 	    !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
 	dport = p->dport;
@@ -51,6 +37,7 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	mac_copy(x->mac, s->mac);
 	if (!slot_same(s, state))
 		return NSX_PASS_GATEWAY;
+	p->own = x->own;
 	p->dst.d[0] = 0;
 	p->dst.d[1] = 0;
 	p->dport = 0;
@@ -88,7 +75,7 @@ __noinline int hairpin_service(CTX *ctx, struct pkt *p, struct xlat *x)
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)
 		return NSX_DROP_ERROR;
-	v = service_in(p, s, ctx_len(ctx), x);
+	v = service_in(ctx, p, s, x);
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_HOST ? NSX_PASS_GATEWAY : v;
 	x->verdict = NSX_HAIRPIN;
@@ -112,11 +99,11 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	if (!s)
 		return NSX_PASS_GATEWAY;
 	state = slot_state(s);
+	x->own = own;
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
 	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
 		return NSX_PASS_GATEWAY;
-	x->own = own;
 	if (s->flags & NSX_F_SERVICE)
 		return NSX_TO_SERVICE;
 	xlat_inside(x, s, NSX_HAIRPIN);
@@ -130,15 +117,14 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 const struct nsx_veth *veth, struct xlat *x)
 {
-	__u32 now = now_tick();
-	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now) : NULL;
+	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now_tick()) : NULL;
 
-	if (!s || !(s->flags & NSX_F_SELF) || host_answers(ctx, p))
+	if (!s || !(s->flags & NSX_F_SELF) || host_expects(ctx, p))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr;
 	x->other_port = p->dport;
-	return return_out(p, conf, s, now, x);
+	return return_out(ctx, p, conf, s, x);
 }
 
 #endif

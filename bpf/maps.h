@@ -102,6 +102,23 @@ struct {
 	__type(value, struct nsx_ns);
 } nsx_names SEC(".maps");
 
+/* For each veth of a namespace with a limit, references to the entries that it has caused: see quota.h. */
+struct nsx_ring {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);	/* of any size */
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, NSX_NS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__array(values, struct nsx_ring);
+} nsx_quotas SEC(".maps");
+
 /* Packets and bytes by verdict, [hook][verdict]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -61,9 +61,9 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 /* Bytes of IP that the packet, or each segment of a super-packet, has on the wire. */
 static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
 {
-	__u32 l4_len = p->proto == NSX_TCP ? p->l4_len : ICMP_HLEN;	/* as long as UDP's */
+	__u32 l4_len = p->proto == NSX_TCP ? p->l4_len : UDP_HLEN;
 
-	return ctx_is_gso(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx->gso_size : ctx_len(ctx) - ETH_HLEN;
+	return ctx_gso_size(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx) : ctx_len(ctx) - ETH_HLEN;
 }
 
 /**
@@ -75,7 +75,7 @@ static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p)
 {
 	__u32 len = wire_len(ctx, p), mtu;
 
-	if (len <= MTU_SURE || (!p->dont_fragment && !ctx_is_gso(ctx)))
+	if (len <= MTU_SURE || (!p->dont_fragment && !ctx_gso_size(ctx)))
 		return 0;
 	mtu = route_mtu(ctx, &p->dst);
 	return len > mtu ? mtu : 0;

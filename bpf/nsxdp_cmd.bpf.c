@@ -36,8 +36,6 @@ static bool is_doomed(const struct nsx_slot *s, const struct nsx_flush *f)
 	switch (f->by) {
 	case NSX_BY_NOTHING:
 		return true;
-	case NSX_BY_OWN:
-		return s->own == f->own;
 	case NSX_BY_NAMESPACE:
 		/* The client of a hairpin goes with its namespace. */
 		return addr_eq(&s->inside, &f->inside) || (kind == NSX_RETURN && addr_eq(&s->remote, &f->inside));
@@ -258,6 +256,22 @@ static long unmirror(__u64 i, struct nsx_range *r)
 	return 0;
 }
 
+/* Any protocol's: [protocol][port]. */
+static long note_host_range(__u64 i, struct nsx_range *r)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 index = i, port = i & 0xffff;
+	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
+
+	if (!s || !conf || NSX_KIND(READ_ONCE(s->state)) != NSX_MAP)
+		return 0;
+	if (port >= conf->host_lo && port <= conf->host_hi)
+		s->flags |= NSX_F_HOST_RANGE;
+	else
+		s->flags &= ~NSX_F_HOST_RANGE;
+	return 0;
+}
+
 SEC("syscall")
 int nsx_range(struct nsx_range *args)
 {
@@ -280,6 +294,9 @@ int nsx_range(struct nsx_range *args)
 		break;
 	case NSX_RANGE_CLEAR:
 		bpf_loop(count, clear, &r, 0);
+		break;
+	case NSX_RANGE_HOST:
+		bpf_loop(NSX_ICMP * NSX_PORTS, note_host_range, &r, 0);
 		break;
 	case NSX_RANGE_UNMIRROR:
 		bpf_loop(count, unmirror, &r, 0);

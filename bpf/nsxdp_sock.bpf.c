@@ -3,8 +3,8 @@
  * The host's own sockets. What a process of the host dials at one of its own addresses, or at loopback, and at a
  * published port, goes to the namespace at once: the socket's address is rewritten when it connects or sends, so
  * that packets cost nothing and loopback is never routed. What the process dialled is what it is told
- * (getpeername, recvmsg). And the host keeps to the registry of ports: it does not get a published port, and what it
- * takes of the masqueraded ones ends the flow there.
+ * (getpeername, recvmsg). And the host keeps to the registry of ports: it does not get a published port, nor the remote
+ * of a masqueraded flow.
  *
  * The programs are attached to a whole hierarchy of control groups, so each looks first whether the socket is of
  * the instance's network namespace.
@@ -61,33 +61,70 @@ static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
 	if ((bpf_ntohl(v4) >> 24) == 127)
 		return true;
 	addr_from_v4(&addr, v4);
-	return own_index(conf, &addr) >= 0;
+	return is_own(conf, &addr);
+}
+
+/* The port is published at this address; every one includes it. */
+static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
+{
+	__u32 index = s->service;
+	const struct nsx_service *svc;
+
+	if (!v4)
+		return true;
+	if (s->at || !(s->flags & NSX_F_SERVICE))
+		return !s->at || s->at == v4;
+	svc = bpf_map_lookup_elem(&nsx_services, &index);
+	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) || address_place(index, v4, false) < NSX_TARGETS;
 }
 
 /*
- * The host's own socket uses a port: a masqueraded flow that holds it ends, and nobody masquerades there in the
- * moment until the kernel shows the socket to those who look it up.
+ * The host's own socket gets a port. Masqueraded flows there go on with the remotes that they have, and the endpoint
+ * gets another port for new ones: a bind, which anybody may make, ends nothing. Where there is no flow nobody
+ * masquerades in the moment until the kernel shows the socket to those who look it up.
  */
 static __always_inline void host_takes(struct nsx_slot *s)
 {
-	__u32 state = READ_ONCE(s->state);
+	__u32 state = READ_ONCE(s->state), now = now_tick();
+	const struct nsx_conf *conf = conf_get();
 
-	if (NSX_KIND(state) == NSX_MAP || NSX_KIND(state) == NSX_CLAIMED || !slot_claim(s, state))
+	if (!conf || NSX_KIND(state) == NSX_MAP || NSX_KIND(state) == NSX_CLAIMED)
 		return;
-	s->seen = now_tick();
+	if (NSX_KIND(state) == NSX_FLOW && nsx_flow_left(s, conf, now) >= 0) {
+		slot_flag(s, NSX_F_HOST);
+		return;
+	}
+	if (!slot_claim(s, state))
+		return;
+	s->seen = now;
 	slot_publish(s, NSX_HOST);
 }
 
-/* A socket that is bound already begins to send: from a port that a masqueraded flow has? */
-static __always_inline void takes_own_port(CTX *ctx, __u8 proto)
+/*
+ * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
+ * automatic bind, nor to a remote that a masqueraded flow has from this port: the answers would not be its.
+ */
+static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port)
 {
+	const struct nsx_conf *conf = conf_get();
+	int proto = proto_of(ctx->protocol);
+	struct nsx_addr remote;
 	struct nsx_slot *s;
+	__u32 kind;
 
-	if (!ctx->sk || !ctx->sk->src_port)
-		return;
-	s = port_slot(proto, bpf_htons(ctx->sk->src_port));
-	if (s && NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW)
-		host_takes(s);
+	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port || is_here(conf, addr))
+		return true;
+	s = port_slot(proto & 1, bpf_htons(ctx->sk->src_port));
+	if (!s)
+		return true;
+	kind = NSX_KIND(slot_state(s));
+	if (kind == NSX_MAP)
+		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
+	if (kind != NSX_FLOW || nsx_flow_left(s, conf, now_tick()) < 0)
+		return true;
+	host_takes(s);
+	addr_from_v4(&remote, addr);
+	return s->remote_port != (__be16)port || !addr_eq(&s->remote, &remote);
 }
 
 /* One of a service's targets, by the socket's cookie or the address; false where it takes nobody new. */
@@ -120,10 +157,11 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 		return false;
 	s = is_here(conf, *addr) ? port_slot(proto & 1, *port) : NULL;
 	state = s ? slot_state(s) : NSX_FREE;
-	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr)) {
-		takes_own_port(ctx, proto & 1);
+	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr))
 		return false;
-	}
+	/* The kernel lets nothing leave the host with a source address of loopback: there is no way for such a socket. */
+	if (ctx->sk && (bpf_ntohl(ctx->sk->src_ip4) >> 24) == 127)
+		return false;
 	k.cookie = bpf_get_socket_cookie(ctx);
 	k.addr = s->inside.w[3];
 	k.port = s->inside_port;
@@ -166,8 +204,9 @@ static __always_inline int on_v4(CTX *ctx, bool back)
 	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
 		ctx->user_ip4 = addr;
 		ctx->user_port = port;
+		return 1;
 	}
-	return 1;
+	return back || may_send(ctx, addr, port);
 }
 
 /* An IPv6 socket that speaks IPv4, by v4-mapped addresses. */
@@ -181,8 +220,9 @@ static __always_inline int on_v6(CTX *ctx, bool back)
 	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
 		ctx->user_ip6[3] = addr;
 		ctx->user_port = port;
+		return 1;
 	}
-	return 1;
+	return back || may_send(ctx, addr, port);
 }
 
 SEC("cgroup/connect4")
@@ -231,20 +271,6 @@ SEC("cgroup/getpeername6")
 int sock_getpeername6(CTX *ctx)
 {
 	return on_v6(ctx, true);
-}
-
-/* The port is published at this address; every one includes it. */
-static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
-{
-	__u32 index = s->service;
-	const struct nsx_service *svc;
-
-	if (!v4)
-		return true;
-	if (s->at || !(s->flags & NSX_F_SERVICE))
-		return !s->at || s->at == v4;
-	svc = bpf_map_lookup_elem(&nsx_services, &index);
-	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) || address_place(index, v4, false) < NSX_TARGETS;
 }
 
 /* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */

@@ -12,6 +12,9 @@
 #include "flow.h"
 #include "route.h"
 #include "own.h"
+#include "admit.h"
+#include "connection.h"
+#include "host_socket.h"
 #include "service.h"
 #include "portmap.h"
 #include "snat.h"
@@ -62,6 +65,8 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 {
 	int v;
 
+	if (p->tagged && ctx_untag(ctx) < 0)
+		return NSX_DROP_ERROR;
 	if (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN) && !p->icmp_error) {
 		v = clamp_syn(ctx, p, x);
 		if (v != NSX_CONTINUE)
@@ -77,6 +82,14 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 	if (p->icmp_error)
 		x->verdict = NSX_ICMP_ERROR;
 	return redirect_pkt(ctx, conf, x, action);
+}
+
+/* The namespace behind a veth may be reached from 169.254.0.0/16. */
+static __always_inline bool admits_link_local(__u32 ifindex)
+{
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	return veth && (veth->flags & NSX_V_LINK_LOCAL);
 }
 
 /* A whole packet, or the first fragment of one, to the host's address with index own: whose port is it? */
@@ -95,16 +108,32 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (v != NSX_CONTINUE)
 		return v;
 	if (NSX_KIND(state) == NSX_FLOW)
-		return snat_in(p, conf, s, state, own, x);
-	p->ns_id = s->id;
-	if ((s->flags & NSX_F_HOST_RANGE) && host_answers(ctx, p))
+		return snat_in(ctx, p, conf, s, state, own, x);
+	if (is_link_local(p->saddr) && !admits_link_local(s->ifindex))
+		return NSX_DROP_LINK_LOCAL;
+	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
 		return portmap_in(ctx, p, s, state, own, x);
-	v = service_in(p, s, ctx_len(ctx), x);
+	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_DOWN;
-	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(p, x, own, 0) : v;
+	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
+}
+
+#define HOST_COPY_MARK 0x6e79c0feU
+
+/*
+ * An echo's answer to a namespace may be the host's too: its own pings are seen by nobody here, and may have the same
+ * identifier. So the host gets a copy of each, which it ignores where it has not asked.
+ */
+static __always_inline void copy_to_host(CTX *ctx)
+{
+	__u32 mark = ctx->mark;
+
+	ctx->mark = HOST_COPY_MARK;
+	bpf_clone_redirect(ctx, ctx_ifindex(ctx), BPF_F_INGRESS);
+	ctx->mark = mark;
 }
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
@@ -130,7 +159,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		if (own < 0)
 			return NSX_PASS_HOST;
 	}
-	if (conf->lost >> (own & (NSX_OWN_MAX - 1)) & 1)
+	if (!own_is_here(conf, own) && !own_check(ctx, own))
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		/* Without its first it may be the host's own. */
@@ -152,6 +181,8 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
+	if (p->proto == NSX_ICMP && !p->icmp_error)
+		copy_to_host(ctx);
 	return send_pkt(ctx, p, conf, &x, action);
 }
 
@@ -170,6 +201,8 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		return NSX_DROP_ERROR;
 	addr_from_v4(&remote, p->daddr);
 	own = own_index(conf, &remote);
+	if (own >= 0 && !own_check(ctx, own))
+		own = -1;	/* somebody else's, now */
 	pool = in_pool(conf, &remote);
 	port = port_slot(p->proto & 3, p->sport);
 	if (own < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) && p->proto < NSX_ICMP && port &&
@@ -181,11 +214,13 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth)
-		return NSX_PASS_HOST;
-	if (is_spoofed(p, veth))
+		return NSX_DROP_DETACHED;
+	/* An error is about a packet that the namespace got, or whoever's flow it likes would change. */
+	if (is_spoofed(p, veth) || (p->icmp_error && !addr_eq(&p->src, &veth->addr)))
 		return NSX_DROP_SPOOFED;
-	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
+	if (p->ip_proto == IPPROTO_ICMP_ && p->icmp_type == ICMP_REDIRECT)
+		return NSX_DROP_REDIRECT;
 	if (addr_eq(&remote, &veth->gw))
 		return from_own_port(ctx, p, conf, veth, x);
 	if (is_martian(p->daddr))
@@ -195,35 +230,20 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (own >= 0)
 		return hairpin(ctx, p, veth, own, x);
 	if (is_multicast(p->daddr))
-		return NSX_PASS_MULTICAST;
+		return NSX_DROP_MULTICAST;
 	if (p->fragment == FRAGMENT_LATER)
 		return NSX_LATER;
 	if (pool) {
-		__u32 now = now_tick();
 		struct nsx_slot *s;
 
 		if (p->proto >= NSX_ICMP)
 			return NSX_DROP_ISOLATED;
-		s = return_find(p, conf, now);
-		return s && (s->flags & NSX_F_HAIRPIN) ? return_out(p, conf, s, now, x) : NSX_DROP_ISOLATED;
+		s = return_find(p, conf, now_tick());
+		return s && (s->flags & NSX_F_HAIRPIN) ? return_out(ctx, p, conf, s, x) : NSX_DROP_ISOLATED;
 	}
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;
 	return NSX_MASQUERADE;
-}
-
-/* IPv6 is not forwarded: only what belongs to the link itself reaches the host. */
-static __always_inline int link_scope(CTX *ctx, const struct pkt *p)
-{
-	__u8 *dst = ctx_data(ctx) + ETH_HLEN + 24;
-
-	if (p->ip_proto != 41)
-		return NSX_PASS_LINK;
-	if ((void *)(dst + 16) > ctx_data_end(ctx))
-		return NSX_DROP_BAD_PACKET;
-	if (dst[0] == 0xff || (dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80))
-		return NSX_PASS_LINK;
-	return NSX_DROP_IPV6;
 }
 
 /* Answer a packet of a namespace with an ICMP error from its gateway. */
@@ -253,9 +273,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	__u32 mtu;
 	int own, v;
 
-	v = parse_pkt(ctx, p);
-	if (v == NSX_PASS_LINK)
-		return link_scope(ctx, p);
+	v = admit_ns(ctx, p, parse_pkt(ctx, p));
 	if (v != NSX_CONTINUE)
 		return v;
 	if (!conf)
@@ -272,20 +290,23 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		/* An error makes no flow, and the addresses in it are whoever's. */
 		own = p->icmp_error ? 0 : own_for(ctx, &p->dst);
 		p->own = own;
-		v = own < 0 ? from_ns_lookup(ctx, p, &x) : snat_pkt(ctx, p, &x);
-		if (v == NSX_MASQUERADE)
-			return NSX_DROP_ERROR;
+		if (own == OWN_NO_UPLINK)
+			v = NSX_DROP_NO_UPLINK;
+		else
+			v = own == OWN_ITSELF ? from_ns_lookup(ctx, p, &x) : snat_pkt(ctx, p, &x);
 	}
 	if (v == NSX_TO_SERVICE)
 		v = hairpin_service(ctx, p, &x);
 	if (v == NSX_REMEMBER)
-		v = is_to_the_dead(ctx, p, &x) ? NSX_DROP_DOWN : return_note(p, &x, x.own, ctx_ifindex(ctx));
+		v = is_to_the_dead(ctx, p, &x) ? NSX_DROP_DOWN : return_note(ctx, p, &x, x.own, ctx_ifindex(ctx));
 	if (v == NSX_BETWEEN_FLOWS)
 		v = hairpin_flow(ctx, p, &x);
 	if (v == NSX_LATER || v == NSX_LATER_HERE)
 		v = later_fragment(ctx, p, v, &x, action);
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
+	if (v == NSX_DROP_NO_UPLINK)
+		return answer_ns(ctx, p, ANSWER_NO_ROUTE, action) == 0 ? NSX_REFUSED_NO_UPLINK : v;
 	if (v == NSX_DROP_DOWN)
 		return answer_ns(ctx, p, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
 	if (v == NSX_DROP_QUOTA)
@@ -294,7 +315,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		return v;
 	if (p->ttl <= 1)
 		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
-	if (conf->limits && !x.to_ns && egress_take(ctx_ifindex(ctx), ctx_len(ctx)) != NSX_CONTINUE)
+	if (conf->limits && !x.to_ns && egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
 		return NSX_DROP_EGRESS_RATE;
 	mtu = x.to_ns ? 0 : mtu_exceeded(ctx, p);
 	if (mtu)
@@ -308,9 +329,14 @@ int tc_from_uplink(struct __sk_buff *skb)
 	__u32 bytes = skb->len;
 	int action = TC_ACT_SHOT;
 	struct pkt p = {};
-	int v = from_uplink(skb, &p, &action);
+	int v;
 
-	return exit_pkt(NSX_FROM_UPLINK, v, bytes, action);
+	if (skb->mark == HOST_COPY_MARK) {
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
+	v = from_uplink(skb, &p, &action);
+	return exit_pkt(NSX_FROM_UPLINK, v, bytes, TC_ACT_UNSPEC, action);
 }
 
 SEC("tc")
@@ -321,7 +347,27 @@ int tc_from_ns(struct __sk_buff *skb)
 	struct pkt p = {};
 	int v = from_ns(skb, &p, &action);
 
-	return exit_pkt(NSX_FROM_NS, v, bytes, action);
+	/* Not on to the guard, which is next. */
+	return exit_pkt(NSX_FROM_NS, v, bytes, TC_ACT_OK, action);
+}
+
+/*
+ * The guards of a namespace's link. They are attached to its clsact qdisc, so they hold without the BPF file system
+ * and while tc_from_ns is not attached: then nothing goes through, whatever the host forwards.
+ */
+SEC("tc")
+int tc_guard_from_ns(struct __sk_buff *skb)
+{
+	return exit_pkt(NSX_FROM_NS, NSX_DROP_DETACHED, skb->len, TC_ACT_SHOT, TC_ACT_SHOT);
+}
+
+/* What the host itself sends has not come in by any device; what nsxdp answers has come in by this one. */
+SEC("tc")
+int tc_guard_to_ns(struct __sk_buff *skb)
+{
+	if (!skb->ingress_ifindex || skb->ingress_ifindex == skb->ifindex)
+		return TC_ACT_UNSPEC;
+	return exit_pkt(NSX_TO_NS, NSX_DROP_FORWARDED, skb->len, TC_ACT_SHOT, TC_ACT_SHOT);
 }
 
 char LICENSE[] SEC("license") = "GPL";

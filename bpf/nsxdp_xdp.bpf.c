@@ -13,6 +13,9 @@
 #include "flow.h"
 #include "route.h"
 #include "own.h"
+#include "admit.h"
+#include "connection.h"
+#include "host_socket.h"
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
@@ -25,7 +28,7 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 /* Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or what is answered. */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
-	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
+	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 || is_link_local(p->saddr) ||
 	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 
@@ -67,8 +70,9 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	__u32 state;
 	int v = NSX_PASS_HOST;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || !addr_eq(&p.dst, &conf->own[0]) ||
-	    (conf->lost & 1) || !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
+	/* Answers to pings are copied at TC. */
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || p.proto == NSX_ICMP || !addr_eq(&p.dst, &conf->own[0].addr) ||
+	    !own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
@@ -79,7 +83,7 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(ctx, &p, s, state, 0, &x);
 	else if (NSX_KIND(state) == NSX_FLOW)
-		v = snat_in(&p, conf, s, state, 0, &x);
+		v = snat_in(ctx, &p, conf, s, state, 0, &x);
 	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
@@ -94,7 +98,6 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 
 	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
-	p->ns_id = veth->id;
 	p->veth_flags = veth->flags;
 	own = own_for(ctx, &p->dst);
 	p->own = own;
@@ -111,7 +114,8 @@ int xdp_from_ns(struct xdp_md *ctx)
 	struct nsx_slot *s;
 	int v;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p))
+	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || is_link_local(p.daddr) ||
+	    !ip_sum_right(ctx, &p))
 		return XDP_PASS;
 	s = port_slot(p.proto & 3, p.sport);
 	if (!s)

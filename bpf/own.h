@@ -2,7 +2,11 @@
 /*
  * The host's addresses as they are now. The list that "up" wrote is a beginning: a packet to an address that
  * is not in it has the kernel asked whether it is the host's, and an address that flows leave from is asked after
- * twice a second. So a changed address takes effect without a process that watches for it.
+ * twice a second. So a changed address takes effect without a process that watches for it. The place of a lost
+ * address is used again: a flow is of the address that has its place now only if it was seen since.
+ *
+ * Any CPU may do any of it at any time. A place is won by a compare-and-exchange of its state; what is read of one that
+ * is being written is an address of the host before or after.
  *
  * The kernel does not say "local" to a program: it says that it would not forward. That means an address of the
  * host's where any other has a route, so without a default route nothing is learnt; and where it is not the broadcast
@@ -19,6 +23,9 @@
 
 #define FIB_MAIN	(1U << 0)	/* BPF_FIB_LOOKUP_DIRECT: the main table, whatever rules there are */
 #define FIB_SRC		(1U << 4)	/* BPF_FIB_LOOKUP_SRC, kernel 6.7 */
+#define OWN_ITSELF (-1)
+#define OWN_NO_UPLINK (-2)
+#define OWN_FIRST_TRIES 16
 #define NOWHERE		bpf_htonl(0xf0000001)	/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
 
 /* What was asked of an address, per CPU. */
@@ -63,24 +70,23 @@ static __always_inline void asked_note(struct own_asked *a, const struct nsx_con
 	a->until = now_tick() + nsx_ticks(conf, 1) / 2;
 }
 
-enum forwarding { FORWARDED, NOT_FORWARDED, NOBODY_ASKED };
+enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
 
-/* Whether a route leads to v4 from asker, the host's end of a link. */
-static __always_inline enum forwarding forwarding(CTX *ctx, __u32 asker, __be32 v4)
+/* Whether a route leads to v4. Where the device that is asked from is gone or does not forward, that tells nothing. */
+static __always_inline enum forwarding forwarding(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
 {
-	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = asker, .ipv4_dst = v4 };
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = v4 };
 	int err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
 
-	if (err < 0)
-		return NOBODY_ASKED;	/* the device is gone */
+	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return NOT_TOLD;
 	return err == BPF_FIB_LKUP_RET_NOT_FWDED ? NOT_FORWARDED : FORWARDED;
 }
 
-/* Where somebody has deleted the device that questions are asked from, take another, which is there. */
-static __always_inline void asker_keep(CTX *ctx, struct nsx_conf *conf, __u32 ifindex)
+/* The kernel would not forward to v4, though it would to any other address: v4 is the host's, or a broadcast address. */
+static __always_inline bool is_local(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
 {
-	if (conf->asker != ifindex && forwarding(ctx, conf->asker, NOWHERE) == NOBODY_ASKED)
-		conf->asker = ifindex;
+	return forwarding(ctx, conf, v4) == NOT_FORWARDED && forwarding(ctx, conf, NOWHERE) == FORWARDED;
 }
 
 static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
@@ -88,32 +94,57 @@ static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
 	__u32 addr = bpf_ntohl(v4);
 
 	for (__u32 i = 0; i < NSX_OWN_MAX; i++) {
-		__u32 host = conf->own_len[i] ? 0xffffffffU >> (conf->own_len[i] & 31) : 0xff;
+		__u32 len = conf->own[i].len, host = len ? 0xffffffffU >> (len & 31) : 0xff;
 
 		if (i >= conf->own_count)
 			break;
-		if (((bpf_ntohl(conf->own[i].w[3]) ^ addr) & ~host) == 0 && (addr & host) == host)
+		if (((bpf_ntohl(conf->own[i].addr.w[3]) ^ addr) & ~host) == 0 && (addr & host) == host)
 			return true;
 	}
 	return false;
 }
 
-/* The index of an address that the kernel says is the host's; the list grows where it must. */
+/* A place for a further address: that of one lost some time ago, whose flows are dead and stay so, else a new one. */
+static __always_inline __u32 own_place(struct nsx_conf *conf, __u32 now)
+{
+	struct nsx_own *own;
+	__u32 i;
+
+	for (i = 0; i < NSX_OWN_MAX && i < conf->own_count; i++) {
+		own = &conf->own[i];
+		if (own->state == NSX_OWN_LOST && now - own->lost > nsx_ticks(conf, NSX_OWN_LOST_SECONDS) &&
+		    __sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_WRITING) == NSX_OWN_LOST) {
+			bpf_map_delete_elem(&nsx_own, &own->addr);
+			return i;
+		}
+	}
+	i = __sync_fetch_and_add(&conf->own_count, 1);
+	if (i >= NSX_OWN_MAX)
+		__sync_fetch_and_add(&conf->own_count, -1);
+	return i;
+}
+
+/* The index of an address that the kernel says is the host's. */
 static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr, __u32 dev)
 {
-	__u32 n = __sync_fetch_and_add(&conf->own_count, 1);
+	__u32 now = now_tick(), n = own_place(conf, now);
+	struct nsx_own *own;
 
-	if (n >= NSX_OWN_MAX) {
-		__sync_fetch_and_add(&conf->own_count, -1);
+	if (n >= NSX_OWN_MAX)
 		return -1;
-	}
-	conf->own[n] = *addr;
-	conf->own_dev[n] = dev;
-	conf->own_len[n] = 0;
-	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0)
+	own = &conf->own[n];
+	own->addr = *addr;
+	own->dev = dev;
+	own->len = 0;
+	own->since = now;
+	own->lost = now;
+	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0) {
+		__sync_lock_test_and_set(&own->state, NSX_OWN_HERE);
 		return n;
+	}
 	/* Another CPU has learnt it in this moment: this place is nobody's. */
-	__sync_fetch_and_or(&conf->lost, 1ULL << n);
+	__sync_lock_test_and_set(&own->state, NSX_OWN_LOST);
+	own->addr.w[3] = 0;
 	return own_index(conf, addr);
 }
 
@@ -130,7 +161,7 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 	struct own_asked *a;
 	__s32 index = -1;
 
-	if (!conf || !addr || !conf->asker || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
+	if (!conf || !addr || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
 		return -1;
 	slot = own_slot(addr);
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
@@ -140,87 +171,110 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 		return a->index;
 	index = own_index(conf, addr);
 	if (index >= 0)
-		return index;	/* in the list already: no place more */
-	if (forwarding(ctx, conf->asker, addr->w[3]) == NOT_FORWARDED &&
-	    forwarding(ctx, conf->asker, NOWHERE) == FORWARDED && !is_broadcast(conf, addr->w[3]))
+		return own_is_here(conf, index) ? index : -1;	/* in the list already: no place more */
+	if (is_local(ctx, conf, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
 		index = own_add(conf, addr, dev);
 	asked_note(a, conf, addr, index);
 	return index;
 }
 
 /**
- * own_check() - note whether an address of the list is the host's still; for packets of namespaces
+ * own_check() - note whether an address of the list is the host's still, twice a second
  *
- * Flows of one that is lost are dead (nsx_flow_left).
+ * Flows of one that is lost are dead (nsx_flow_left). Return: it is the host's.
  */
 __noinline int own_check(CTX *ctx, __u32 index)
 {
-	__u32 zero = 0, slot;
+	__u32 zero = 0, slot, now = now_tick();
 	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
 	struct own_asked *a;
+	struct nsx_own *own;
 	struct nsx_addr addr;
 
-	if (!conf || !conf->asker || index >= NSX_OWN_MAX)
-		return 0;
-	addr = conf->own[index];
+	if (!conf || index >= NSX_OWN_MAX)
+		return false;
+	own = &conf->own[index];
+	addr = own->addr;
 	slot = own_slot(&addr);
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
 	if (!a || asked_lately(a, &addr))
-		return 0;
-	switch (forwarding(ctx, ctx_ifindex(ctx), addr.w[3])) {
-	case FORWARDED:
-		__sync_fetch_and_or(&conf->lost, 1ULL << index);
-		break;
-	case NOT_FORWARDED:
-		__sync_fetch_and_and(&conf->lost, ~(1ULL << index));
-		break;
-	case NOBODY_ASKED:
-		break;
+		return own->state == NSX_OWN_HERE;
+	if (own->state == NSX_OWN_HERE && forwarding(ctx, conf, addr.w[3]) == FORWARDED) {
+		own->lost = now;
+		__sync_val_compare_and_swap(&own->state, NSX_OWN_HERE, NSX_OWN_LOST);
+	} else if (own->state == NSX_OWN_LOST && is_local(ctx, conf, addr.w[3])) {
+		__sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_HERE);
 	}
-	asker_keep(ctx, conf, ctx_ifindex(ctx));
-	asked_note(a, conf, &addr, index);
-	return 0;
+	/* Long ago stays long ago, though the clock goes round. */
+	if (now - own->since > 0xc0000000U)
+		own->since = now - 0x80000000U;
+	asked_note(a, conf, &addr, own->state == NSX_OWN_HERE ? (__s32)index : -1);
+	return own->state == NSX_OWN_HERE;
+}
+
+/* The address that flows leave from where the kernel does not tell which: the first that is the host's still. */
+static __always_inline __s32 own_first(const struct nsx_conf *conf)
+{
+	for (__u32 i = 0; i < OWN_FIRST_TRIES; i++)
+		if (i < conf->own_count && own_is_here(conf, i))
+			return i;
+	return OWN_NO_UPLINK;
+}
+
+/* What the kernel's route to dst says. */
+static __always_inline __s32 own_by_route(CTX *ctx, const struct nsx_conf *conf, const struct nsx_addr *dst,
+					  const struct own_asked *before)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = dst->w[3] };
+	int err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC);
+	struct nsx_addr src;
+	__s32 index;
+
+	switch (err) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		if (!is_uplink(conf, fib.ifindex))
+			return OWN_NO_UPLINK;
+		addr_from_v4(&src, fib.ipv4_src);
+		index = own_index(conf, &src);
+		if (index < 0)
+			index = own_learn(ctx, &src, fib.ifindex);
+		return index >= 0 && own_check(ctx, index) ? index : own_first(conf);
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return OWN_NO_UPLINK;
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return own_learn(ctx, dst, conf->uplinks[0]) >= 0 ? OWN_ITSELF : OWN_NO_UPLINK;
+	default:
+		/* No answer changes nothing. */
+		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index : own_first(conf);
+	}
 }
 
 /**
  * own_for() - the host's address that a new flow of a namespace to dst leaves from, as the route chooses
  *
- * Return: its index in nsx_conf.own, the first where the kernel does not tell; -1 where dst is the host's itself, which
- * is in the list now.
+ * Return: its index in nsx_conf.own; OWN_ITSELF where dst is the host's itself, which is in the list now; OWN_NO_UPLINK
+ * where the route leads nowhere, or by a device that is no uplink.
  */
 __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 {
 	const struct nsx_conf *conf = conf_get();
-	struct bpf_fib_lookup fib = { .family = AF_INET };
 	struct own_asked *a;
-	struct nsx_addr src;
-	__s32 index = 0;
+	__s32 index;
 	__u32 slot;
-	int err;
 
-	if (!conf || !dst || !conf->asker)
-		return 0;
+	if (!conf || !dst)
+		return OWN_NO_UPLINK;
 	slot = own_slot(dst);
 	a = bpf_map_lookup_elem(&nsx_own_sources, &slot);
 	if (!a)
-		return 0;
+		return OWN_NO_UPLINK;
 	if (asked_lately(a, dst))
 		return a->index;
-	fib.ifindex = ctx_ifindex(ctx);
-	fib.ipv4_dst = dst->w[3];
-	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC);
-	if (err == BPF_FIB_LKUP_RET_NOT_FWDED && own_learn(ctx, dst, conf->uplinks[0]) >= 0)
-		return -1;
-	if (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ipv4_src && is_uplink(conf, fib.ifindex)) {
-		addr_from_v4(&src, fib.ipv4_src);
-		index = own_index(conf, &src);
-		if (index < 0)
-			index = own_learn(ctx, &src, fib.ifindex);
-		if (index < 0)
-			index = 0;
-	}
-	own_check(ctx, index);
-	asked_note(a, conf, dst, index);
+	index = own_by_route(ctx, conf, dst, a);
+	if (index != OWN_ITSELF)
+		asked_note(a, conf, dst, index);
 	return index;
 }
 
@@ -240,20 +294,18 @@ __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 	struct own_asked *a;
 	int err;
 
-	if (!conf || !addr || !conf->asker)
+	if (!conf || !addr)
 		return false;
 	slot = own_slot(addr);
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
 	if (!a)
 		return false;
 	if (!asked_lately(a, addr)) {
-		fib.ifindex = ifindex;
+		fib.ifindex = conf->asker;
 		fib.ipv4_dst = addr->w[3];
 		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_MAIN);
-		asked_note(a, conf, addr, err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
+		asked_note(a, conf, addr, err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
 						  (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
-		if (err >= 0)
-			asker_keep(ctx, conf, ifindex);
 	}
 	return !a->index;
 }

@@ -37,14 +37,15 @@ struct pkt {
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ip_id;
-	__u16 pad2;
-	__u16 veth_flags;	/* NSX_V_* and nsx_ns.id of the sender, once its veth was looked up */
-	__u32 ns_id;
+	__be16 ethertype;
+	__u16 veth_flags;	/* NSX_V_* of the sender, once its veth was looked up */
 	__u16 begin;		/* a fragment's part of its datagram, in units of 8 bytes; end is beyond it */
 	__u16 end;
 	__u8 dont_fragment;
 	__u8 l4_len;		/* TCP: of the header with options, bytes */
 	__u8 own;		/* index of the host's address that a new flow would leave from */
+	__u8 tagged;		/* a VLAN tag is kept beside the packet */
+	__u8 icmp_type;
 	__u8 pad;
 };
 
@@ -76,6 +77,7 @@ static __always_inline int parse_l4(void *l4, void *end, __u8 ip_proto, struct p
 		if ((void *)(ih + 1) > end)
 			return PARSE_SHORT;
 		p->proto = NSX_ICMP;
+		p->icmp_type = ih->type;
 		p->sport = 0;
 		p->dport = 0;
 		if (ih->type == ICMP_ECHO)
@@ -100,6 +102,7 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	struct iphdr *ip = data + l3;
 	__u32 ihl;
 	__be16 port;
+	__u8 type;
 	int v;
 
 	if ((void *)(ip + 1) > end)
@@ -110,13 +113,15 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	p->inner_proto = ip->protocol;
 	p->inner_l3 = l3;
 	p->inner_l4 = l3 + ihl;
+	addr_from_v4(&p->src, ip->daddr);
+	addr_from_v4(&p->dst, ip->saddr);
 	if (ip->frag_off & IP_OFFSET) {
 		p->proto = NSX_PROTOS;	/* a later fragment quotes no ports */
 		return NSX_CONTINUE;
 	}
-	addr_from_v4(&p->src, ip->daddr);
-	addr_from_v4(&p->dst, ip->saddr);
+	type = p->icmp_type;
 	v = parse_l4((void *)ip + ihl, end, ip->protocol, p);
+	p->icmp_type = type;
 	port = p->sport;
 	p->sport = p->dport;
 	p->dport = port;
@@ -190,8 +195,8 @@ __noinline int parse_pulled(CTX *ctx, struct pkt *p)
 /**
  * parse_pkt() - describe the packet
  *
- * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 (p->ip_proto is 41 for
- * IPv6), DROP_BAD_PACKET where it cannot be trusted.
+ * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 or belongs to a VLAN (the sender's MAC and
+ * p->ethertype are filled), DROP_BAD_PACKET where it cannot be trusted.
  */
 static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 {
@@ -199,13 +204,13 @@ static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 	struct ethhdr *eth = data;
 	int v;
 
-	if ((void *)(eth + 1) > end || ctx_has_vlan(ctx))
+	if ((void *)(eth + 1) > end)
 		return NSX_PASS_LINK;
-	if (eth->h_proto != ETH_P_IP) {
-		p->ip_proto = eth->h_proto == ETH_P_IPV6 ? 41 : 0;
-		return NSX_PASS_LINK;
-	}
 	mac_copy(p->mac, eth->h_source);
+	p->tagged = ctx_tagged(ctx);
+	p->ethertype = eth->h_proto;
+	if (eth->h_proto != ETH_P_IP || (p->tagged && ctx_vlan(ctx)))
+		return NSX_PASS_LINK;
 	v = parse_ipv4(data, end, ctx_len(ctx), p);
 	return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
 }

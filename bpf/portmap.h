@@ -12,9 +12,13 @@
 #define NSXDP_PORTMAP_H
 
 #include "defs.h"
+#include "connection.h"
 #include "fill.h"
 #include "flow.h"
 #include "own.h"
+#include "quota.h"
+
+#define RETURN_WINDOW 0x10000U	/* what the first acknowledgement of a client may be beyond the server's SYN */
 
 /* A published port answers at the address that was asked. */
 static __always_inline bool map_answers(const struct nsx_slot *s, __be32 asked)
@@ -35,41 +39,85 @@ static __always_inline void return_key(struct nsx_session_key *k, const struct p
 	k->pad = 0;
 }
 
-/**
- * return_note() - remember a connection whose way back the map cannot tell, or note its use
- * @own: index of the address that was asked
- * @client: ifindex of the asking namespace's veth for a hairpin, else 0
- *
- * Return: NSX_CONTINUE, or the verdict that refuses the packet.
+/* One of the 32-bit words of a TCP header, in host byte order; 0 where it is not there. */
+static __always_inline __u32 tcp_word(CTX *ctx, const struct pkt *p, __u32 offset)
+{
+	__be32 *word = ctx_data(ctx) + (p->l4 & 0xff) + offset;
+
+	return (void *)(word + 1) > ctx_data_end(ctx) ? 0 : bpf_ntohl(*word);
+}
+
+/*
+ * The client acknowledges what the server sent: so it got it, and its address is not forged. Nobody tells of UDP: its
+ * sessions are never assured. They need not be, for the next datagram makes them again.
  */
-__noinline int return_note(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+static __always_inline bool return_assured(CTX *ctx, const struct pkt *p, const struct nsx_slot *s)
+{
+	return p->proto == NSX_TCP && (s->tcp & (NSX_T_IN | NSX_T_ASSURED)) == NSX_T_IN && (p->tcp_flags & TCP_ACK) &&
+	       tcp_word(ctx, p, TCP_ACK_SEQ) - s->ack < RETURN_WINDOW;
+}
+
+#define RETURN_UNKNOWN (-9)	/* of return_known() */
+
+/* Note the use of a connection that is remembered. Another than that may be refused. */
+__noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own)
 {
 	const struct nsx_conf *conf = conf_get();
-	__u32 now = now_tick();
 	struct nsx_session_key k;
 	struct nsx_slot *s;
 
 	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
-	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
-	s = session_find(&k);
-	if (s && flow_alive(s, conf, now) && s->outside_port == p->dport && s->own == (__u8)own) {
-		flow_touch(s, p, now, false);
-		return NSX_CONTINUE;
-	}
 	if (p->icmp_error)
 		return NSX_CONTINUE;
-	if (p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN)))
+	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
+	s = session_find(&k);
+	if (s && !flow_alive(s, conf, now_tick()))
+		s = NULL;
+	if (s && s->outside_port == p->dport && s->own == (__u8)own) {
+		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
+		return NSX_CONTINUE;
+	}
+	if (p->proto != NSX_TCP)
+		return RETURN_UNKNOWN;
+	if (!SYN_ALONE(p))
 		return NSX_DROP_NO_FLOW;
-	if (s) {
-		__u32 state = READ_ONCE(s->state);
+	/* One that runs by another port or address of the endpoint: its way back would become this one's. */
+	if ((s && (s->tcp & NSX_T_ASSURED) && !nsx_tcp_closed(s->tcp)) ||
+	    connection_ask(ctx, p, x->addr.w[3], x->port, x->ifindex) == CONNECTION_RUNNING)
+		return NSX_DROP_TAKEN;
+	return RETURN_UNKNOWN;
+}
 
+/* Remember a connection. Dead or not, a session with its identity is taken over: there is never a second. */
+__noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 now = now_tick(), state;
+	int quota = QUOTA_NONE, place;
+	struct nsx_session_key k;
+	struct nsx_slot *s;
+
+	if (!p || !x || !conf)
+		return NSX_DROP_ERROR;
+	if (client && conf->limits) {
+		quota = quota_reserve(client);
+		if (quota == QUOTA_FULL)
+			return NSX_DROP_QUOTA;
+	}
+	fill_measure(p->proto, now);
+	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
+	place = session_seek(&k);
+	s = session_at(place);
+	if (s) {
+		state = READ_ONCE(s->state);
 		if (!slot_claim(s, state))
 			s = NULL;
 	}
-	fill_measure(p->proto, now);
-	if (!s)
-		s = session_claim(&k, now);
+	if (!s) {
+		place = session_take(&k, now);
+		s = session_at(place);
+	}
 	if (!s)
 		return NSX_DROP_TABLE_FULL;
 	s->inside = x->addr;
@@ -83,10 +131,25 @@ __noinline int return_note(const struct pkt *p, const struct xlat *x, __u32 own,
 	s->tcp = NSX_T_SYN;
 	s->flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
 	s->ifindex = client;
-	s->id = p->ns_id;
+	s->ack = 0;
 	mac_copy(s->mac, p->mac);
 	slot_publish(s, NSX_RETURN);
+	quota_commit(client, quota, QUOTA_SESSION + place);
 	return NSX_CONTINUE;
+}
+
+/**
+ * return_note() - remember a connection whose way back the map cannot tell, or note its use
+ * @own: index of the address that was asked
+ * @client: ifindex of the asking namespace's veth for a hairpin, else 0
+ *
+ * Return: NSX_CONTINUE, or the verdict that refuses the packet.
+ */
+static __always_inline int return_note(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+{
+	int v = return_known(ctx, p, x, own);
+
+	return v == RETURN_UNKNOWN ? return_new(p, x, own, client) : v;
 }
 
 /**
@@ -107,7 +170,7 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 		slot->seen = now;
 	}
 	if (own || (slot->flags & NSX_F_STATEFUL)) {
-		int v = return_note(p, x, own, 0);
+		int v = return_note(ctx, p, x, own, 0);
 
 		if (v != NSX_CONTINUE)
 			return v;
@@ -134,15 +197,14 @@ static __always_inline struct nsx_slot *return_find(const struct pkt *p, const s
 }
 
 /* The endpoint as the other end knows it, and where that other end is. */
-static __always_inline int return_out(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
-				      __u32 now, struct xlat *x)
+static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
+				      struct xlat *x)
 {
-	__u32 own = s->own;
+	__u32 own = s->own, state = READ_ONCE(s->state);
 
-	if (own >= NSX_OWN_MAX)
-		return NSX_DROP_ERROR;
-	x->addr = conf->own[own];
-	x->ifindex = conf->own_dev[own];
+	x->own = own;
+	x->addr = conf->own[own].addr;
+	x->ifindex = conf->own[own].dev;
 	x->port = s->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
@@ -152,8 +214,13 @@ static __always_inline int return_out(const struct pkt *p, const struct nsx_conf
 		mac_copy(x->mac, s->mac);
 		x->verdict = NSX_HAIRPIN;
 	}
-	if (!p->icmp_error)
-		flow_touch(s, p, now, true);
+	if (!slot_same(s, state) || NSX_KIND(state) != NSX_RETURN)
+		return NSX_DROP_CHANGED;
+	if (p->icmp_error)
+		return NSX_CONTINUE;
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && p->proto == NSX_TCP)
+		s->ack = tcp_word(ctx, p, TCP_SEQ) + 1;
+	flow_note(s, p, now_tick(), true, false);
 	return NSX_CONTINUE;
 }
 
@@ -190,14 +257,14 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
 	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
-		__u32 now = now_tick();
-		struct nsx_slot *s = return_find(p, conf, now);
+		struct nsx_slot *s = return_find(p, conf, now_tick());
 
 		if (s)
-			return return_out(p, conf, s, now, x);
+			return return_out(ctx, p, conf, s, x);
 	}
-	x->addr = conf->own[0];
-	x->ifindex = conf->own_dev[0];
+	x->own = 0;
+	x->addr = conf->own[0].addr;
+	x->ifindex = conf->own[0].dev;
 	x->port = back->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;

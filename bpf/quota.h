@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What one namespace may have: masqueraded flows, and bytes per second towards outside.
+ * What one namespace may have: entries of the tables, and bytes per second towards outside.
  *
- * Flows die without anybody noticing, so they cannot be counted down. nsx_veth.flows counts up, and is set right by
- * recounting: from half of the quota on each new flow looks at a part of the tables, so large that they have been
- * gone through by the time the quota is reached; what is refused goes on with that.
+ * Entries die without anybody noticing, so they cannot be counted down. A namespace with a limit has a ring of as many
+ * references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
+ * taken in turn, so the next ones are those that were taken longest ago. A reference is the number of a slot and its
+ * state word, which changes with each owner of the slot.
+ *
+ * A place is reserved before the entry is made, by a compare-and-exchange, and gets the reference afterwards. What was
+ * reserved and never got one, because the entry could not be made, is free again after a second.
  */
 #ifndef NSXDP_QUOTA_H
 #define NSXDP_QUOTA_H
@@ -14,82 +18,100 @@
 #include "limit.h"
 #include "maps.h"
 
-#define PLACES		(NSX_PROTOS * NSX_PORTS + NSX_BUCKETS)	/* slots of the registry, buckets of the sessions */
-#define PLACES_AT_ONCE	8192
+#define QUOTA_NONE	(-1)	/* the namespace has no limit */
+#define QUOTA_FULL	(-2)
+#define QUOTA_TRIES	32	/* places that are looked at before a new entry is refused */
+#define QUOTA_SESSION	0x1000000U	/* a reference's number: a place in the session table; below, in the registry */
+#define QUOTA_RESERVED	0xffffffffU
+
 #define EGRESS_BURST	200000000ULL	/* nanoseconds that may be owed: less, and TCP does not reach the rate */
 #define EGRESS_LEAST	(2 * 65536)	/* bytes that are always taken at once: two super-packets */
 
-struct recount {
-	__u32 id;
-	__u32 from;
-	__u32 found;
-	__u32 now;
-};
-
-static __always_inline bool is_flow_of(const struct nsx_slot *s, __u32 id, const struct nsx_conf *conf, __u32 now)
+static __always_inline const struct nsx_slot *quota_slot(__u32 number)
 {
-	return NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && s->id == id && flow_alive(s, conf, now);
+	if (number >= QUOTA_SESSION)
+		return session_at(number - QUOTA_SESSION);
+	return bpf_map_lookup_elem(&nsx_ports, &number);
 }
 
-static long recount_place(__u64 i, struct recount *r)
+/* The reference, as it was read, is to an entry that lives. Its lower half is the number of the slot and one. */
+static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
-	__u32 place = r->from + i;
+	__u32 number = ref, state = ref >> 32;
+	const struct nsx_slot *s;
 
-	if (!conf || place >= PLACES)
-		return 1;
-	if (place < NSX_PROTOS * NSX_PORTS) {
-		const struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &place);
-
-		r->found += s && is_flow_of(s, r->id, conf, r->now);
-	} else {
-		__u32 index = place - NSX_PROTOS * NSX_PORTS;
-		const struct nsx_bucket *b = bpf_map_lookup_elem(&nsx_sessions, &index);
-
-		for (int way = 0; b && way < NSX_WAYS; way++)
-			r->found += is_flow_of(&b->way[way], r->id, conf, r->now);
-	}
-	return 0;
-}
-
-static __always_inline void recount(struct nsx_veth *veth)
-{
-	__u32 share = PLACES / (veth->max_flows / 2 + 1) + 64;
-	struct recount r = { .id = veth->id, .now = now_tick() };
-
-	if (share > PLACES_AT_ONCE)
-		share = PLACES_AT_ONCE;
-	r.from = __sync_fetch_and_add(&veth->cursor, share);
-	if (r.from == 0)
-		veth->before = veth->flows;
-	if (r.from < PLACES)
-		bpf_loop(share, recount_place, &r, 0);
-	__sync_fetch_and_add(&veth->recount, r.found);
-	if (r.from + share < PLACES)
-		return;
-	/* Those that were made meanwhile may have been missed. */
-	veth->flows = veth->recount + (veth->flows - veth->before);
-	veth->recount = 0;
-	veth->cursor = 0;
+	if (!number)
+		return false;
+	if (number == QUOTA_RESERVED)
+		return nsx_idle(now, state) <= nsx_ticks(conf, 1);
+	s = quota_slot(number - 1);
+	return s && READ_ONCE(s->state) == state && flow_alive(s, conf, now);
 }
 
 /**
- * quota_take() - may the namespace have another flow?
+ * quota_reserve() - may the namespace behind a veth cause another entry?
  *
- * Return: NSX_CONTINUE, or DROP_QUOTA.
+ * Return: a place for quota_commit(), QUOTA_NONE or QUOTA_FULL.
  */
-__noinline int quota_take(__u32 ifindex)
+__noinline int quota_reserve(__u32 ifindex)
 {
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	const struct nsx_conf *conf = conf_get();
+	__u32 now = now_tick(), max, place;
+	__u64 *ref, was;
+	void *ring;
 
-	if (!veth || !veth->max_flows)
-		return NSX_CONTINUE;
-	if (veth->flows >= veth->max_flows / 2)
-		recount(veth);
-	if (veth->flows >= veth->max_flows)
-		return NSX_DROP_QUOTA;
-	__sync_fetch_and_add(&veth->flows, 1);
-	return NSX_CONTINUE;
+	if (!veth || !conf || !veth->max_flows)
+		return QUOTA_NONE;
+	ring = bpf_map_lookup_elem(&nsx_quotas, &ifindex);
+	if (!ring)
+		return QUOTA_FULL;
+	max = veth->max_flows;
+	for (__u32 i = 0; i < QUOTA_TRIES && i < max; i++) {
+		place = __sync_fetch_and_add(&veth->cursor, 1) % max;
+		ref = bpf_map_lookup_elem(ring, &place);
+		if (!ref)
+			return QUOTA_FULL;
+		was = READ_ONCE(*ref);
+		if (!quota_in_use(was, conf, now) &&
+		    __sync_val_compare_and_swap(ref, was, (__u64)now << 32 | QUOTA_RESERVED) == was)
+			return place;
+	}
+	return QUOTA_FULL;
+}
+
+/**
+ * quota_commit() - note the entry that was made for a reserved place
+ * @place: what quota_reserve() returned
+ * @number: of the entry's slot: its index in the registry, or QUOTA_SESSION and its place in the session table
+ */
+__noinline int quota_commit(__u32 ifindex, int place, __u32 number)
+{
+	const struct nsx_slot *s = quota_slot(number);
+	void *ring;
+	__u64 *ref;
+	__u32 key = place;
+
+	if (place < 0 || !s)
+		return 0;
+	ring = bpf_map_lookup_elem(&nsx_quotas, &ifindex);
+	ref = ring ? bpf_map_lookup_elem(ring, &key) : NULL;
+	if (ref)
+		*(volatile __u64 *)ref = (__u64)READ_ONCE(s->state) << 32 | (number + 1);
+	return 0;
+}
+
+/* Bytes that a packet, or all segments of a super-packet with their headers, have on the wire. */
+static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
+{
+	__u32 size = ctx_gso_size(ctx), len = ctx_len(ctx), headers;
+
+	if (!size)
+		return len;
+	headers = p->l4 + (p->proto == NSX_TCP ? p->l4_len : UDP_HLEN);
+	if (len <= headers)
+		return len;
+	return len + (len - headers - 1) / size * headers;
 }
 
 /**

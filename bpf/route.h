@@ -13,7 +13,7 @@
 /* A destination that packets are sent to: neither the host's own, nor of the pool, nor a group, nor nobody's. */
 static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
 {
-	return !in_pool(conf, dst) && own_index(conf, dst) < 0 && !is_multicast(dst->w[3]) && !is_martian(dst->w[3]);
+	return !in_pool(conf, dst) && !is_own(conf, dst) && !is_multicast(dst->w[3]) && !is_martian(dst->w[3]);
 }
 
 /*
@@ -41,7 +41,7 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
  * @flags: BPF_FIB_LOOKUP_*
  * @fib: filled, with what the route takes for mtu_result
  *
- * The device asked from must forward, which the host's ends of namespaces' links do.
+ * The device asked from must forward, so it is one of the instance's own.
  * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not resolved.
  */
 static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 flags, struct bpf_fib_lookup *fib)
@@ -51,9 +51,9 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	if (!conf || !is_outside(conf, dst))
 		return -1;
 	fib->family = AF_INET;
-	fib->ifindex = ctx_ifindex(ctx);
+	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
-	fib->ipv4_src = conf->own[0].w[3];
+	fib->ipv4_src = conf->own[0].addr.w[3];
 	fib->ipv4_dst = dst->w[3];
 	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;

@@ -6,17 +6,30 @@
 #include "defs.h"
 #include "maps.h"
 
-/* Index of one of the host's own addresses in nsx_conf.own, or -1. */
+/* Index in nsx_conf.own of an address that is or was the host's, or -1. */
 static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
 {
 	__u32 *index;
 
-	if (addr_eq(addr, &conf->own[0]))
+	if (addr_eq(addr, &conf->own[0].addr))
 		return 0;
 	if (conf->own_count < 2)
 		return -1;
 	index = bpf_map_lookup_elem(&nsx_own, addr);
 	return index ? (int)*index : -1;
+}
+
+static __always_inline bool own_is_here(const struct nsx_conf *conf, __u32 index)
+{
+	return conf->own[index & (NSX_OWN_MAX - 1)].state == NSX_OWN_HERE;
+}
+
+/* The address is the host's, as far as the datapath knows. */
+static __always_inline bool is_own(const struct nsx_conf *conf, const struct nsx_addr *addr)
+{
+	int index = own_index(conf, addr);
+
+	return index >= 0 && own_is_here(conf, index);
 }
 
 static __always_inline bool in_pool(const struct nsx_conf *conf, const struct nsx_addr *a)
@@ -28,6 +41,12 @@ static __always_inline bool in_pool(const struct nsx_conf *conf, const struct ns
 static __always_inline bool is_multicast(__be32 v4)
 {
 	return (v4 & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || v4 == 0xffffffff;
+}
+
+/* 169.254.0.0/16: packets from and to it stay on their link (RFC 3927, 7). */
+static __always_inline bool is_link_local(__be32 v4)
+{
+	return (v4 & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
 }
 
 /* 0.0.0.0/8, 127.0.0.0/8 or 240.0.0.0/4, without the broadcast address (RFC 1122, 3.2.1.3; RFC 1812, 5.3.7). */

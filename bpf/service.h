@@ -3,14 +3,14 @@
  * Published ports with several targets, or with conditions.
  *
  * A client is hashed into a table of targets (Maglev: a changed target moves only its share), so that a service
- * needs no state either. Only while its targets change, and only for connections that the change would move, is it
- * remembered who goes where (PIN sessions): a SYN goes to the new target and is noted, any other segment of an unknown
- * connection must have begun before and goes to the old one. UDP has no beginning and follows the table at once.
+ * needs no state either, not even while its targets change: a segment then goes to the target whose namespace has its
+ * connection, and a SYN to the new one. UDP has no connections and follows the table at once.
  */
 #ifndef NSXDP_SERVICE_H
 #define NSXDP_SERVICE_H
 
 #include "defs.h"
+#include "connection.h"
 #include "flow.h"
 #include "limit.h"
 #include "maps.h"
@@ -39,73 +39,52 @@ __noinline int is_allowed(__u32 service, __be32 client)
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
 }
 
-/* The place of a pinned connection's target: below NSX_TARGETS in .target, from there on in .was. */
-static __always_inline __u32 pinned_place(const struct nsx_service *svc, const struct nsx_slot *pin)
-{
-	for (__u32 i = 0; i < NSX_TARGETS; i++) {
-		if (i < svc->count && svc->target[i].id == pin->id && svc->target[i].port == pin->outside_port)
-			return i;
-		if (i < svc->was_count && svc->was[i].id == pin->id && svc->was[i].port == pin->outside_port)
-			return NSX_TARGETS + i;
-	}
-	return NSX_NO_TARGET;
-}
-
 static __always_inline const struct nsx_target *target_at(const struct nsx_service *svc, __u32 place)
 {
 	return place < NSX_TARGETS ? &svc->target[place & (NSX_TARGETS - 1)] : &svc->was[place & (NSX_TARGETS - 1)];
 }
 
-static __always_inline bool same_target(const struct nsx_target *a, const struct nsx_target *b)
+static __always_inline int target_has(CTX *ctx, const struct pkt *p, const struct nsx_service *svc, __u32 place)
 {
-	return a->id == b->id && a->port == b->port;
+	const struct nsx_target *t = target_at(svc, place);
+
+	return connection_ask(ctx, p, t->addr.w[3], bpf_htons(bpf_ntohs(t->port) + (bpf_ntohs(p->dport) - svc->first)),
+			      t->ifindex);
 }
 
 /**
- * pinned_target() - which of two targets a TCP connection has that a change would move
- * @fresh, @old: places, or NSX_NO_TARGET
+ * draining_target() - which target a TCP connection has while targets change
+ * @index: of the service
+ * @fresh, @old: places that the tables give now and gave before, or NSX_NO_TARGET
+ *
+ * The target that has it already, by what the sockets there say; the new one where none has.
  */
-static __noinline __u32 pinned_target(const struct pkt *p, const struct nsx_service *svc, __u32 fresh, __u32 old)
+__noinline int draining_target(CTX *ctx, const struct pkt *p, __u32 index, __u32 fresh, __u32 old)
 {
-	struct nsx_session_key k = {};
-	__u32 now = now_tick(), place;
-	struct nsx_slot *pin;
+	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+	__u32 over = NSX_NO_TARGET;
+	int has;
 
 	if (!p || !svc)
 		return NSX_NO_TARGET;
-	k.inside = p->dst;
-	k.remote = p->src;
-	k.inside_port = p->dport;
-	k.remote_port = p->sport;
-	k.proto = p->proto;
-	k.kind = NSX_PIN;
-	pin = session_find(&k);
-	if (pin && (__s32)(now - pin->seen) <= (__s32)conf_get()->timeout[NSX_TO_TCP_ESTABLISHED] && !SYN_ALONE(p)) {
-		place = pinned_place(svc, pin);
-		if (place != NSX_NO_TARGET) {
-			if (!p->icmp_error && pin->seen != now)
-				pin->seen = now;
-			if (!p->icmp_error && !(pin->tcp & NSX_T_ASSURED))
-				pin->tcp |= NSX_T_IN | NSX_T_ASSURED;
-			return place;
-		}
+	if (old != NSX_NO_TARGET) {
+		has = target_has(ctx, p, svc, old);
+		if (has >= CONNECTION_OPENING)
+			return old;
+		over = has == CONNECTION_OVER ? old : over;
 	}
-	place = SYN_ALONE(p) ? fresh : old;
-	if (place == NSX_NO_TARGET || p->icmp_error)
-		return place;
-	if (!pin)
-		pin = session_claim(&k, now);
-	else if (!slot_claim(pin, READ_ONCE(pin->state)))
-		pin = NULL;
-	if (!pin)
-		return place;	/* without memory the rule alone decides */
-	pin->id = target_at(svc, place)->id;
-	pin->outside_port = target_at(svc, place)->port;
-	pin->own = 0;
-	pin->seen = now;
-	pin->tcp = NSX_T_SYN;
-	slot_publish(pin, NSX_PIN);
-	return place;
+	if (SYN_ALONE(p))
+		return fresh;
+	if (fresh != NSX_NO_TARGET && target_has(ctx, p, svc, fresh) >= CONNECTION_OPENING)
+		return fresh;
+	/* Those of a draining before this one. */
+	for (__u32 i = 0; i < NSX_TARGETS; i++) {
+		if (i >= svc->was_count)
+			break;
+		if (i + NSX_TARGETS != old && target_has(ctx, p, svc, i + NSX_TARGETS) >= CONNECTION_OPENING)
+			return i + NSX_TARGETS;
+	}
+	return over != NSX_NO_TARGET ? over : fresh;
 }
 
 /**
@@ -115,7 +94,7 @@ static __noinline __u32 pinned_target(const struct pkt *p, const struct nsx_serv
  *
  * Return: NSX_CONTINUE; PASS_HOST where the service takes nobody new; or the verdict that drops the packet.
  */
-__noinline int service_in(const struct pkt *p, const struct nsx_slot *s, __u32 bytes, struct xlat *x)
+__noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *s, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_service *svc;
@@ -142,9 +121,7 @@ __noinline int service_in(const struct pkt *p, const struct nsx_slot *s, __u32 b
 
 		if (old != NSX_NO_TARGET)
 			old = (old & (NSX_TARGETS - 1)) + NSX_TARGETS;
-		if (place == NSX_NO_TARGET || old == NSX_NO_TARGET ||
-		    !same_target(target_at(svc, place), target_at(svc, old)))
-			place = pinned_target(p, svc, place, old);
+		place = draining_target(ctx, p, index, place, old);
 	}
 	if (place == NSX_NO_TARGET)
 		return NSX_PASS_HOST;
@@ -161,7 +138,7 @@ __noinline int service_in(const struct pkt *p, const struct nsx_slot *s, __u32 b
 	c = place < NSX_TARGETS ? bpf_map_lookup_elem(&nsx_target_counts, &index) : NULL;
 	if (c) {
 		c->packets++;
-		c->bytes += bytes;
+		c->bytes += ctx_len(ctx);
 	}
 	return NSX_CONTINUE;
 }

@@ -34,6 +34,18 @@ static __always_inline bool slot_claim(struct nsx_slot *s, __u32 state)
 					   ((state & ~0xffU) + NSX_SEQ_ONE) | NSX_CLAIMED) == state;
 }
 
+/* Set a flag of a slot that is seen by others, who may be setting another one. */
+static __always_inline void slot_flag(struct nsx_slot *s, __u8 flag)
+{
+	__u32 *word = (__u32 *)((void *)s + __builtin_offsetof(struct nsx_slot, flags) - 3);
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__sync_fetch_and_or(word, (__u32)flag << 24);
+#else
+	__sync_fetch_and_or(word, (__u32)flag);
+#endif
+}
+
 /* Let look-ups see a claimed slot. */
 static __always_inline void slot_publish(struct nsx_slot *s, enum nsx_kind kind)
 {

@@ -5,6 +5,7 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "host_socket.h"
 #include "own.h"
 
 static __always_inline bool slot_is_ours(const struct nsx_slot *s, const struct pkt *p)
@@ -17,11 +18,14 @@ static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct ns
 	return s->remote_port == port && addr_eq(&s->remote, remote);
 }
 
-/* The same as far as the namespace's filtering asks (RFC 4787, 5). */
-static __always_inline bool slot_admits(const struct nsx_slot *s, const struct nsx_addr *remote, __be16 port)
+/*
+ * Others that may use the mapping as far as the namespace's filtering asks (RFC 4787, 5), as long as no socket of the
+ * host's has the port too.
+ */
+static __always_inline bool slot_admits(const struct nsx_slot *s, const struct nsx_addr *remote)
 {
-	if (slot_is_to(s, remote, port))
-		return true;
+	if (s->flags & NSX_F_HOST)
+		return false;
 	return (s->flags & NSX_F_ANY_REMOTE) || ((s->flags & NSX_F_ANY_PORT) && addr_eq(&s->remote, remote));
 }
 
@@ -36,10 +40,9 @@ static __always_inline int snat_out(const struct nsx_conf *conf, const struct ns
 {
 	__u32 own = port->own;
 
-	if (own >= NSX_OWN_MAX)
-		return NSX_DROP_ERROR;
-	x->addr = conf->own[own];
-	x->ifindex = conf->own_dev[own];
+	x->own = own;
+	x->addr = conf->own[own].addr;
+	x->ifindex = conf->own[own].dev;
 	x->port = outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
@@ -91,7 +94,7 @@ static __always_inline void further_key(struct nsx_session_key *k, const struct 
  * Only remotes that the endpoint has sent to may answer, or those that the namespace's filtering lets in beyond
  * that; all else is the host's.
  */
-static __always_inline int snat_in(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
+static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
 				   __u32 state, __u32 own, struct xlat *x)
 {
 	__u32 now = now_tick();
@@ -99,23 +102,29 @@ static __always_inline int snat_in(const struct pkt *p, const struct nsx_conf *c
 
 	if (s->own != (__u8)own || !flow_alive(s, conf, now) || (p->proto == NSX_ICMP && !p->echo_reply))
 		return NSX_PASS_HOST;
-	if (!slot_admits(s, &p->src, p->sport)) {
+	if (!slot_is_to(s, &p->src, p->sport)) {
 		struct nsx_session_key k;
 
-		if (!(s->flags & NSX_F_MANY))
-			return NSX_PASS_HOST;
-		further_key(&k, p, s, &p->src, p->sport);
-		flow = session_find(&k);
-		if (!flow || !flow_alive(flow, conf, now))
-			return NSX_PASS_HOST;
-		if (!p->icmp_error && s->seen != now)
-			s->seen = now;
+		flow = NULL;
+		if (s->flags & NSX_F_MANY) {
+			further_key(&k, p, s, &p->src, p->sport);
+			flow = session_find(&k);
+		}
+		if (!flow || !flow_alive(flow, conf, now)) {
+			/* The host may have a socket that is connected to just this remote. */
+			if (!slot_admits(s, &p->src) || host_expects(ctx, p))
+				return NSX_PASS_HOST;
+			flow = s;
+		}
 	}
 	xlat_inside(x, s, NSX_MASQ_IN);
 	if (!slot_same(s, state))
 		return NSX_PASS_HOST;
-	if (!p->icmp_error)
-		flow_touch(flow, p, now, true);
+	if (p->icmp_error)
+		return NSX_CONTINUE;
+	flow_touch(flow, p, now, true);
+	if (flow != s)
+		flow_keep_port(s, flow, conf, now);
 	return NSX_CONTINUE;
 }
 

@@ -9,28 +9,6 @@
 #include "quota.h"
 #include "snat.h"
 
-/* A socket of the host's that takes what comes from remote to port of local: a connection, a listener, a bound one. */
-static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t, bool listeners)
-{
-	bool found = false;
-	struct bpf_sock *sk;
-
-	if (proto == NSX_TCP) {
-		sk = bpf_skc_lookup_tcp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
-		if (sk) {
-			found = listeners || READ_ONCE(sk->state) != TCP_LISTEN;
-			bpf_sk_release(sk);
-		}
-	} else if (proto == NSX_UDP) {
-		sk = bpf_sk_lookup_udp(ctx, (void *)t, sizeof(t->ipv4), BPF_F_CURRENT_NETNS, 0);
-		if (sk) {
-			found = true;
-			bpf_sk_release(sk);
-		}
-	}
-	return found;
-}
-
 /* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
 static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __be16 port)
 {
@@ -38,12 +16,12 @@ static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const s
 		.ipv4 = {
 			.saddr = p->dst.w[3],
 			.sport = p->dport,
-			.daddr = conf->own[p->own & (NSX_OWN_MAX - 1)].w[3],
+			.daddr = conf->own[p->own].addr.w[3],
 			.dport = port,
 		},
 	};
 
-	return host_socket(ctx, p->proto, &t, true);
+	return host_socket(ctx, p->proto, &t, HOST_ANY);
 }
 
 /* An endpoint may keep this port outside: not a system port, nor one that the host gives its own sockets. */
@@ -80,7 +58,7 @@ static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, _
 	s->tcp = NSX_T_SYN;
 	s->flags = slot_flags(p);
 	s->ifindex = ifindex;
-	s->id = p->ns_id;
+	s->until = now;
 	mac_copy(s->mac, p->mac);
 	slot_publish(s, NSX_FLOW);
 }
@@ -127,20 +105,44 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
 	k->pad = 0;
 }
 
+/* An endpoint's outside port, where that is not its own number: where the endpoint had another one, it is over. */
+static __always_inline bool alias_write(CTX *ctx, const struct pkt *p, __be16 port, __u32 now)
+{
+	struct nsx_session_key k;
+	struct nsx_slot *alias;
+	__u32 state;
+
+	endpoint_key(&k, p);
+	alias = session_find(&k);
+	if (alias) {
+		state = READ_ONCE(alias->state);
+		if (NSX_KIND(state) != NSX_ALIAS || !slot_claim(alias, state))
+			return false;
+	} else {
+		alias = session_at(session_take(&k, now));
+		if (!alias)
+			return false;
+	}
+	alias->outside_port = port;
+	alias->ifindex = ctx_ifindex(ctx);
+	alias->own = 0;
+	slot_publish(alias, NSX_ALIAS);
+	return true;
+}
+
 /**
- * snat_new_mapping() - find an outside port for an endpoint that has none
+ * snat_new_mapping() - find an outside port for an endpoint that has none for its remote
  * @port: set to the port
  *
  * The endpoint's own number first; then numbers from a random start in steps of the golden ratio, which
  * spread evenly however few are tried: no run of used ports can hold them all. The second half of the tries
- * also takes ports of flows that were never assured and are idle for some seconds.
+ * also takes ports of flows that were never assured, or are closed, and are idle for some seconds.
  */
 __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {
 	const struct nsx_conf *conf = conf_get();
 	__u32 now = now_tick(), span, at;
-	struct nsx_session_key k;
-	struct nsx_slot *alias;
+	struct nsx_slot *s;
 
 	if (!p || !port || !conf)
 		return NSX_DROP_ERROR;
@@ -151,131 +153,178 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 
 	span = (__u32)(conf->port_hi - conf->port_lo) + 1;
 	at = bpf_get_prandom_u32();
-	endpoint_key(&k, p);
 	for (int i = 0; i < NSX_PORT_TRIES; i++, at += NSX_PORT_STEP) {
 		*port = bpf_htons(conf->port_lo + ((at & 0xffff) * span >> 16));
 		if (!snat_take(ctx, p, *port, now, i >= NSX_PORT_TRIES / 2))
 			continue;
-		alias = session_claim(&k, now);
-		if (!alias) {
-			struct nsx_slot *s = port_slot(p->proto & 3, *port);
-
-			if (s)
-				slot_publish(s, NSX_FREE);
-			return NSX_DROP_TABLE_FULL;
-		}
-		alias->outside_port = *port;
-		alias->ifindex = ctx_ifindex(ctx);
-		alias->id = p->ns_id;
-		alias->own = 0;
-		slot_publish(alias, NSX_ALIAS);
-		return NSX_CONTINUE;
+		if (alias_write(ctx, p, *port, now))
+			return NSX_CONTINUE;
+		s = port_slot(p->proto & 3, *port);
+		if (s)
+			slot_publish(s, NSX_FREE);
+		return NSX_DROP_TABLE_FULL;
 	}
 	return NSX_DROP_NO_PORT;
 }
 
-/* A further remote of an endpoint that has an outside port already. */
-__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port)
+#define NO_PORT (-1)
+#define FLOW_UNKNOWN (-9)	/* of snat_known() */
+
+/* The live session of a further remote of an endpoint, or NULL. */
+static __always_inline struct nsx_slot *further_find(const struct nsx_slot *port, const struct pkt *p,
+						     const struct nsx_conf *conf)
+{
+	struct nsx_session_key k;
+	struct nsx_slot *s;
+
+	if (!(port->flags & NSX_F_MANY))
+		return NULL;
+	further_key(&k, p, port, &p->dst, p->dport);
+	s = session_find(&k);
+	return s && flow_alive(s, conf, now_tick()) ? s : NULL;
+}
+
+/* A port that a socket of the host's has too is kept for the remotes that are known. */
+static __always_inline bool snat_usable(const struct nsx_slot *s, const struct pkt *p, __u32 ifindex,
+					const struct nsx_conf *conf)
+{
+	if (!snat_holds(s, p, ifindex))
+		return false;
+	if (!(s->flags & NSX_F_HOST))
+		return true;
+	return flow_alive(s, conf, now_tick()) && (slot_is_to(s, &p->dst, p->dport) || further_find(s, p, conf));
+}
+
+/* The outside port that the endpoint has for this remote, as a number, or NO_PORT. */
+__noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 {
 	const struct nsx_conf *conf = conf_get();
-	__u32 now = now_tick(), state;
+	__u32 ifindex = ctx_ifindex(ctx);
 	struct nsx_session_key k;
+	struct nsx_slot *s;
+
+	if (!p || !conf)
+		return NO_PORT;
+	s = port_slot(p->proto & 3, p->sport);
+	if (s && snat_usable(s, p, ifindex, conf))
+		return bpf_ntohs(p->sport);
+	endpoint_key(&k, p);
+	s = session_find(&k);
+	s = s ? port_slot(p->proto & 3, s->outside_port) : NULL;
+	return s && snat_usable(s, p, ifindex, conf) ? bpf_ntohs(s->outside_port) : NO_PORT;
+}
+
+/* Note a packet of a flow that is there. Return: NSX_CONTINUE, FLOW_UNKNOWN, or the verdict where none can be made. */
+__noinline int snat_known(const struct pkt *p, struct nsx_slot *port)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 now = now_tick();
 	struct nsx_slot *s;
 
 	if (!p || !port || !conf)
 		return NSX_DROP_ERROR;
-	state = READ_ONCE(port->state);
-	further_key(&k, p, port, &p->dst, p->dport);
-	s = port->flags & NSX_F_MANY ? session_find(&k) : NULL;
-	if (s && flow_alive(s, conf, now)) {
+	if ((slot_is_to(port, &p->dst, p->dport) || slot_admits(port, &p->dst)) && flow_alive(port, conf, now)) {
 		if (!p->icmp_error)
-			flow_touch(s, p, now, false);
-	} else if (p->icmp_error || (p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN)))) {
-		return NSX_DROP_NO_FLOW;
-	} else if ((!flow_alive(port, conf, now) || (!(port->flags & NSX_F_MANY) && nsx_tcp_closed(port->tcp))) &&
-		   slot_claim(port, state)) {
+			flow_touch(port, p, now, false);
+		return NSX_CONTINUE;
+	}
+	s = further_find(port, p, conf);
+	if (s && !p->icmp_error) {
+		flow_touch(s, p, now, false);
+		flow_keep_port(port, s, conf, now);
+	}
+	return s ? NSX_CONTINUE : FLOW_UNKNOWN;
+}
+
+/**
+ * snat_further() - a further remote of an endpoint that has an outside port already
+ * @state: of the port's slot, read before it was judged
+ * @number: set to that of the entry that is made, for quota_commit()
+ */
+__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state, __u32 *number)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_session_key k;
+	__u32 now = now_tick();
+	struct nsx_slot *s;
+	int place;
+
+	if (!p || !port || !conf || !number)
+		return NSX_DROP_ERROR;
+	*number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
+	if ((!flow_alive(port, conf, now) || (nsx_further_left(port, now) < 0 && nsx_tcp_closed(port->tcp))) &&
+	    slot_claim(port, state)) {
 		/* No flow of the endpoint is left: the slot's inline remote is free for this one. */
 		snat_fill(port, p, ctx_ifindex(ctx), port->outside_port, now);
 		return NSX_CONTINUE;
-	} else if (conf->limits && quota_take(ctx_ifindex(ctx)) != NSX_CONTINUE) {
-		return NSX_DROP_QUOTA;
-	} else {
-		fill_measure(p->proto, now);
-		s = session_claim(&k, now);
-		if (!s)
-			return NSX_DROP_TABLE_FULL;
-		s->outside_port = port->outside_port;
-		s->own = port->own;
-		s->tcp = NSX_T_SYN;
-		s->ifindex = ctx_ifindex(ctx);
-		s->id = p->ns_id;
-		mac_copy(s->mac, p->mac);
-		slot_publish(s, NSX_FLOW);
 	}
-	if (!(port->flags & NSX_F_MANY))
-		port->flags |= NSX_F_MANY;
-	if (port->seen != now)
-		port->seen = now;
+	fill_measure(p->proto, now);
+	further_key(&k, p, port, &p->dst, p->dport);
+	place = session_take(&k, now);
+	s = session_at(place);
+	if (!s)
+		return NSX_DROP_TABLE_FULL;
+	s->outside_port = port->outside_port;
+	s->own = port->own;
+	s->tcp = NSX_T_SYN;
+	s->ifindex = ctx_ifindex(ctx);
+	mac_copy(s->mac, p->mac);
+	slot_publish(s, NSX_FLOW);
+	flow_keep_port(port, s, conf, now);
+	*number = QUOTA_SESSION + place;
 	return NSX_CONTINUE;
 }
 
-/* The registry's slot of an endpoint that has an outside port, else NULL. */
-static __always_inline struct nsx_slot *snat_mapping(CTX *ctx, const struct pkt *p)
+/* A FIN, RST, ICMP error or echo reply belongs to a flow that is there, or to none. */
+static __always_inline bool may_open(const struct pkt *p)
 {
-	struct nsx_slot *s = port_slot(p->proto & 3, p->sport), *alias;
-	struct nsx_session_key k;
-
-	if (s && snat_holds(s, p, ctx_ifindex(ctx)))
-		return s;
-	endpoint_key(&k, p);
-	alias = session_find(&k);
-	if (!alias)
-		return NULL;
-	s = port_slot(p->proto & 3, alias->outside_port);
-	return s && snat_holds(s, p, ctx_ifindex(ctx)) ? s : NULL;
+	return !p->icmp_error && !(p->proto == NSX_ICMP && p->echo_reply) &&
+	       !(p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN)));
 }
 
 /**
  * snat_pkt() - masquerade: find the flow of a packet from a namespace or make it
  *
- * A FIN or RST of a flow that does not exist, an ICMP error about one and an answer to an echo that
- * was never asked for make nothing and are dropped; another TCP packet in mid-stream opens a flow,
+ * What may not open a flow is dropped where there is none; another TCP packet in mid-stream opens one,
  * as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
  */
 __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
-	struct nsx_slot *s;
+	int mapping, quota = QUOTA_NONE, v = FLOW_UNKNOWN;
+	__u32 state = 0, number;
+	struct nsx_slot *s = NULL;
 	__be16 port;
-	__u32 state;
-	int v;
 
 	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
-	s = snat_mapping(ctx, p);
-	if (s) {
-		port = s->outside_port;
-		if (slot_admits(s, &p->dst, p->dport) && flow_alive(s, conf, now_tick())) {
-			if (!p->icmp_error)
-				flow_touch(s, p, now_tick(), false);
-		} else {
-			v = snat_further(ctx, p, s);
-			if (v != NSX_CONTINUE)
-				return v;
-		}
-	} else {
-		if (p->icmp_error || (p->proto == NSX_ICMP && p->echo_reply) ||
-		    (p->proto == NSX_TCP && (p->tcp_flags & (TCP_RST | TCP_FIN))))
-			return NSX_DROP_NO_FLOW;
-		v = conf->limits ? quota_take(ctx_ifindex(ctx)) : NSX_CONTINUE;
-		if (v == NSX_CONTINUE)
-			v = snat_new_mapping(ctx, p, &port);
-		if (v != NSX_CONTINUE)
-			return v;
+	mapping = snat_mapping(ctx, p);
+	port = bpf_htons(mapping);
+	if (mapping != NO_PORT)
 		s = port_slot(p->proto & 3, port);
-		if (!s)
-			return NSX_DROP_ERROR;
+	if (s) {
+		state = READ_ONCE(s->state);
+		v = snat_known(p, s);
 	}
+	if (v == FLOW_UNKNOWN) {
+		if (!may_open(p))
+			return NSX_DROP_NO_FLOW;
+		if (conf->limits)
+			quota = quota_reserve(ctx_ifindex(ctx));
+		if (quota == QUOTA_FULL)
+			return NSX_DROP_QUOTA;
+		if (s) {
+			v = snat_further(ctx, p, s, state, &number);
+		} else {
+			v = snat_new_mapping(ctx, p, &port);
+			number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port);
+			s = port_slot(p->proto & 3, port);
+		}
+		if (v == NSX_CONTINUE)
+			quota_commit(ctx_ifindex(ctx), quota, number);
+	}
+	if (v != NSX_CONTINUE || !s)
+		return v;
 	state = READ_ONCE(s->state);
 	if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p))
 		return NSX_DROP_NO_PORT;

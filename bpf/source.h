@@ -24,7 +24,7 @@ static __always_inline int source_check(const struct nsx_conf *conf, const struc
 	if (p->saddr == p->daddr)
 		return NSX_DROP_LAND;
 	addr_from_v4(&src, p->saddr);
-	if (own_index(conf, &src) >= 0)
+	if (is_own(conf, &src))
 		return NSX_DROP_OWN_SOURCE;
 	return (p->saddr & conf->pool_mask.w[3]) == conf->pool.w[3] ? NSX_DROP_SPOOFED : NSX_CONTINUE;
 }

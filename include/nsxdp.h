@@ -14,7 +14,8 @@
 #endif
 
 #define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
-#define NSX_OWN_MAX	64	/* addresses of the host that the datapath knows */
+#define NSX_OWN_MAX	256	/* addresses of the host that the datapath knows */
+#define NSX_OWN_LOST_SECONDS 2	/* until the place of a lost address is given to another one */
 #define NSX_UPLINKS	8	/* devices that lead outside */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
 #define NSX_BACK_WAYS	8
@@ -23,7 +24,8 @@
 #define NSX_PORTS	65536
 #define NSX_ROUTES_MAX	16384
 #define NSX_WAYS	8	/* entries in a bucket of the session table */
-#define NSX_BUCKETS	8192	/* default size of the session table: 65,536 entries, 4 MiB */
+#define NSX_BUCKETS	8192	/* size of the session table: 65,536 entries, 4 MiB */
+#define NSX_CHOICES	2	/* buckets that an entry may be in */
 #define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
 #define NSX_PORT_STEP	40503	/* 65536 / golden ratio */
 #define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
@@ -33,6 +35,7 @@
  * at most once per tick. How many ticks a second has is in nsx_conf.hz: use nsx_ticks().
  */
 #define NSX_TICK_SHIFT	4
+#define NSX_CLOCK_SKEW	256U	/* ticks that one CPU's clock may be ahead of another's */
 #define NSX_HOST_SECONDS 2	/* until a socket's own port is seen by those who look sockets up */
 #define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
 #define NSX_FILL_START	60	/* percent of a table from which on unanswered flows get less time */
@@ -85,14 +88,14 @@ enum nsx_kind {
 	NSX_MAP,	/* registry: a published port */
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
 	NSX_HOST,	/* registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
-	NSX_PIN,	/* sessions: which target a connection to a service has, while that changes */
 	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
 };
 #define NSX_KIND(state)	((state) & 0xffU)
 #define NSX_SEQ_ONE	0x100U
 
 /* nsx_slot.flags */
-#define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has further remotes in the session table */
+#define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has had further remotes in the session table: see .until */
+#define NSX_F_HOST	0x04	/* registry, NSX_FLOW: a socket of the host's is bound to the port: no new remotes */
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
 #define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
@@ -108,7 +111,7 @@ enum nsx_kind {
 #define NSX_T_FIN_OUT	0x04
 #define NSX_T_FIN_IN	0x08
 #define NSX_T_RST	0x10
-#define NSX_T_ASSURED	0x20	/* packets went both ways and out again: never evicted for a newer flow */
+#define NSX_T_ASSURED	0x20	/* it came to something: never evicted for a newer flow, until TCP closes it */
 
 /**
  * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the
@@ -129,7 +132,9 @@ enum nsx_kind {
  * @mac: the namespace's MAC
  * @tcp: NSX_T_*
  * @flags: NSX_F_*
- * @id: nsx_ns.id of the namespace that @inside belongs to
+ * @id: NSX_MAP: nsx_ns.id of the namespace that @inside belongs to
+ * @until: registry, NSX_FLOW with NSX_F_MANY: further remotes need the port until then, ticks
+ * @ack: NSX_RETURN, TCP: what the client acknowledges if it got the server's SYN, host byte order
  */
 struct nsx_slot {
 	__u32 state;
@@ -153,7 +158,11 @@ struct nsx_slot {
 	__u8 mac[6];
 	__u8 tcp;
 	__u8 flags;
-	__u32 id;
+	union {
+		__u32 id;
+		__u32 until;
+		__u32 ack;
+	};
 };
 
 #define NSX_SERVICES	1024	/* index 0 is none */
@@ -251,6 +260,13 @@ struct nsx_back_bucket {
 	struct nsx_back way[NSX_BACK_WAYS];
 };
 
+/* What ICMP answers are counted against: so many of one kind leave the others their share. */
+enum nsx_purse {
+	NSX_PURSE_ERRORS,
+	NSX_PURSE_TOO_BIG,	/* without it, connections hang */
+	NSX_PURSES,
+};
+
 /** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
 struct nsx_veth {
 	struct nsx_addr addr;	/* the namespace's address: the only source that may appear */
@@ -260,18 +276,18 @@ struct nsx_veth {
 	__u32 id;		/* nsx_ns.id */
 	__u16 mss;		/* TCP's maximum segment size is clamped to it, bytes; 0: it is not */
 	__u16 pad;
-	__u32 max_flows;	/* masqueraded flows that it may have; 0: as many as there is room for */
-	__u32 flows;		/* not less than it has: see bpf/quota.h */
-	__u32 recount;
-	__u32 cursor;
-	__u32 before;
+	__u32 max_flows;	/* entries that it may cause; 0: as many as there is room for */
+	__u32 cursor;		/* of its ring in nsx_quotas: see bpf/quota.h */
+	__s32 nsid;		/* id of the namespace as the host's knows it; -1: none */
 	__u32 pad2;
 	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
 	__u64 egress_tat;	/* as nsx_service.tat */
+	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
 #define NSX_V_ANY_PORT	0x04	/* UDP from it gets NSX_F_ANY_PORT */
+#define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, and be reached from there */
 
 /* nsx_ns.state */
 enum nsx_ns_state {
@@ -283,11 +299,13 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_NETNS	0x01
 #define NSX_NS_MADE_VETH	0x02
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
+#define NSX_NS_SECURED		0x80	/* .sysctls has what was set before */
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
-#define NSX_NS_SET_FORWARDING	0x40	/* "forwarding" of the host-side veth was 0 before */
+#define NSX_NS_MADE_CLSACT	0x40	/* the clsact qdisc of the host-side veth, for the guards */
 #define NSX_NS_ANY_REMOTE	0x10	/* UDP: endpoint-independent filtering */
 #define NSX_NS_ANY_PORT		0x20	/* UDP: address-dependent filtering */
+#define NSX_NS_LINK_LOCAL	0x100	/* NSX_V_LINK_LOCAL */
 
 /** struct nsx_ns - a managed namespace; key: its name, NUL-padded to NSX_NAME_LEN */
 struct nsx_ns {
@@ -301,7 +319,7 @@ struct nsx_ns {
 	__u8 prefix_len;	/* of addr, IPv4 bits */
 	__u8 pad;
 	__u16 mss;		/* as nsx_veth.mss */
-	__u16 pad2;
+	__u16 sysctls;		/* of the host-side veth before: see user/secure.c */
 	__u32 max_flows;	/* as nsx_veth.max_flows */
 	__u64 egress_rate;	/* bits per second; 0: as it likes */
 	char host_if[16];
@@ -326,13 +344,36 @@ enum nsx_timeout {
 #define NSX_UP_BIND_GUARD	0x08	/* bind() to a published port is refused */
 #define NSX_UP_MADE_BPFFS	0x04	/* the BPF file system was not mounted before */
 
+/* nsx_own.state */
+enum nsx_own_state {
+	NSX_OWN_HERE,
+	NSX_OWN_LOST,		/* not the host's any more: flows of it are dead, but come alive again with it */
+	NSX_OWN_WRITING,	/* becoming another address's, by the CPU or command that won it */
+};
+
+/**
+ * struct nsx_own - an address of the host
+ * @dev: the uplink that packets from it leave by, ifindex
+ * @since: when it took this place, ticks: flows that were seen last before are of the address that had it then
+ * @lost: when it was lost, ticks; in its other states it means nothing
+ * @state: enum nsx_own_state
+ * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
+ */
+struct nsx_own {
+	struct nsx_addr addr;
+	__u32 dev;
+	__u32 since;
+	__u32 lost;
+	__u32 state;
+	__u32 len;
+	__u32 pad;
+};
+
 /**
  * struct nsx_conf - settings of an instance, the only entry of its map
- * @own: the host's addresses; the first is the one that masqueraded flows leave from
+ * @own: the host's addresses; the first is the one that masqueraded flows leave from unless a route says otherwise
  * @own_count: how many of them are valid
- * @own_len: prefix length of each, IPv4 bits; 0 where it was learnt on the way
  * @pool, @pool_mask: where the namespaces' addresses come from
- * @own_dev: the uplink that packets from each leave by, ifindex
  * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
  * @port_lo, @port_hi: ports searched for a masqueraded flow that cannot keep its own, host byte order, inclusive
  * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive: never used for masquerading
@@ -347,8 +388,7 @@ enum nsx_timeout {
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
- * @lost: a bit for each of @own that is not the host's any more
- * @asker: a device that the kernel answers questions for routes from; 0: there is none
+ * @asker: a device of the instance's own, which nothing is sent by, that the kernel is asked for routes from
  * @drainings: how many services may have one that ended; for the command only
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
@@ -357,11 +397,9 @@ enum nsx_timeout {
  * @filled: when that was measured, ticks; see bpf/fill.h
  */
 struct nsx_conf {
-	struct nsx_addr own[NSX_OWN_MAX];
+	struct nsx_own own[NSX_OWN_MAX];
 	struct nsx_addr pool;
 	struct nsx_addr pool_mask;
-	__u8 own_len[NSX_OWN_MAX];
-	__u32 own_dev[NSX_OWN_MAX];
 	__u32 own_count;
 	__u32 uplinks[NSX_UPLINKS];
 	__u16 port_lo;
@@ -373,7 +411,6 @@ struct nsx_conf {
 	__u32 flags;
 	__u64 hash_seed;
 	__u64 netns_cookie;
-	__u64 lost;
 	__u32 asker;
 	__u32 drainings;
 	__u32 next_service;
@@ -426,8 +463,8 @@ struct nsx_session_key {
 	__u16 pad;
 };
 
-/* The bucket of the session table that an entry belongs in. */
-NSX_INLINE __u32 nsx_session_bucket(const struct nsx_conf *conf, const struct nsx_session_key *k)
+/* The buckets of the session table that an entry may be in: NSX_CHOICES of them, by choice. */
+NSX_INLINE __u64 nsx_session_hash(const struct nsx_conf *conf, const struct nsx_session_key *k)
 {
 	__u64 h = conf->hash_seed;
 
@@ -437,7 +474,12 @@ NSX_INLINE __u32 nsx_session_bucket(const struct nsx_conf *conf, const struct ns
 	h ^= h >> 29;
 	h = (h ^ ((__u64)k->inside_port << 32 | (__u64)k->remote_port << 16 | k->proto << 8 | k->kind)) *
 	    0x9e3779b97f4a7c15ULL;
-	return (h >> 40) & (NSX_BUCKETS - 1);
+	return h ^ h >> 32;
+}
+
+NSX_INLINE __u32 nsx_session_bucket(__u64 hash, int choice)
+{
+	return (choice ? hash >> 13 : hash >> 40) & (NSX_BUCKETS - 1);
 }
 
 NSX_INLINE int nsx_session_is(const struct nsx_slot *s, const struct nsx_session_key *k)
@@ -459,19 +501,17 @@ NSX_INLINE int nsx_tcp_closed(__u8 tcp)
 }
 
 /* Which timeout applies to a flow in its present state. */
-NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp, __u8 flags)
+NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp)
 {
 	if (proto == NSX_ICMP)
 		return NSX_TO_ICMP;
 	if (proto == NSX_UDP)
-		return (tcp & NSX_T_IN) || (flags & NSX_F_MANY) ? NSX_TO_UDP : NSX_TO_UDP_ONEWAY;
-	if (flags & NSX_F_MANY)
-		return NSX_TO_TCP_ESTABLISHED;
+		return tcp & NSX_T_IN ? NSX_TO_UDP : NSX_TO_UDP_ONEWAY;
 	if (tcp & NSX_T_RST)
 		return NSX_TO_TCP_RESET;
 	if (nsx_tcp_closed(tcp))
 		return NSX_TO_TCP_CLOSED;
-	return tcp & NSX_T_IN ? NSX_TO_TCP_ESTABLISHED : NSX_TO_TCP_OPENING;
+	return tcp & NSX_T_ASSURED ? NSX_TO_TCP_ESTABLISHED : NSX_TO_TCP_OPENING;
 }
 
 /*
@@ -480,27 +520,48 @@ NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp, __u8 flags)
  */
 NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf)
 {
-	__u32 t = nsx_flow_timeout(s->proto, s->tcp, s->flags), fill = conf->fill[s->proto & 3];
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp), fill = conf->fill[s->proto & 3];
 	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0, least = nsx_ticks(conf, NSX_EVICT_IDLE);
 
-	if ((s->tcp & NSX_T_IN) || (s->flags & NSX_F_MANY) || fill <= NSX_FILL_START || full <= least)
+	if ((s->tcp & NSX_T_IN) || fill <= NSX_FILL_START || full <= least)
 		return full;
 	return least + (full - least) * (fill < 100 ? 100 - fill : 0) / (100 - NSX_FILL_START);
 }
 
-/* Ticks until a flow is dead; negative once it is. Another CPU's clock may be one tick ahead of now. */
+/*
+ * Ticks since a moment. Another CPU's clock may have been a little ahead of now; what is even longer ago than half of
+ * the clock's range stays long ago.
+ */
+NSX_INLINE __u32 nsx_idle(__u32 now, __u32 seen)
+{
+	__u32 idle = now - seen;
+
+	return idle >= -NSX_CLOCK_SKEW ? 0 : idle;
+}
+
+/* Ticks that further remotes of an endpoint need its port still; negative where none does. Each use of one is seen. */
+NSX_INLINE __s32 nsx_further_left(const struct nsx_slot *s, __u32 now)
+{
+	__u32 idle = nsx_idle(now, s->seen), span = s->until - s->seen;
+
+	return (s->flags & NSX_F_MANY) && (__s32)span >= 0 && idle <= span ? (__s32)(span - idle) : -1;
+}
+
+/* Ticks until a flow is dead; negative once it is. */
 NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
-	if (conf->lost >> (s->own & (NSX_OWN_MAX - 1)) & 1)
+	const struct nsx_own *own = &conf->own[s->own];
+	__u32 idle = nsx_idle(now, s->seen), full = nsx_flow_time(s, conf);
+
+	if (own->state != NSX_OWN_HERE || idle > nsx_idle(now, own->since))
 		return -1;
-	return (__s32)nsx_flow_time(s, conf) - (__s32)(now - s->seen);
+	return idle <= full ? (__s32)(full - idle) : nsx_further_left(s, now);
 }
 
 /* nsx_flush.by */
 enum nsx_flush_by {
 	NSX_BY_ENDPOINT,	/* proto, inside, ports first to last: inside ones, but of NSX_RETURN those outside */
 	NSX_BY_NAMESPACE,	/* inside; hairpins of which it is the client too */
-	NSX_BY_OWN,		/* own */
 	NSX_BY_NOTHING,		/* all of them */
 };
 
@@ -513,8 +574,7 @@ struct nsx_flush {
 	__u16 last;
 	__u8 proto;
 	__u8 by;		/* enum nsx_flush_by */
-	__u8 own;
-	__u8 pad;
+	__u16 pad;
 };
 
 /* nsx_range.op, and what the program nsx_range returns */
@@ -524,6 +584,7 @@ enum nsx_range_op {
 	NSX_RANGE_WRITE,	/* publish: how many masqueraded flows are over by that */
 	NSX_RANGE_SECOND,	/* mark those of which this further target is published elsewhere too: 0 */
 	NSX_RANGE_CLEAR,	/* publish no more: 0 */
+	NSX_RANGE_HOST,		/* all ports: note which the host gives to its own sockets too: 0 */
 	NSX_RANGE_UNMIRROR,	/* remove the mirrors: how many are left, which answer for several ports */
 };
 
@@ -541,6 +602,7 @@ struct nsx_range {
 enum nsx_hook {
 	NSX_FROM_UPLINK,
 	NSX_FROM_NS,
+	NSX_TO_NS,	/* from the host's stack; only what is dropped is counted */
 	NSX_HOOKS,
 };
 
@@ -551,8 +613,10 @@ struct nsx_count {
 };
 
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
+_Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 88, "no implicit padding");
+_Static_assert(sizeof(struct nsx_own) == 40, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 96, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 72, "no implicit padding");

@@ -13,7 +13,6 @@
 	V(PASS_HOST,		"pass-host",		"the host's own traffic") \
 	V(PASS_GATEWAY,		"pass-gateway",		"from a namespace to the host itself") \
 	V(PASS_LINK,		"pass-link",		"ARP and other frames that are not IPv4") \
-	V(PASS_MULTICAST,	"pass-multicast",	"multicast or broadcast, for the host to hear") \
 	V(PUBLISHED_IN,		"published-in",		"to a published port") \
 	V(PUBLISHED_OUT,	"published-out",	"from a published port") \
 	V(HAIRPIN,		"hairpin",		"between namespaces through a published port") \
@@ -25,6 +24,7 @@
 	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
 	V(REFUSED_DOWN,		"refused-down",		"to a namespace whose link is down, answered with port-unreachable") \
 	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
+	V(REFUSED_NO_UPLINK,	"refused-no-uplink",	"a new flow whose route does not lead by an uplink, answered with net-unreachable") \
 	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \
@@ -47,8 +47,23 @@
 	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first has not been seen") \
 	V(DROP_OVERLAP,		"drop-overlap",		"a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
-	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace beyond its link") \
+	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace, but for neighbour discovery") \
+	V(DROP_VLAN,		"drop-vlan",		"a frame with a VLAN tag from a namespace") \
+	V(DROP_LINK,		"drop-link",		"a frame from a namespace that is neither IP nor ARP about its link") \
+	V(DROP_MULTICAST,	"drop-multicast",	"multicast or broadcast from a namespace") \
+	V(DROP_ROUTER_ADVERT,	"drop-router-advert",	"a router advertisement from a namespace") \
+	V(DROP_REDIRECT,	"drop-redirect",	"an ICMP redirect from a namespace") \
+	V(DROP_LINK_LOCAL,	"drop-link-local",	"from or to 169.254.0.0/16, which is not forwarded") \
+	V(DROP_CHECKSUM,	"drop-checksum",	"a wrong IP checksum, or one left to be computed elsewhere than in the L4 header") \
+	V(DROP_TAKEN,		"drop-taken",		"a connection by another port or address of the same endpoint, from the same client, is running") \
+	V(DROP_NO_UPLINK,	"drop-no-uplink",	"a new flow whose route does not lead by an uplink, not answered") \
+	V(DROP_FORWARDED,	"drop-forwarded",	"to a namespace, forwarded by the host's stack and not by nsxdp") \
+	V(DROP_DETACHED,	"drop-detached",	"from a namespace whose link the datapath does not serve") \
 	V(DROP_ERROR,		"drop-error",		"the kernel refused to change the packet")
+
+/* The last that goes on to the host's stack, and the first that ends here. */
+#define NSX_PASS_LAST NSX_PASS_LINK
+#define NSX_DROP_FIRST NSX_DROP_TTL
 
 enum nsx_verdict {
 #define V(id, name, sentence) NSX_##id,

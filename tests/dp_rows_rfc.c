@@ -99,7 +99,7 @@ const struct step dp_errors[] = {
 	       NULL),
 	PACKET("an error about a packet of the host's own is nobody's", "ns1",
 	       "error 192.168.0.2 > 203.0.113.10 type=3 code=3 [ udp 203.0.113.1:4000 > 193.168.0.2:5353 ]" NS1,
-	       "drop-no-flow", NULL),
+	       "drop-spoofed", NULL),
 	{},
 };
 
@@ -302,7 +302,7 @@ const struct step dp_filtering[] = {
 	       "drop-isolated", NULL),
 	PACKET("to its gateway it is the host's still", "ns3", "udp 192.168.0.10:5000 > 192.168.0.9:53" NS3, "pass-gateway",
 	       NULL),
-	PACKET("a group is a group still", "ns3", "udp 192.168.0.10:5000 > 224.0.0.251:5353" NS3, "pass-multicast", NULL),
+	PACKET("a group is a group still", "ns3", "udp 192.168.0.10:5000 > 224.0.0.251:5353" NS3, "drop-multicast", NULL),
 	PACKET("TCP is filtered as ever: out", "ns3", "tcp 192.168.0.10:5000 > 198.51.100.8:80 S" NS3, "masquerade-out",
 	       "tcp 203.0.113.1:5000 > 198.51.100.8:80 S ttl=63" NS3),
 	PACKET("TCP is filtered as ever: in", "uplink", "tcp 198.51.100.9:80 > 203.0.113.1:5000 S", "pass-host", NULL),

@@ -14,7 +14,7 @@ struct spec {
 	uint32_t saddr, daddr;	/* network order */
 	uint16_t sport, dport;
 	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, seq, mss, nops;
-	int has_csum, mf, df, badsum, tos;
+	int has_csum, mf, df, badsum, badip, tos;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
 	char inner[512];
@@ -127,6 +127,8 @@ static void read_option(const char *words, char *word, struct spec *s)
 		s->df = 1;
 	} else if (strcmp(word, "badsum") == 0) {
 		s->badsum = 1;
+	} else if (strcmp(word, "badip") == 0) {
+		s->badip = 1;
 	} else if (strncmp(word, "eth=", 4) == 0) {
 		to = strchr(word, '>');
 		if (!to)
@@ -281,7 +283,7 @@ static size_t build_spec(const char *words, const struct spec *s, uint8_t *ip)
 	ip[9] = proto;
 	memcpy(ip + 12, &s->saddr, 4);
 	memcpy(ip + 16, &s->daddr, 4);
-	put16(ip + 10, (uint16_t)~sum16(ip, hlen, 0));
+	put16(ip + 10, (uint16_t)~sum16(ip, hlen, 0) ^ s->badip);
 	return hlen + len;
 }
 
@@ -295,14 +297,53 @@ static size_t build_ip(const char *words, uint8_t *ip)
 	return build_spec(words, &s, ip);
 }
 
+/* A frame that is not IPv4, with its type; returns 0 where the words are of no such. */
+static size_t build_link(const struct spec *s, uint8_t *frame)
+{
+	uint8_t *p = frame + 14;
+
+	memset(p, 0, 60);
+	if (strcmp(s->kind, "arp") == 0) {
+		static const uint8_t request[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+
+		put16(frame + 12, 0x0806);
+		memcpy(p, request, sizeof(request));
+		memcpy(p + 8, frame + 6, 6);
+		memcpy(p + 14, &s->saddr, 4);
+		memcpy(p + 24, &s->daddr, 4);
+		return 14 + 28;
+	}
+	if (strcmp(s->kind, "nd") == 0) {
+		put16(frame + 12, 0x86dd);
+		p[0] = 0x60;
+		put16(p + 4, 24);
+		p[6] = s->proto ? s->proto : 58;
+		p[7] = 255;
+		put16(p + 8, 0xfe80);
+		p[23] = 2;
+		put16(p + 24, 0xfe80);
+		p[39] = 1;
+		p[40] = s->type;
+		return 14 + 64;
+	}
+	if (strcmp(s->kind, "frame") == 0) {
+		put16(frame + 12, s->proto);
+		return 14 + 46;
+	}
+	return 0;
+}
+
 size_t pkt_build(const char *words, uint8_t *frame)
 {
 	struct spec s;
-	size_t len = 14;
+	size_t len = 14, link;
 
 	read_words(words, &s);
 	pkt_mac(*s.eth_dst ? s.eth_dst : "uplink", frame);
 	pkt_mac(*s.eth_src ? s.eth_src : "client", frame + 6);
+	link = build_link(&s, frame);
+	if (link)
+		return link;
 	if (s.vlan) {
 		put16(frame + 12, 0x8100);
 		put16(frame + 14, s.vlan);

@@ -5,6 +5,9 @@
  *   tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ttl=64 len=20
  *   udp 192.168.0.2:5000 > 198.51.100.8:53 csum=0
  *   echo 192.168.0.2 > 198.51.100.8 id=7          (echo-reply likewise)
+ *   arp 192.168.0.2 > 192.168.0.1                 (from the sender's MAC)
+ *   nd 192.168.0.2 > 192.168.0.1 type=135         (ICMPv6 between link-local addresses; proto=N: another next header)
+ *   frame 192.168.0.2 > 192.168.0.1 proto=0x88cc  (no protocol that is known)
  *   error 203.0.113.9 > 203.0.113.1 type=3 code=4 mtu=1280 [ udp 203.0.113.1:5000 > ... ] cut=8
  *
  * Every checksum is computed afresh over the whole packet, never incrementally: what the datapath
@@ -12,7 +15,8 @@
  *
  * Further words: S SA A PA F FA R RA (TCP flags), mss=N (TCP option, behind nops=N no-operations), opts=N (bytes
  * of IP options), df, mf, off=N (fragments, in units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N,
- * tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), eth=A>B (names of pkt_mac()).
+ * tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), badip (that of IP),
+ * eth=A>B (names of pkt_mac()).
  */
 #ifndef NSXDP_TEST_PKT_H
 #define NSXDP_TEST_PKT_H

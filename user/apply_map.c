@@ -55,8 +55,8 @@ static bool is_own(struct instance *in, const struct nsx_addr *addr)
 		return true;
 	apply_own_learn(in);
 	for (__u32 i = 0; i < in->conf->own_count; i++)
-		if (memcmp(&in->conf->own[i], addr, sizeof(*addr)) == 0)
-			return !(in->conf->lost >> i & 1);
+		if (memcmp(&in->conf->own[i].addr, addr, sizeof(*addr)) == 0)
+			return in->conf->own[i].state == NSX_OWN_HERE;
 	return false;
 }
 
@@ -129,6 +129,8 @@ static int map_check(struct instance *in, const struct map_conf *c, const struct
 		return join ? join : fail_taken(in, c, s, f);
 	}
 	port = sockets_holder(c->proto, c->port, c->last, c->has_at ? c->at.w[3] : 0, holder, sizeof(holder));
+	if (port < 0)
+		return fail_errno(f, port, "cannot ask the kernel for the host's sockets");
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
 	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder) : 0;

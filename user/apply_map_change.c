@@ -67,12 +67,14 @@ struct map_conf service_ports(const struct nsx_slot *s)
 	return c;
 }
 
+#define DRAIN_SECONDS 300	/* unless --drain says otherwise */
+
 static __u32 drain_ticks(struct instance *in, const struct map_conf *c)
 {
 	/* Only TCP tells where a connection begins. */
 	if (c->proto != NSX_TCP)
 		return 0;
-	return c->has_drain ? nsx_ticks(in->conf, c->drain) : in->conf->timeout[NSX_TO_TCP_ESTABLISHED];
+	return nsx_ticks(in->conf, c->has_drain ? c->drain : DRAIN_SECONDS);
 }
 
 /* The ports of a map lead to a service that takes nobody new. */

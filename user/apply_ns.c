@@ -19,6 +19,7 @@
 #include "datapath.h"
 #include "netns.h"
 #include "resolv.h"
+#include "secure.h"
 
 #define NS_IF "eth0"
 #define PORT_BLOCK 8192	/* ports of a namespace's ip_local_port_range */
@@ -70,9 +71,13 @@ static int ns_make(struct instance *in, const struct ns_conf *c, struct nsx_ns *
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = veth_set_xdp(&s, ns, true, f);
 	if (!err)
-		err = veth_register(in, ns, f);
+		err = secure_link_note(ns, f);
+	if (!err && (err = table_ns_set(in, c->name, ns)) != 0)
+		fail_errno(f, err, "cannot write the table of names");
 	if (!err)
-		err = veth_set_forwarding(ns, true, f);
+		err = secure_link(ns, f);
+	if (!err)
+		err = veth_register(in, ns, f);
 	if (!err)
 		err = ns_guard(&s, ns, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
@@ -187,7 +192,7 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 			    in->conf->mode_reason);
 	if (c->xdp)
 		ns->flags |= NSX_NS_XDP;
-	ns->flags |= c->filtering;
+	ns->flags |= c->filtering | (c->link_local ? NSX_NS_LINK_LOCAL : 0);
 	ns->mss = c->mss;
 	ns->max_flows = c->max_flows;
 	ns->egress_rate = c->egress_rate;
@@ -234,6 +239,8 @@ int ns_existing(struct instance *in, const struct ns_conf *c, struct fail *f)
 	filtering = old.flags & (NSX_NS_ANY_REMOTE | NSX_NS_ANY_PORT);
 	if ((c->has_filtering || c->filtering) && c->filtering != filtering)
 		return fail(f, -EEXIST, "exists with filtering %s", config_filtering_name(filtering));
+	if (c->link_local && !(old.flags & NSX_NS_LINK_LOCAL))
+		return fail(f, -EEXIST, "exists without --link-local");
 	if (c->max_flows && c->max_flows != old.max_flows)
 		return fail(f, -EEXIST, "exists with another --max-flows");
 	if (c->egress_rate && c->egress_rate != old.egress_rate)
@@ -258,39 +265,44 @@ int apply_ns_add(struct instance *in, const struct ns_conf *c, struct fail *f)
 	return ns_commit(in, c, &ns, f);
 }
 
-/* The link that nsxdp made; a command that died knew no ifindex yet. */
-static void link_remove(struct instance *in, struct nl *nl, const struct nsx_ns *ns)
+/* The ifindex of the link that nsxdp made, or 0; a command that died knew none yet. */
+static int link_made(struct nl *nl, const struct nsx_ns *ns)
 {
-	struct nsx_ns going = *ns;
 	struct link_info link;
 
 	if (link_get(nl, ns->host_if, 0, &link) || strcmp(link.kind, "veth") ||
 	    (ns->ifindex && link.ifindex != (int)ns->ifindex))
-		return;
-	going.ifindex = link.ifindex;
-	veth_unregister(in, &going);
-	link_del(nl, link.ifindex);
+		return 0;
+	return link.ifindex;
 }
 
 void apply_ns_remove(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns, bool keep)
 {
-	struct nl nl = {};
+	bool stays = keep || !(ns->flags & NSX_NS_MADE_VETH);
 	struct nsx_ns going = *ns;
+	struct nl nl = {};
+	int made = 0;
 
 	going.state = NSX_NS_MAKING;	/* a later command finishes the job if this one dies */
 	table_ns_set(in, name, &going);
+	if (nl_open(&nl) == 0 && !stays)
+		made = link_made(&nl, ns);
+	/* First of all, so that no packet comes while there is less and less to judge it by. */
+	if (made)
+		link_down(&nl, made);
 	apply_map_del_ns(in, ns->id);
 	table_flush(in, &ns->addr);
-	if (ns->ifindex)
-		veth_unregister(in, ns);
-	if (keep || !(ns->flags & NSX_NS_MADE_VETH))
-		veth_release(name, ns);
-	if (nl_open(&nl) == 0) {
+	if (stays && ns->ifindex)
+		veth_release(in, name, ns);
+	if (nl.socket)
 		route_guard_del(&nl, &ns->addr, ns->prefix_len);
-		if (!keep && (ns->flags & NSX_NS_MADE_VETH))
-			link_remove(in, &nl, ns);
-		nl_close(&nl);
+	if (made) {
+		going.ifindex = made;
+		link_del(&nl, made);
 	}
+	nl_close(&nl);
+	if (!stays && going.ifindex)
+		veth_unregister(in, &going);
 	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))
 		netns_delete(name);
 	if (!keep && (ns->flags & NSX_NS_MADE_RESOLV))

@@ -25,21 +25,18 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 /* Addresses and link states of both ends, and the way out. */
 int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f);
 
-/* Let the datapath know the veth, before a packet can come from it; and forget it. */
-int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f);
+/* Let the datapath know the veth and guard it, before a packet can come from it; and forget it. */
+int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f);
 void veth_unregister(struct instance *in, const struct nsx_ns *ns);
 
 /* Prepare the end inside for XDP on the host's, or undo that. */
 int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail *f);
 
-/*
- * Let the host's end forward, or undo that where it did not before: the kernel answers a BPF program's question for
- * a route only for such devices. It forwards nothing by that, for the datapath passes it what is the host's own only.
- */
-int veth_set_forwarding(struct nsx_ns *ns, bool on, struct fail *f);
+/* All of it undone, for a link that stays. */
+void veth_release(struct instance *in, const char *name, const struct nsx_ns *ns);
 
-/* Both of the above undone, for a link that stays. */
-void veth_release(const char *name, const struct nsx_ns *ns);
+/* Set again what others have reset or detached. */
+int veth_mend(struct instance *in, const struct nsx_ns *ns, struct fail *f);
 
 /* Links that nsxdp made with one MTU get another. Does all that it can; returns the first error. */
 int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to);

@@ -1,58 +1,119 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The host's addresses that came since "up": the datapath learns them from packets (bpf/own.h), a command from the kernel. */
+/*
+ * The host's addresses, as the datapath knows them: it learns those that came since "up" from packets (bpf/own.h), a
+ * command from the kernel. Both follow the same rules, for a packet may teach the same address in this moment.
+ */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
-#include "apply.h"
-#include "link.h"
+#include "apply_up.h"
 
-static bool is_uplink(const struct nsx_conf *conf, int ifindex)
+#define LONG_AGO 0x80000000U	/* ticks */
+
+/* Packets from an address leave by its uplink; from those of other devices by the first. */
+static __u32 dev_of(const struct nsx_conf *conf, int ifindex)
 {
 	for (int i = 0; i < NSX_UPLINKS; i++)
 		if (conf->uplinks[i] == (__u32)ifindex)
-			return true;
-	return false;
+			return ifindex;
+	return conf->uplinks[0];
 }
 
-/* By the rules of own_add() in bpf/own.h, for a packet may teach the datapath the same address in this moment. */
-static void own_append(struct instance *in, const struct addr_info *info)
+static bool own_turn(struct nsx_own *own, __u32 from, __u32 to)
+{
+	return __atomic_compare_exchange_n(&own->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void own_lose(struct instance *in, __u32 index, __u32 now)
+{
+	struct nsx_own *own = &in->conf->own[index];
+
+	own->lost = now;
+	own_turn(own, NSX_OWN_HERE, NSX_OWN_LOST);
+}
+
+/* As own_place() in bpf/own.h; *fresh: nobody had the place before. */
+static __u32 own_place(struct instance *in, __u32 now, bool *fresh)
 {
 	struct nsx_conf *conf = in->conf;
-	__u32 n = __atomic_fetch_add(&conf->own_count, 1, __ATOMIC_SEQ_CST);
+	__u32 i;
 
-	if (n >= NSX_OWN_MAX) {
-		__atomic_fetch_sub(&conf->own_count, 1, __ATOMIC_SEQ_CST);
-		return;
+	*fresh = false;
+	for (i = 0; i < NSX_OWN_MAX && i < conf->own_count; i++) {
+		struct nsx_own *own = &conf->own[i];
+
+		if (own->state == NSX_OWN_LOST && now - own->lost > nsx_ticks(conf, NSX_OWN_LOST_SECONDS) &&
+		    own_turn(own, NSX_OWN_LOST, NSX_OWN_WRITING)) {
+			bpf_map_delete_elem(in->fd[TABLE_OWN], &own->addr);
+			return i;
+		}
 	}
-	conf->own[n] = info->addr;
-	conf->own_dev[n] = is_uplink(conf, info->ifindex) ? (__u32)info->ifindex : conf->uplinks[0];
-	conf->own_len[n] = info->prefix_len < 31 ? info->prefix_len : 0;
-	if (bpf_map_update_elem(in->fd[TABLE_OWN], &info->addr, &n, BPF_NOEXIST))
-		__atomic_fetch_or(&conf->lost, 1ULL << n, __ATOMIC_SEQ_CST);
+	*fresh = true;
+	i = __atomic_fetch_add(&conf->own_count, 1, __ATOMIC_SEQ_CST);
+	if (i >= NSX_OWN_MAX)
+		__atomic_fetch_sub(&conf->own_count, 1, __ATOMIC_SEQ_CST);
+	return i;
 }
 
-static void own_cb(const struct addr_info *info, void *arg)
+static int own_append(struct instance *in, const struct addr_info *info, __u32 now)
 {
-	struct instance *in = arg;
+	bool fresh;
+	__u32 n = own_place(in, now, &fresh);
+	struct nsx_own *own = &in->conf->own[n];
 
-	if (addr_v4(&info->addr) >> 24 == 127 ||
-	    config_overlap(&info->addr, 32, &in->conf->pool, in->conf->pool_len))
-		return;
-	for (__u32 i = 0; i < in->conf->own_count; i++)
-		if (memcmp(&in->conf->own[i], &info->addr, sizeof(info->addr)) == 0) {
-			__atomic_fetch_and(&in->conf->lost, ~(1ULL << i), __ATOMIC_SEQ_CST);
-			return;
-		}
-	own_append(in, info);
+	if (n >= NSX_OWN_MAX)
+		return -E2BIG;
+	own->addr = info->addr;
+	own->dev = dev_of(in->conf, info->ifindex);
+	own->len = info->prefix_len < 31 ? info->prefix_len : 0;
+	own->since = fresh ? now - LONG_AGO : now;
+	own->lost = now;
+	if (bpf_map_update_elem(in->fd[TABLE_OWN], &info->addr, &n, BPF_NOEXIST) == 0) {
+		__atomic_store_n(&own->state, NSX_OWN_HERE, __ATOMIC_SEQ_CST);
+		return 0;
+	}
+	own->addr.w[3] = 0;
+	__atomic_store_n(&own->state, NSX_OWN_LOST, __ATOMIC_SEQ_CST);
+	return errno == EEXIST ? 0 : -errno;
+}
+
+int own_keep(struct instance *in, const struct addr_info *info, __u32 now)
+{
+	for (__u32 i = 0; i < in->conf->own_count; i++) {
+		struct nsx_own *own = &in->conf->own[i];
+
+		if (memcmp(&own->addr, &info->addr, sizeof(info->addr)) || own->state == NSX_OWN_WRITING)
+			continue;
+		own->dev = dev_of(in->conf, info->ifindex);
+		own->len = info->prefix_len < 31 ? info->prefix_len : 0;
+		own_turn(own, NSX_OWN_LOST, NSX_OWN_HERE);
+		return 0;
+	}
+	return own_append(in, info, now);
+}
+
+struct learn {
+	struct instance *in;
+	__u32 now;
+};
+
+static void learn_cb(const struct addr_info *info, void *arg)
+{
+	struct learn *l = arg;
+
+	if (addr_v4(&info->addr) >> 24 != 127 &&
+	    !config_overlap(&info->addr, 32, &l->in->conf->pool, l->in->conf->pool_len))
+		own_keep(l->in, info, l->now);
 }
 
 void apply_own_learn(struct instance *in)
 {
+	struct learn l = { in, now_tick(in) };
 	struct nl nl = {};
 
 	if (nl_open(&nl) == 0)
-		addr_each(&nl, 0, own_cb, in);
+		addr_each(&nl, 0, learn_cb, &l);
 	nl_close(&nl);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bringing an instance up, and taking it away without a trace. */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -15,11 +14,12 @@
 #include "datapath.h"
 #include "link.h"
 #include "netns.h"
+#include "secure.h"
 
 /* The uplinks and the host's addresses, those of the uplinks first; without those of the pool, which are on namespaces' links. */
 struct own_list {
 	struct addr_info addr[NSX_OWN_MAX];
-	__u32 count;
+	__u32 count;	/* may be more than there is room for */
 	struct link_info link[NSX_UPLINKS];	/* in the order of conf->dev */
 	const struct up_conf *conf;
 };
@@ -28,9 +28,11 @@ static void own_cb(const struct addr_info *addr, void *arg)
 {
 	struct own_list *own = arg;
 
-	if (own->count == NSX_OWN_MAX || addr_v4(&addr->addr) >> 24 == 127)
+	if (addr_v4(&addr->addr) >> 24 == 127)
 		return;
-	own->addr[own->count++] = *addr;
+	if (own->count < NSX_OWN_MAX)
+		own->addr[own->count] = *addr;
+	own->count++;
 }
 
 /* A link of a namespace that is there already, to be adopted: a veth with an address of the pool. */
@@ -94,6 +96,9 @@ static int read_host(const struct up_conf *c, struct own_list *own, struct fail 
 		err = addr_each(&nl, 0, own_other_cb, own);
 	if (err)
 		fail_errno(f, err, "cannot read the host's addresses");
+	if (!err && own->count > NSX_OWN_MAX)
+		err = fail(f, -E2BIG, "the host has %u IPv4 addresses; nsxdp serves hosts with %d at most", own->count,
+			   NSX_OWN_MAX);
 	for (__u32 i = 0; i < own->count && !err; i++)
 		if (config_overlap(&own->addr[i].addr, own->addr[i].prefix_len, &c->pool, c->pool_len))
 			err = fail(f, -EINVAL, "the pool %s/%u overlaps the host's network %s/%u: choose another with --pool",
@@ -158,40 +163,25 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	return read_ports(conf, f);
 }
 
-/* Packets from an address leave by its uplink; from those of other devices by the first. */
-static __u32 dev_of(const struct nsx_conf *conf, int ifindex)
-{
-	for (int i = 0; i < NSX_UPLINKS; i++)
-		if (conf->uplinks[i] == (__u32)ifindex)
-			return ifindex;
-	return conf->uplinks[0];
-}
-
-/* Tell the datapath the host's addresses. Flows of one that is lost, or has another place now, end. */
+/* Tell the datapath the host's addresses. Flows of one that is lost are dead by that. */
 static int write_own(struct instance *in, const struct own_list *own, struct fail *f)
 {
-	struct nsx_conf *conf = in->conf;
-	__u32 old = conf->own_count;
+	__u32 now = now_tick(in);
 
-	for (__u32 i = 0; i < old; i++)
-		if (i >= own->count || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i])))
-			bpf_map_delete_elem(in->fd[TABLE_OWN], &conf->own[i]);
-	for (__u32 i = 0; i < own->count; i++) {
-		bool changed = i >= old || memcmp(&conf->own[i], &own->addr[i].addr, sizeof(conf->own[i]));
+	for (__u32 i = 0; i < in->conf->own_count; i++) {
+		bool here = false;
 
-		conf->own[i] = own->addr[i].addr;
-		conf->own_dev[i] = dev_of(conf, own->addr[i].ifindex);
-		conf->own_len[i] = own->addr[i].prefix_len < 31 ? own->addr[i].prefix_len : 0;
-		if (i < old && changed && table_flush_own(in, i) < 0)
-			return fail_errno(f, -errno, "cannot end flows of a lost address");
-		if (changed && bpf_map_update_elem(in->fd[TABLE_OWN], &own->addr[i].addr, &i, BPF_ANY))
-			return fail_errno(f, -errno, "cannot write the host's addresses");
+		for (__u32 n = 0; n < own->count && !here; n++)
+			here = memcmp(&in->conf->own[i].addr, &own->addr[n].addr, sizeof(in->conf->own[i].addr)) == 0;
+		if (!here)
+			own_lose(in, i, now);
 	}
-	for (__u32 i = own->count; i < old; i++)
-		if (table_flush_own(in, i) < 0)
-			return fail_errno(f, -errno, "cannot end flows of a lost address");
-	conf->own_count = own->count;
-	conf->lost = 0;
+	for (__u32 n = 0; n < own->count; n++) {
+		int err = own_keep(in, &own->addr[n], now);
+
+		if (err)
+			return fail_errno(f, err, "cannot write the host's addresses");
+	}
 	return 0;
 }
 
@@ -232,6 +222,22 @@ static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const 
 	set_mode(conf, NSX_MODE_TC, reason);
 }
 
+/* What others have set or detached since, at the links of namespaces. Those that are gone are ns list's to say. */
+static int mend_links(struct instance *in, struct fail *f)
+{
+	struct ns_list list = {};
+	char name[IF_NAMESIZE];
+	int err = table_ns_list(in, &list);
+
+	if (err)
+		return fail_errno(f, err, "cannot read the table of names");
+	for (size_t i = 0; i < list.count && !err; i++)
+		if (list.item[i].ns.state == NSX_NS_READY && if_indextoname(list.item[i].ns.ifindex, name))
+			err = veth_mend(in, &list.item[i].ns, f);
+	ns_list_free(&list);
+	return err;
+}
+
 /* Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given timeouts. */
 static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
@@ -262,9 +268,20 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = read_host(&running, &own, f);
 	}
 	if (!err)
+		err = secure_fib_dev_make(&in.conf->asker, f);
+	if (!err)
 		err = write_own(&in, &own, f);
 	if (!err)
 		err = up_write_routes(&in, f);
+	if (!err)
+		err = read_ports(in.conf, f);
+	if (!err) {
+		err = table_range(&in, NSX_RANGE_HOST, NULL);
+		if (err)
+			fail_errno(f, err, "cannot compare published ports with ip_local_port_range");
+	}
+	if (!err)
+		err = mend_links(&in, f);
 	if (!err) {
 		memcpy(in.conf->uplink_mac, link->mac, sizeof(link->mac));
 		if (in.conf->mtu != link->mtu && (err = veth_follow_mtu(&in, in.conf->mtu, link->mtu)) != 0)
@@ -298,6 +315,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 	if (!err)
 		err = write_conf(&in, c, own, f);
 	if (!err)
+		err = secure_fib_dev_make(&in.conf->asker, f);
+	if (!err)
 		err = write_own(&in, own, f);
 	if (!err)
 		err = up_write_routes(&in, f);
@@ -316,6 +335,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 		for (int i = c->devs; !err && i--;)
 			err = datapath_attach_uplink(d, own->link[i].ifindex, i == 0, f);
 	}
+	if (err)
+		secure_fib_dev_remove();
 	if (err && made_run)
 		netns_unprepare();
 	instance_close(&in);
@@ -345,6 +366,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	err = read_host(c, &own, f);
 	if (!err) {
 		/* Remains of an "up" that was killed. */
+		secure_fib_dev_remove();
 		pin_dir_remove(&d, false, &ignored);
 		pin_dir_close(&d);
 		err = pin_dir_create(&d, f);
@@ -390,6 +412,7 @@ int apply_down(bool keep_ns, struct fail *f)
 	if (instance_open_dir(&in, &copy, f) == 0) {
 		flags = in.conf->flags;
 		remove_all_ns(&in, keep_ns);
+		secure_fib_dev_remove();
 	}
 	instance_close(&in);
 	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);

@@ -5,6 +5,13 @@
 
 #include "apply_ns.h"
 
+/*
+ * apply_own.c: an address of the host is there, or not any more; now: the datapath's clock. -E2BIG where there is no
+ * room for it. Flows of a lost one are dead.
+ */
+int own_keep(struct instance *in, const struct addr_info *info, __u32 now);
+void own_lose(struct instance *in, __u32 index, __u32 now);
+
 /* apply_routes.c: tell the datapath what MTUs the routes say. */
 int up_write_routes(struct instance *in, struct fail *f);
 

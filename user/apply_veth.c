@@ -10,6 +10,7 @@
 #include "datapath.h"
 #include "netns.h"
 #include "offload.h"
+#include "secure.h"
 
 static const __u8 host_mac[6] = NSX_HOST_MAC;
 
@@ -54,39 +55,38 @@ int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail 
 	return err ? fail_errno(f, err, "cannot set the offloads of %s inside", ns->ns_if) : 0;
 }
 
-int veth_set_forwarding(struct nsx_ns *ns, bool on, struct fail *f)
-{
-	char path[80], value[8] = "";
-	int err;
-
-	/* A link that is down has no route, which the datapath sees. Of one that is adopted the setting is kept. */
-	if (on && (ns->flags & NSX_NS_MADE_VETH)) {
-		snprintf(path, sizeof(path), "net/ipv4/conf/%s/ignore_routes_with_linkdown", ns->host_if);
-		netns_sysctl_write(path, "1");
-	}
-	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", ns->host_if);
-	err = netns_sysctl_read(path, value, sizeof(value));
-	if (!err && on && value[0] == '0')
-		ns->flags |= NSX_NS_SET_FORWARDING;
-	if (!err && (ns->flags & NSX_NS_SET_FORWARDING))
-		err = netns_sysctl_write(path, on ? "1" : "0");
-	return err ? fail_errno(f, err, "cannot set %s", path) : 0;
-}
-
-void veth_release(const char *name, const struct nsx_ns *ns)
+void veth_release(struct instance *in, const char *name, const struct nsx_ns *ns)
 {
 	struct sides s = { .self = -1, .fd = -1 };
-	struct nsx_ns copy = *ns;
 	struct fail ignored;
 
-	veth_set_forwarding(&copy, false, &ignored);
+	secure_link_undo(ns);
 	if ((ns->flags & NSX_NS_XDP) && ns_sides_open(&s, name, &ignored) == 0) {
 		veth_set_xdp(&s, ns, false, &ignored);
 		ns_sides_close(&s);
 	}
+	veth_unregister(in, ns);
+	datapath_unguard_ns(ns->ifindex, ns->flags & NSX_NS_MADE_CLSACT);
 }
 
-int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+/* The ring of references that bpf/quota.h counts its entries by. */
+static int quota_make(struct instance *in, const struct nsx_ns *ns)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	int ring, err = 0;
+
+	if (!ns->max_flows)
+		return 0;
+	ring = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nsx_ring", sizeof(__u32), sizeof(__u64), ns->max_flows, &opts);
+	if (ring < 0)
+		return -errno;
+	if (bpf_map_update_elem(in->fd[TABLE_QUOTAS], &ns->ifindex, &ring, BPF_ANY))
+		err = -errno;
+	close(ring);
+	return err;
+}
+
+int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 {
 	struct nsx_veth veth = {
 		.addr = ns->addr,
@@ -94,21 +94,36 @@ int veth_register(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 		.id = ns->id,
 		.flags = (ns->flags & NSX_NS_XDP ? NSX_V_XDP : 0) |
 			 (ns->flags & NSX_NS_ANY_REMOTE ? NSX_V_ANY_REMOTE : 0) |
-			 (ns->flags & NSX_NS_ANY_PORT ? NSX_V_ANY_PORT : 0),
+			 (ns->flags & NSX_NS_ANY_PORT ? NSX_V_ANY_PORT : 0) |
+			 (ns->flags & NSX_NS_LINK_LOCAL ? NSX_V_LINK_LOCAL : 0),
 		.mss = ns->mss,
 		.max_flows = ns->max_flows,
 		/* 1024 bytes are 8192 bits. */
 		.egress_cost = ns->egress_rate ? 8192000000000ULL / ns->egress_rate : 0,
 	};
-	int err;
+	struct link_info link = { .peer_nsid = -1 };
+	struct nl nl = {};
+	bool made;
+	int err = nl_open(&nl);
 
+	if (!err)
+		err = link_get(&nl, NULL, ns->ifindex, &link);
+	nl_close(&nl);
+	if (err)
+		return fail_errno(f, err, "cannot look at %s", ns->host_if);
+	veth.nsid = link.peer_nsid;
 	memcpy(veth.mac, ns->mac, sizeof(veth.mac));
+	err = quota_make(in, ns);
+	if (err)
+		return fail_errno(f, err, "cannot make room to count its flows");
 	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
 	in->conf->clamps += ns->mss != 0;
 	in->conf->limits += ns->max_flows || ns->egress_rate;
-	in->conf->asker = ns->ifindex;
-	err = datapath_attach_ns(&in->dir, ns->ifindex, f);
+	err = datapath_guard_ns(&in->dir, ns->ifindex, &made, f);
+	ns->flags |= made ? NSX_NS_MADE_CLSACT : 0;
+	if (!err)
+		err = datapath_attach_ns(&in->dir, ns->ifindex, f);
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
 	return err;
@@ -121,9 +136,7 @@ void veth_unregister(struct instance *in, const struct nsx_ns *ns)
 		in->conf->clamps -= ns->mss != 0;
 		in->conf->limits -= ns->max_flows || ns->egress_rate;
 	}
-	/* The kernel is asked from another one. */
-	if (in->conf->asker == ns->ifindex && bpf_map_get_next_key(in->fd[TABLE_VETHS], NULL, &in->conf->asker))
-		in->conf->asker = 0;
+	bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ns->ifindex);
 }
 
 int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f)
@@ -170,6 +183,20 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 	if (err && err != -EEXIST)
 		return fail_errno(f, err, "cannot configure %s inside", ns->ns_if);
 	return 0;
+}
+
+int veth_mend(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	bool made;
+	int err = secure_link(ns, f);
+
+	if (!err)
+		err = datapath_guard_ns(&in->dir, ns->ifindex, &made, f);
+	if (!err)
+		err = datapath_attach_ns(&in->dir, ns->ifindex, f);
+	if (!err && (ns->flags & NSX_NS_XDP))
+		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
+	return err;
 }
 
 int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to)

@@ -49,6 +49,8 @@ static void print_status(const json_t *s)
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
 	printf("masquerade  ports %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT "\n",
 	       json_integer_value(json_array_get(ports, 0)), json_integer_value(json_array_get(ports, 1)));
+	if (!json_is_true(json_object_get(s, "routes_told")))
+		puts("routes      the kernel does not tell them, until nsxdp up is run again");
 	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));
 	printf("bind guard  %s\n", json_is_true(json_object_get(s, "bind_guard")) ? "yes" : "no");
 	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));

@@ -262,6 +262,8 @@ int config_read_ns(int argc, char **argv, bool with_dns, struct ns_conf *ret, st
 		} else if (strcmp(argv[i], "--clamp-mss") == 0 || strncmp(argv[i], "--clamp-mss=", 12) == 0) {
 			if (read_mss(argv[i], &c, f))
 				return -EINVAL;
+		} else if (strcmp(argv[i], "--link-local") == 0) {
+			c.link_local = true;
 		} else if (strcmp(argv[i], "--datapath") == 0) {
 			value = config_value(argc, argv, &i, f);
 			if (!value)

@@ -40,6 +40,7 @@ struct ns_conf {
 	bool has_datapath;	/* xdp was given */
 	__u32 filtering;	/* of UDP: NSX_NS_ANY_REMOTE, NSX_NS_ANY_PORT, or 0: address and port-dependent */
 	bool has_filtering;
+	bool link_local;	/* it may reach 169.254.0.0/16 */
 	__u16 mss;		/* the largest that TCP may announce, bytes; 0: as it likes */
 	__u32 max_flows;	/* masqueraded flows; 0: as there is room */
 	__u64 egress_rate;	/* bits per second; 0: as it likes */

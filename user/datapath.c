@@ -19,6 +19,13 @@
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
 #define ATTACH_TCX_INGRESS 46
 
+/* Before all other programs of the hook: BPF_F_BEFORE of kernel 6.6, without a relative. */
+#define ATTACH_FIRST (1U << 3)
+
+/* The guards among the filters of a clsact qdisc. */
+#define GUARD_PRIORITY 1
+#define GUARD_HANDLE 0x6e73
+
 /* libbpf's own words only help those who debug the loading. */
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
@@ -30,6 +37,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 int datapath_load(const struct pin_dir *d, struct fail *f)
 {
 	struct nsxdp_tc_bpf *skel;
+	struct bpf_program *prog;
 	char path[PIN_PATH_MAX];
 	struct bpf_map *map;
 	int err;
@@ -52,9 +60,9 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 			goto out;
 		}
 	}
-	if (bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_uplink), pin_path(d, "tc_from_uplink", path)) ||
-	    bpf_obj_pin(bpf_program__fd(skel->progs.tc_from_ns), pin_path(d, "tc_from_ns", path)))
-		err = fail_errno(f, -errno, "cannot pin %s", path);
+	bpf_object__for_each_program(prog, skel->obj)
+		if (!err && bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
+			err = fail_errno(f, -errno, "cannot pin %s", path);
 out:
 	nsxdp_tc_bpf__destroy(skel);
 	return err;
@@ -183,7 +191,7 @@ struct hook {
 	const char *link;
 	int ifindex;
 	enum bpf_attach_type type;
-	__u32 flags;	/* XDP_FLAGS_* */
+	__u32 flags;	/* XDP_FLAGS_*, or ATTACH_FIRST */
 };
 
 static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
@@ -233,19 +241,91 @@ static const char *ns_link_name(const char *hook, int ifindex, char buf[32])
 	return buf;
 }
 
+/* The pinned link is attached to the device still; both kinds of link say it in the same place. */
+static bool is_attached(const struct pin_dir *d, const char *link, int ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	char path[PIN_PATH_MAX];
+	int fd = bpf_obj_get(pin_path(d, link, path));
+	bool ret = fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.xdp.ifindex == (__u32)ifindex;
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static int attach_ns(const struct pin_dir *d, struct hook h, const char *hook_name, struct fail *f)
 {
 	char name[32], path[PIN_PATH_MAX];
 
 	h.link = ns_link_name(hook_name, h.ifindex, name);
-	if (access(pin_path(d, h.link, path), F_OK) == 0)
+	if (is_attached(d, h.link, h.ifindex))
 		return 0;
+	unlink(pin_path(d, h.link, path));
 	return attach(d, &h, f);
 }
 
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	return attach_ns(d, (struct hook){ "tc_from_ns", NULL, ifindex, ATTACH_TCX_INGRESS, 0 }, "link", f);
+	const struct hook h = { "tc_from_ns", NULL, ifindex, ATTACH_TCX_INGRESS, ATTACH_FIRST };
+
+	return attach_ns(d, h, "link", f);
+}
+
+bool datapath_ns_attached(const struct pin_dir *d, int ifindex, bool xdp)
+{
+	char name[32];
+
+	return is_attached(d, ns_link_name("link", ifindex, name), ifindex) &&
+	       (!xdp || is_attached(d, ns_link_name("xdp", ifindex, name), ifindex));
+}
+
+static int guard(const struct pin_dir *d, const char *name, int ifindex, enum bpf_tc_attach_point point, struct fail *f)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = GUARD_HANDLE, .priority = GUARD_PRIORITY, .flags = BPF_TC_F_REPLACE);
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(d, name, path)), err;
+
+	if (prog < 0)
+		return fail_errno(f, -errno, "cannot open %s", path);
+	opts.prog_fd = prog;
+	err = bpf_tc_attach(&hook, &opts);
+	close(prog);
+	return err ? fail_errno(f, err, "cannot attach %s", name) : 0;
+}
+
+int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int err;
+
+	libbpf_set_print(print_libbpf);
+	err = bpf_tc_hook_create(&hook);
+	*made = err == 0;
+	if (err && err != -EEXIST)
+		return fail_errno(f, err, "cannot make a clsact qdisc for the guards");
+	err = guard(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, f);
+	return err ? err : guard(d, "tc_guard_to_ns", ifindex, BPF_TC_EGRESS, f);
+}
+
+void datapath_unguard_ns(int ifindex, bool made)
+{
+	static const enum bpf_tc_attach_point points[] = { BPF_TC_INGRESS, BPF_TC_EGRESS };
+
+	libbpf_set_print(print_libbpf);
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = points[i]);
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = GUARD_HANDLE, .priority = GUARD_PRIORITY);
+
+		bpf_tc_detach(&hook, &opts);
+	}
+	if (made) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+		bpf_tc_hook_destroy(&hook);
+	}
 }
 
 int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)

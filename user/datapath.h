@@ -34,8 +34,21 @@ void datapath_detach_sock(const struct pin_dir *d);
 /* Attach the pinned from_uplink program and pin the link, as "link_uplink" for the first uplink. */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f);
 
-/* The same for a host-side veth, pinned by its ifindex; one that is attached already is left as it is. */
+/*
+ * The same for a host-side veth, before all other programs there, pinned by its ifindex; one that is attached already is
+ * left as it is.
+ */
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
+
+/*
+ * Attach the guards of a host-side veth, which let nothing through where the programs are not attached or the host
+ * forwards (bpf/nsxdp_tc.bpf.c); *made: its clsact qdisc was not there before. Undone by datapath_unguard_ns().
+ */
+int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f);
+void datapath_unguard_ns(int ifindex, bool made);
+
+/* The programs of a host-side veth are where they should be; xdp: that at XDP too. */
+bool datapath_ns_attached(const struct pin_dir *d, int ifindex, bool xdp);
 int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f);
 
 /* At both hooks. Harmless where nothing is attached. */

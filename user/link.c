@@ -27,6 +27,7 @@ static void link_decode(const struct nlmsghdr *nlh, struct link_info *link)
 	const struct nlattr *attr;
 
 	memset(link, 0, sizeof(*link));
+	link->peer_nsid = -1;
 	link->ifindex = ifi->ifi_index;
 	link->flags = ifi->ifi_flags;
 	link->type = ifi->ifi_type;
@@ -40,6 +41,9 @@ static void link_decode(const struct nlmsghdr *nlh, struct link_info *link)
 			break;
 		case IFLA_LINK:
 			link->peer = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINK_NETNSID:
+			link->peer_nsid = mnl_attr_get_u32(attr);
 			break;
 		case IFLA_MASTER:
 			link->master = mnl_attr_get_u32(attr);
@@ -109,6 +113,14 @@ int link_each(struct nl *nl, link_cb cb, void *arg)
 	return nl_do(nl, nlh, link_each_cb, &each);
 }
 
+static void put_link(struct nlmsghdr *nlh, const __u8 *mac, unsigned int mtu)
+{
+	if (mac)
+		mnl_attr_put(nlh, IFLA_ADDRESS, 6, mac);
+	if (mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+}
+
 int link_veth_add(struct nl *nl, const struct veth_spec *spec)
 {
 	char buf[NL_BUF_SIZE];
@@ -117,17 +129,16 @@ int link_veth_add(struct nl *nl, const struct veth_spec *spec)
 
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->host_if);
-	mnl_attr_put(nlh, IFLA_ADDRESS, 6, spec->host_mac);
-	mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
+	put_link(nlh, spec->host_mac, spec->mtu);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->ns_if);
-	mnl_attr_put(nlh, IFLA_ADDRESS, 6, spec->ns_mac);
-	mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
-	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, spec->ns_fd);
+	put_link(nlh, spec->ns_mac, spec->mtu);
+	if (spec->ns_fd >= 0)
+		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, spec->ns_fd);
 	mnl_attr_nest_end(nlh, peer);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
@@ -155,16 +166,26 @@ int link_set_mtu(struct nl *nl, int ifindex, unsigned int mtu)
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
-int link_up(struct nl *nl, int ifindex)
+static int link_set_up(struct nl *nl, int ifindex, bool up)
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWLINK, 0);
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 
 	ifi->ifi_index = ifindex;
-	ifi->ifi_flags = IFF_UP;
+	ifi->ifi_flags = up ? IFF_UP : 0;
 	ifi->ifi_change = IFF_UP;
 	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int link_up(struct nl *nl, int ifindex)
+{
+	return link_set_up(nl, ifindex, true);
+}
+
+int link_down(struct nl *nl, int ifindex)
+{
+	return link_set_up(nl, ifindex, false);
 }
 
 static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)

@@ -14,6 +14,7 @@ struct link_info {
 	unsigned int flags;	/* IFF_* */
 	unsigned short type;	/* ARPHRD_* */
 	int peer;		/* veth: ifindex of the far end, in its own namespace; else 0 */
+	int peer_nsid;		/* id of the namespace that the far end is in, as this one knows it; -1: this one itself */
 	int master;		/* bridge or bond that it belongs to; else 0 */
 	__u8 mac[6];
 	char name[16];
@@ -28,14 +29,18 @@ struct addr_info {
 	bool secondary;
 };
 
-/** struct veth_spec - a veth pair to be made; MACs are set explicitly, so that nothing changes them later */
+/**
+ * struct veth_spec - a veth pair to be made
+ *
+ * MACs are set explicitly, so that nothing changes them later; NULL leaves them to the kernel, as an MTU of 0 does.
+ */
 struct veth_spec {
 	const char *host_if;
 	const char *ns_if;
 	const __u8 *host_mac;
 	const __u8 *ns_mac;
 	unsigned int mtu;
-	int ns_fd;		/* where ns_if goes */
+	int ns_fd;		/* where ns_if goes; -1: it stays here */
 };
 
 /** struct route_info - a route of the main table */
@@ -57,6 +62,7 @@ int link_veth_add(struct nl *nl, const struct veth_spec *spec);
 int link_set_mtu(struct nl *nl, int ifindex, unsigned int mtu);
 int link_del(struct nl *nl, int ifindex);
 int link_up(struct nl *nl, int ifindex);
+int link_down(struct nl *nl, int ifindex);
 
 /* Of one link, or of all where ifindex is 0, in the kernel's order: a link's primary address first. */
 int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg);

@@ -23,14 +23,15 @@ static const struct cmd commands[] = {
 	  "Take everything away again: ports, namespaces, programs. --keep-ns leaves the namespaces\n"
 	  "and their veths." },
 	{ "ns", "add", cmd_ns_add, "NAME [--addr ADDR/LEN] [--datapath tc|xdp] [--dns ADDR]... [--nat endpoint-independent] [--filtering KIND] "
-	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE]",
+	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE] [--link-local]",
 	  "Make a namespace with its veth, addresses, default route and resolv.conf. Who may answer its UDP:\n"
 	  "--nat endpoint-independent lets in everybody (full cone); --filtering is endpoint-independent,\n"
 	  "address-dependent or address-and-port-dependent (as it is without). --clamp-mss lowers what TCP\n"
 	  "announces to what the path takes, or to BYTES. --max-flows limits its masqueraded flows, --egress-rate\n"
-	  "(as 100mbit) what it sends outside." },
+	  "(as 100mbit) what it sends outside. --link-local lets it reach 169.254.0.0/16, which on a cloud host is\n"
+	  "the metadata service with the host's credentials." },
 	{ "ns", "adopt", cmd_ns_adopt, "NAME [--addr ADDR/LEN] [--datapath tc|xdp] [--nat endpoint-independent] [--filtering KIND] "
-	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE]",
+	  "[--clamp-mss[=BYTES]] [--max-flows N] [--egress-rate RATE] [--link-local]",
 	  "Take over a namespace that was made by ip netns, with the veth that it has or a new one." },
 	{ "ns", "del", cmd_ns_del, "NAME [--force]",
 	  "Remove a namespace. --force removes the ports that are published to it too." },
@@ -48,7 +49,7 @@ static const struct cmd commands[] = {
 	  "[-p tcp|udp] [ADDR:]PORT[-PORT] NS:PORT[=WEIGHT]... [--drain TIME] [--allow ADDR[/LEN]]... "
 	  "[--rate N/s [--burst N]] [--affinity client]",
 	  "Turn a published port to other targets: new connections go there at once, running ones finish where\n"
-	  "they are, for TIME at most (as 60s, 5m, 2h; two hours without). Conditions that are not given stay\n"
+	  "they are, for TIME at most (as 60s, 5m, 2h; five minutes without). Conditions that are not given stay\n"
 	  "(--allow any, --rate none and --affinity connection end them)." },
 	{ "map", "del", cmd_map_del, "[-p tcp|udp] [ADDR:]PORT[-PORT] [--drain TIME]",
 	  "Stop publishing a port or a range; with --drain running TCP connections may finish." },

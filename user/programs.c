@@ -30,10 +30,13 @@ __u32 now_tick(struct instance *in)
 
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map)
 {
-	struct nsx_range args = { .op = op, .map = *map };
-
+	struct nsx_range args = { .op = op };
 	__u32 result;
-	int err = run(in, "nsx_range", &args, sizeof(args), &result);
+	int err;
+
+	if (map)
+		args.map = *map;
+	err = run(in, "nsx_range", &args, sizeof(args), &result);
 
 	return err ? err : (int)result;
 }
@@ -57,13 +60,6 @@ int table_flush(struct instance *in, const struct nsx_addr *inside)
 
 	if (inside)
 		args.inside = *inside;
-	return flush(in, &args);
-}
-
-int table_flush_own(struct instance *in, __u8 own)
-{
-	struct nsx_flush args = { .by = NSX_BY_OWN, .kinds = KIND(NSX_FLOW) | KIND(NSX_RETURN), .own = own };
-
 	return flush(in, &args);
 }
 

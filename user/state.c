@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "datapath.h"
+#include "secure.h"
 #include "netns.h"
 #include "output.h"
 #include "state.h"
@@ -32,6 +34,13 @@ json_t *addr_json(const struct nsx_addr *addr)
 json_t *ns_name_json(const struct ns_list *list, __u32 id)
 {
 	const struct ns_item *item = ns_list_by_id(list, id);
+
+	return item ? json_string(item->name) : json_null();
+}
+
+static json_t *ns_at_json(const struct ns_list *list, const struct nsx_addr *addr)
+{
+	const struct ns_item *item = ns_list_by_addr(list, addr);
 
 	return item ? json_string(item->name) : json_null();
 }
@@ -76,13 +85,13 @@ static void flow_append(json_t *rows, struct instance *in, const struct ns_list 
 	if (kind != NSX_FLOW && kind != NSX_RETURN)
 		return;
 	left = nsx_flow_left(s, in->conf, now);
-	if (left < 0 || s->own >= NSX_OWN_MAX)
+	if (left < 0)
 		return;
 	json_array_append_new(
 		rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "proto", proto_name(s->proto), "kind",
-				kind == NSX_FLOW ? "masquerade" : "published", "ns", ns_name_json(list, s->id),
+				kind == NSX_FLOW ? "masquerade" : "published", "ns", ns_at_json(list, &s->inside),
 				"inside", endpoint_json(&s->inside, s->inside_port), "outside",
-				endpoint_json(&in->conf->own[s->own], s->outside_port), "remote",
+				endpoint_json(&in->conf->own[s->own].addr, s->outside_port), "remote",
 				endpoint_json(&s->remote, s->remote_port), "state", flow_state(s), "expires",
 				(int)(((__u64)left << NSX_TICK_SHIFT) / in->conf->hz)));
 }
@@ -103,29 +112,31 @@ json_t *state_flows(struct instance *in)
 	return rows;
 }
 
-static const char *ns_state(const char *name, const struct nsx_ns *ns)
+static const char *ns_state(const struct instance *in, const char *name, const struct nsx_ns *ns)
 {
 	char ifname[IF_NAMESIZE];
 
 	if (ns->state != NSX_NS_READY)
 		return "unfinished";
-	return netns_exists(name) && if_indextoname(ns->ifindex, ifname) ? "ready" : "gone";
+	if (!netns_exists(name) || !if_indextoname(ns->ifindex, ifname))
+		return "gone";
+	return datapath_ns_attached(&in->dir, ns->ifindex, ns->flags & NSX_NS_XDP) ? "ready" : "detached";
 }
 
 json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns)
 {
 	char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], mac[ADDR_STRLEN], mss[8] = "no";
 
-	(void)in;
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
 	if (ns->mss)
 		snprintf(mss, sizeof(mss), "%u", ns->mss);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "name", name, "address", prefix,
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "name", name, "address", prefix,
 			 "gateway", addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
 			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "datapath",
-			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "filtering", config_filtering_name(ns->flags), "clamp_mss",
+			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "filtering", config_filtering_name(ns->flags), "link_local",
+			 ns->flags & NSX_NS_LINK_LOCAL ? "open" : "closed", "clamp_mss",
 			 ns->mss == MSS_PATH ? "path" : mss, "max_flows", ns->max_flows, "egress_rate",
-			 (json_int_t)ns->egress_rate, "state", ns_state(name, ns));
+			 (json_int_t)ns->egress_rate, "state", ns_state(in, name, ns));
 }
 
 json_t *state_ns_list(struct instance *in)
@@ -142,7 +153,7 @@ json_t *state_ns_list(struct instance *in)
 
 static json_t *counts_json(struct instance *in)
 {
-	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns" };
+	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns", "to-ns" };
 	struct nsx_count counts[NSX_HOOKS][NSX_VERDICT_COUNT];
 	json_t *rows = json_array();
 
@@ -186,11 +197,11 @@ json_t *state_status(struct instance *in)
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "", in->conf->uplink_names[i]);
 	}
 	for (__u32 i = 0; i < in->conf->own_count; i++)
-		if (!(in->conf->lost >> i & 1))
-			json_array_append_new(own, addr_json(&in->conf->own[i]));
+		if (in->conf->own[i].state == NSX_OWN_HERE)
+			json_array_append_new(own, addr_json(&in->conf->own[i].addr));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", names,
-			   "uplink_present", present, "mode",
+	status = json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", names,
+			   "uplink_present", present, "routes_told", secure_fib_dev_works(in->conf->asker), "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",

@@ -182,7 +182,8 @@ static json_t *port_json(__u8 proto, const char *ports, __u16 first, const char 
 static json_t *registry_port_json(struct instance *in, const struct ns_list *list, const struct nsx_slot *s, __u16 port,
 				  __u32 now)
 {
-	const struct ns_item *item = ns_list_by_id(list, s->id);
+	const struct ns_item *item = NSX_KIND(s->state) == NSX_MAP ? ns_list_by_id(list, s->id) :
+								     ns_list_by_addr(list, &s->inside);
 	char ports[16], addr[ADDR_STRLEN], reason[ADDR_STRLEN + 32];
 
 	if (NSX_KIND(s->state) == NSX_MAP && s->first == port) {

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "secure.h"
 #include "tables.h"
 
 const char *const table_names[TABLES] = {
@@ -17,6 +18,7 @@ const char *const table_names[TABLES] = {
 	[TABLE_NAMES] = "nsx_names",	   [TABLE_COUNTS] = "nsx_counts",
 	[TABLE_ROUTES] = "nsx_routes",	   [TABLE_SERVICES] = "nsx_services",
 	[TABLE_ALLOW] = "nsx_allow",	   [TABLE_TARGET_COUNTS] = "nsx_target_counts",
+	[TABLE_QUOTAS] = "nsx_quotas",
 };
 
 /* Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. */
@@ -87,6 +89,8 @@ int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
 	err = instance_open_dir(in, &d, f);
 	if (err)
 		instance_close(in);
+	else if (mode == ACCESS_CHANGE)
+		secure_fib_dev_forward();
 	return err;
 }
 
@@ -177,6 +181,14 @@ const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (list->item[i].ns.id == id)
+			return &list->item[i];
+	return NULL;
+}
+
+const struct ns_item *ns_list_by_addr(const struct ns_list *list, const struct nsx_addr *addr)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (memcmp(&list->item[i].ns.addr, addr, sizeof(*addr)) == 0)
 			return &list->item[i];
 	return NULL;
 }

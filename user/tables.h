@@ -26,6 +26,7 @@ enum table {
 	TABLE_SERVICES,
 	TABLE_ALLOW,
 	TABLE_TARGET_COUNTS,
+	TABLE_QUOTAS,
 	TABLES,
 };
 
@@ -98,6 +99,7 @@ struct ns_list {
 int table_ns_list(struct instance *in, struct ns_list *ret);
 void ns_list_free(struct ns_list *list);
 const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id);
+const struct ns_item *ns_list_by_addr(const struct ns_list *list, const struct nsx_addr *addr);
 
 /* Sums over the CPUs, [hook][verdict]. */
 int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDICT_COUNT]);
@@ -111,16 +113,14 @@ void table_back_del(struct nsx_back *back);
 /* The datapath's clock, ticks. */
 __u32 now_tick(struct instance *in);
 
-/* Do something with the ports of a range; what it returns says enum nsx_range_op, or a negative errno. */
+/* Do something with the ports of a range (map: NULL where that is all ports); what it returns says enum nsx_range_op, or a negative errno. */
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map);
 
 /*
- * End flows and sessions: of a namespace, those that it is the client of included, or all (NULL); of one of the host's addresses, by
- * its index in nsx_conf.own; the masquerading of count ports of a namespace from first (host byte order) on; or the
+ * End flows and sessions: of a namespace, those that it is the client of included, or all (NULL); the masquerading of count ports of a namespace from first (host byte order) on; or the
  * remembered connections to it by count outside ports from first on. They return how many there were, or a negative errno.
  */
 int table_flush(struct instance *in, const struct nsx_addr *inside);
-int table_flush_own(struct instance *in, __u8 own);
 int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
 int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first, unsigned int count);
 

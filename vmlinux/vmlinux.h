@@ -467,6 +467,10 @@ struct bpf_devmap_val {
 
 struct sk_buff {
 	__u8 ip_summed: 2;
+	__u16 csum_start;
+	__u16 csum_offset;
+	unsigned char *head;
+	unsigned char *data;
 } __attribute__((preserve_access_index));
 
 #endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What may come from a namespace at all. Its root sends whatever frames it likes, and what is not for the host by name
+ * must not get to the host's stack, which would judge it by rules of its own. So everything that is not known here drops.
+ */
+#ifndef NSXDP_ADMIT_H
+#define NSXDP_ADMIT_H
+
+#include "defs.h"
+#include "csum.h"
+#include "own.h"
+#include "parse.h"
+#include "scope.h"
+
+#define ARP_ETHERNET	bpf_htons(1)
+#define ND_SOLICIT	135	/* RFC 4861, 4 */
+#define ND_ADVERT	136
+#define ND_ROUTER_ADVERT 134
+#define ND_REDIRECT	137
+#define IPPROTO_ICMPV6_ 58
+
+struct arp_frame {
+	struct ethhdr eth;
+	__be16 hardware;
+	__be16 protocol;
+	__u8 hardware_len;
+	__u8 protocol_len;
+	__be16 op;
+	__u8 sender_mac[ETH_ALEN];
+	__be32 sender;
+	__u8 target_mac[ETH_ALEN];
+	__be32 target;
+} __attribute__((packed));
+
+struct nd_frame {
+	struct ethhdr eth;
+	__u8 version[6];	/* and traffic class, flow label, length */
+	__u8 next;
+	__u8 hop_limit;
+	__be16 src[8];
+	__be16 dst[8];
+	__u8 type;
+	__u8 code;
+} __attribute__((packed));
+
+/* ARP between the namespace's address and the host's: nobody else's address is spoken of. */
+static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf, const struct nsx_veth *veth)
+{
+	struct arp_frame *arp = ctx_data(ctx);
+	struct nsx_addr target;
+
+	if ((void *)(arp + 1) > ctx_data_end(ctx))
+		return NSX_DROP_BAD_PACKET;
+	if (arp->hardware != ARP_ETHERNET || arp->protocol != ETH_P_IP || arp->hardware_len != ETH_ALEN ||
+	    arp->protocol_len != 4)
+		return NSX_DROP_LINK;
+	if (!mac_eq(arp->sender_mac, veth->mac) || arp->sender != veth->addr.w[3])
+		return NSX_DROP_SPOOFED;
+	addr_from_v4(&target, arp->target);
+	return addr_eq(&target, &veth->gw) || is_own(conf, &target) ? NSX_PASS_LINK : NSX_DROP_LINK;
+}
+
+/* IPv6 is not forwarded; only neighbour discovery between the ends of the link reaches the host. */
+static __always_inline int admit_ipv6(CTX *ctx)
+{
+	struct nd_frame *nd = ctx_data(ctx);
+
+	if ((void *)(nd + 1) > ctx_data_end(ctx))
+		return NSX_DROP_BAD_PACKET;
+	if (nd->next != IPPROTO_ICMPV6_)
+		return NSX_DROP_IPV6;
+	if (nd->type == ND_ROUTER_ADVERT)
+		return NSX_DROP_ROUTER_ADVERT;
+	if (nd->type == ND_REDIRECT)
+		return NSX_DROP_REDIRECT;
+	if ((nd->type != ND_SOLICIT && nd->type != ND_ADVERT) || nd->hop_limit != 255 || nd->code ||
+	    (nd->src[0] & bpf_htons(0xffc0)) != bpf_htons(0xfe80))
+		return NSX_DROP_IPV6;
+	/* ff02:: is the link's scope */
+	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) || nd->dst[0] == bpf_htons(0xff02) ? NSX_PASS_LINK :
+														NSX_DROP_IPV6;
+}
+
+/* A frame of a namespace that is not IPv4. */
+__noinline int admit_frame(CTX *ctx, const struct pkt *p)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!conf || !p)
+		return NSX_DROP_ERROR;
+	if (!veth)
+		return NSX_DROP_DETACHED;
+	if (p->ethertype == ETH_P_8021Q || p->ethertype == ETH_P_8021AD)
+		return NSX_DROP_VLAN;
+	if (!mac_eq(p->mac, veth->mac))
+		return NSX_DROP_SPOOFED;
+	if (ctx_pull(ctx, sizeof(struct nd_frame)) < 0)
+		return NSX_DROP_BAD_PACKET;
+	if (p->ethertype == ETH_P_ARP)
+		return admit_arp(ctx, conf, veth);
+	return p->ethertype == ETH_P_IPV6 ? admit_ipv6(ctx) : NSX_DROP_LINK;
+}
+
+/* The rest of an IP header's sum, where it has options. */
+__noinline int sum_options(CTX *ctx, const struct pkt *p)
+{
+	__u16 *w = ctx_data(ctx) + ETH_HLEN + IP_HLEN_MIN;
+	__u32 sum = 0;
+
+	for (__u32 i = 0; p && i < (IP_HLEN_MAX - IP_HLEN_MIN) / 2; i++) {
+		if (ETH_HLEN + IP_HLEN_MIN + 2 * i >= p->l4 || (void *)(w + i + 1) > ctx_data_end(ctx))
+			break;
+		sum += w[i];
+	}
+	return sum;
+}
+
+/* The IP header's own checksum: what is redirected passes nobody who would look at it, and it is changed in steps only. */
+static __always_inline bool ip_sum_right(CTX *ctx, const struct pkt *p)
+{
+	__u32 *w = ctx_data(ctx) + ETH_HLEN;
+	__u64 sum;
+
+	if ((void *)(w + 5) > ctx_data_end(ctx))
+		return false;
+	sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
+	if (p->l4 > ETH_HLEN + IP_HLEN_MIN)
+		sum += (__u32)sum_options(ctx, p);
+	return csum_fold(sum) == 0xffff;
+}
+
+/*
+ * A checksum that is left to the device to compute is written where the packet says, after everything else: anywhere
+ * but in the L4 header's own field, that rewrites addresses and ports behind the translation's back. The payload of UDP is
+ * free, for tunnels have packets of their own there.
+ */
+static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
+{
+	__u32 start, offset;
+
+	if (!ctx_partial(ctx, &start, &offset))
+		return true;
+	if (p->fragment || p->icmp_error || p->ip_proto == IPPROTO_ICMP_)
+		return false;
+	if (p->proto == NSX_TCP)
+		return start == p->l4 && offset == TCP_CSUM;
+	if (p->proto == NSX_UDP)
+		return start == p->l4 ? offset == UDP_CSUM : start >= p->l4 + UDP_HLEN && start < ctx_len(ctx);
+	return start >= p->l4 && start < ctx_len(ctx);	/* for the host itself, if for anybody */
+}
+
+/* 169.254.0.0/16 is the host's, or for namespaces that may reach it. */
+__noinline int admit_link_local(CTX *ctx, const struct pkt *p)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct nsx_addr dst;
+
+	if (!p || !conf || !veth)
+		return NSX_DROP_DETACHED;
+	addr_from_v4(&dst, p->daddr);
+	return (veth->flags & NSX_V_LINK_LOCAL) || is_own(conf, &dst) ? NSX_CONTINUE : NSX_DROP_LINK_LOCAL;
+}
+
+/**
+ * admit_ns() - may this packet of a namespace be looked at further?
+ * @parsed: what parse_pkt() said of it
+ *
+ * Return: NSX_CONTINUE, or the verdict.
+ */
+static __always_inline int admit_ns(CTX *ctx, const struct pkt *p, int parsed)
+{
+	if (p->tagged)
+		return NSX_DROP_VLAN;
+	if (parsed == NSX_PASS_LINK)
+		return admit_frame(ctx, p);
+	if (parsed != NSX_CONTINUE)
+		return parsed;
+	if (!ip_sum_right(ctx, p) || !offload_right(ctx, p))
+		return NSX_DROP_CHECKSUM;
+	return is_link_local(p->daddr) ? admit_link_local(ctx, p) : NSX_CONTINUE;
+}
+
+#endif
