@@ -81,7 +81,7 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		return v;
 	if (p->icmp_error)
 		x->verdict = NSX_ICMP_ERROR;
-	return redirect_pkt(ctx, conf, x, action);
+	return redirect_pkt(ctx, conf, p, x, action);
 }
 
 /* The namespace behind a veth may be reached from 169.254.0.0/16. */

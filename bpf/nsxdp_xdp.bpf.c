@@ -20,6 +20,7 @@
 #include "snat.h"
 #include "snat_new.h"
 #include "hop.h"
+#include "owned.h"
 #include "rewrite.h"
 #include "count.h"
 
@@ -38,17 +39,23 @@ static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt
 {
 	struct ethhdr *eth;
 
+	__u32 verdict = NSX_DROP_ERROR;
+
 	if (rewrite_pkt(ctx, p, x, true) != NSX_CONTINUE)
-		goto error;
+		goto drop;
+	if (hook == NSX_FROM_NS && !is_owned(ctx, conf_get(), p, x)) {
+		verdict = NSX_DROP_NOT_OWNED;
+		goto drop;
+	}
 	eth = ctx_data(ctx);
 	if ((void *)(eth + 1) > ctx_data_end(ctx))
-		goto error;
+		goto drop;
 	mac_copy(eth->h_dest, dmac);
 	mac_copy(eth->h_source, smac);
 	count_verdict(hook, x->verdict, ctx_len(ctx));
 	return bpf_redirect(ifindex, 0);
-error:
-	count_verdict(hook, NSX_DROP_ERROR, ctx_len(ctx));
+drop:
+	count_verdict(hook, verdict, ctx_len(ctx));
 	return XDP_DROP;
 }
 
@@ -60,8 +67,7 @@ static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
 	return (void *)(eth + 1) <= ctx_data_end(ctx) && mac_eq(eth->h_dest, mac);
 }
 
-SEC("xdp")
-int xdp_from_uplink(struct xdp_md *ctx)
+static __always_inline int from_uplink(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct xlat x = {};
@@ -87,6 +93,29 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
+}
+
+SEC("xdp")
+int xdp_from_uplink(struct xdp_md *ctx)
+{
+	return from_uplink(ctx);
+}
+
+extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
+
+/*
+ * The same for a device that may keep a frame's VLAN tag beside it, where the program above takes the frame for one
+ * without. Only a program that is bound to the device may ask (kernel 6.8).
+ */
+SEC("xdp")
+int xdp_from_uplink_vlan(struct xdp_md *ctx)
+{
+	__be16 proto = 0;
+	__u16 tci = 0;
+
+	if (bpf_xdp_metadata_rx_vlan_tag && bpf_xdp_metadata_rx_vlan_tag(ctx, &proto, &tci) == 0)
+		return XDP_PASS;
+	return from_uplink(ctx);
 }
 
 /* A flow that is new, or that snat_established() does not know at a glance. */

@@ -73,20 +73,25 @@ static __always_inline void asked_note(struct own_asked *a, const struct nsx_con
 enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
 
 /* Whether a route leads to v4. Where the device that is asked from is gone or does not forward, that tells nothing. */
-static __always_inline enum forwarding forwarding(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
+__noinline int forwarding(CTX *ctx, __be32 v4)
 {
-	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = v4 };
-	int err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ipv4_dst = v4 };
+	const struct nsx_conf *conf = conf_get();
+	int err;
 
+	if (!conf)
+		return NOT_TOLD;
+	fib.ifindex = conf->asker;
+	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
 	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return NOT_TOLD;
 	return err == BPF_FIB_LKUP_RET_NOT_FWDED ? NOT_FORWARDED : FORWARDED;
 }
 
 /* The kernel would not forward to v4, though it would to any other address: v4 is the host's, or a broadcast address. */
-static __always_inline bool is_local(CTX *ctx, const struct nsx_conf *conf, __be32 v4)
+static __always_inline bool is_local(CTX *ctx, __be32 v4)
 {
-	return forwarding(ctx, conf, v4) == NOT_FORWARDED && forwarding(ctx, conf, NOWHERE) == FORWARDED;
+	return forwarding(ctx, v4) == NOT_FORWARDED && forwarding(ctx, NOWHERE) == FORWARDED;
 }
 
 static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
@@ -172,7 +177,7 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 	index = own_index(conf, addr);
 	if (index >= 0)
 		return own_is_here(conf, index) ? index : -1;	/* in the list already: no place more */
-	if (is_local(ctx, conf, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
+	if (is_local(ctx, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
 		index = own_add(conf, addr, dev);
 	asked_note(a, conf, addr, index);
 	return index;
@@ -199,10 +204,10 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
 	if (!a || asked_lately(a, &addr))
 		return own->state == NSX_OWN_HERE;
-	if (own->state == NSX_OWN_HERE && forwarding(ctx, conf, addr.w[3]) == FORWARDED) {
+	if (own->state == NSX_OWN_HERE && forwarding(ctx, addr.w[3]) == FORWARDED) {
 		own->lost = now;
 		__sync_val_compare_and_swap(&own->state, NSX_OWN_HERE, NSX_OWN_LOST);
-	} else if (own->state == NSX_OWN_LOST && is_local(ctx, conf, addr.w[3])) {
+	} else if (own->state == NSX_OWN_LOST && is_local(ctx, addr.w[3])) {
 		__sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_HERE);
 	}
 	/* Long ago stays long ago, though the clock goes round. */

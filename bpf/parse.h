@@ -129,8 +129,10 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	return v;
 }
 
-static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, struct pkt *p)
+static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
 {
+	void *data = ctx_data(ctx), *end = ctx_data_end(ctx);
+	__u32 frame_len = ctx_len(ctx);
 	struct iphdr *ip = data + ETH_HLEN;
 	__u32 ihl, total;
 	void *l4;
@@ -140,8 +142,9 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 		return PARSE_SHORT;
 	ihl = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	/* A GSO super-packet of more than 64 KiB says 0 (BIG TCP). */
-	if (ip->version != 4 || ihl < IP_HLEN_MIN || (total && total < ihl) || total > frame_len - ETH_HLEN)
+	if (!total && ctx_gso_size(ctx))
+		total = frame_len - ETH_HLEN;	/* a super-packet of more than 64 KiB (BIG TCP) */
+	if (ip->version != 4 || ihl < IP_HLEN_MIN || total < ihl || total > frame_len - ETH_HLEN)
 		return NSX_DROP_BAD_PACKET;
 
 	p->l4 = ETH_HLEN + ihl;
@@ -168,12 +171,15 @@ static __always_inline int parse_ipv4(void *data, void *end, __u32 frame_len, st
 	v = parse_l4(l4, end, ip->protocol, p);
 	if (v != NSX_CONTINUE)
 		return v;
+	/* What is behind the packet's end is not its, though the frame has it. */
+	if (p->proto < NSX_PROTOS && total - ihl < (p->proto == NSX_TCP ? TCP_HLEN_MIN : UDP_HLEN))
+		return NSX_DROP_BAD_PACKET;
 	if (p->proto == NSX_TCP) {
 		if (l4 + TCP_HLEN_MIN > end)
 			return PARSE_SHORT;
 		p->tcp_flags = ((__u8 *)l4)[13];
 		p->l4_len = (((__u8 *)l4)[12] >> 4) * 4;
-		if (p->l4_len < TCP_HLEN_MIN)
+		if (p->l4_len < TCP_HLEN_MIN || p->l4_len > total - ihl)
 			return NSX_DROP_BAD_PACKET;
 	} else if (p->icmp_error) {
 		return parse_quoted(data, end, p);
@@ -188,7 +194,7 @@ __noinline int parse_pulled(CTX *ctx, struct pkt *p)
 
 	if (!p || ctx_pull(ctx, HEADERS_MAX) < 0)
 		return NSX_DROP_BAD_PACKET;
-	v = parse_ipv4(ctx_data(ctx), ctx_data_end(ctx), ctx_len(ctx), p);
+	v = parse_ipv4(ctx, p);
 	return v == PARSE_SHORT ? NSX_DROP_BAD_PACKET : v;
 }
 
@@ -211,7 +217,7 @@ static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 	p->ethertype = eth->h_proto;
 	if (eth->h_proto != ETH_P_IP || (p->tagged && ctx_vlan(ctx)))
 		return NSX_PASS_LINK;
-	v = parse_ipv4(data, end, ctx_len(ctx), p);
+	v = parse_ipv4(ctx, p);
 	return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
 }
 

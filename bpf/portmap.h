@@ -253,6 +253,7 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 					 struct xlat *x)
 {
 	const struct nsx_back *back = back_find(ctx_ifindex(ctx), p);
+	__s32 own = 0;
 
 	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
@@ -262,9 +263,15 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 		if (s)
 			return return_out(ctx, p, conf, s, x);
 	}
-	x->own = 0;
-	x->addr = conf->own[0].addr;
-	x->ifindex = conf->own[0].dev;
+	if (!own_is_here(conf, own)) {
+		own = own_first(conf);
+		if (own < 0)
+			return NSX_DROP_NO_UPLINK;
+	}
+	own &= NSX_OWN_MAX - 1;
+	x->own = own;
+	x->addr = conf->own[own].addr;
+	x->ifindex = conf->own[own].dev;
 	x->port = back->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;

@@ -4,6 +4,7 @@
 #define NSXDP_REDIRECT_H
 
 #include "defs.h"
+#include "owned.h"
 
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
@@ -15,12 +16,15 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
  * Out: by the uplink that the address belongs to, where the kernel finds route and neighbour for the translated packet and
  * resolves the neighbour if it must (bpf_redirect_neigh).
  */
-static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct xlat *x, int *action)
+static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x,
+					int *action)
 {
 	struct ethhdr *eth;
 
 	ctx_scrub(ctx);
 	if (!x->to_ns) {
+		if (!is_owned(ctx, conf, p, x))
+			return NSX_DROP_NOT_OWNED;
 		*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
 		return x->verdict;
 	}

@@ -10,17 +10,17 @@
 #include "snat.h"
 
 /* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
-static __always_inline bool host_has_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __be16 port)
+__noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 {
-	struct bpf_sock_tuple t = {
-		.ipv4 = {
-			.saddr = p->dst.w[3],
-			.sport = p->dport,
-			.daddr = conf->own[p->own].addr.w[3],
-			.dport = port,
-		},
-	};
+	const struct nsx_conf *conf = conf_get();
+	struct bpf_sock_tuple t = {};
 
+	if (!p || !conf)
+		return false;
+	t.ipv4.saddr = p->dst.w[3];
+	t.ipv4.sport = p->dport;
+	t.ipv4.daddr = conf->own[p->own].addr.w[3];
+	t.ipv4.dport = port;
 	return host_socket(ctx, p->proto, &t, HOST_ANY);
 }
 
@@ -87,7 +87,7 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 	if (!port_free(s, NSX_KIND(state), conf, now) &&
 	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)nsx_ticks(conf, NSX_EVICT_IDLE)))
 		return false;
-	if (host_has_port(ctx, p, conf, port) || !slot_claim(s, state))
+	if (host_has_port(ctx, p, port) || !slot_claim(s, state))
 		return false;
 	snat_fill(s, p, ctx_ifindex(ctx), port, now);
 	return true;
@@ -309,6 +309,11 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (v == FLOW_UNKNOWN) {
 		if (!may_open(p))
 			return NSX_DROP_NO_FLOW;
+		/* The host has a socket there that is connected to this remote: both may have the port, not the remote. */
+		if (s && host_has_port(ctx, p, port)) {
+			slot_flag(s, NSX_F_HOST);
+			s = NULL;
+		}
 		if (conf->limits)
 			quota = quota_reserve(ctx_ifindex(ctx));
 		if (quota == QUOTA_FULL)

@@ -341,6 +341,7 @@ enum nsx_timeout {
 /* nsx_conf.flags */
 #define NSX_UP_MADE_RUN_NETNS	0x01	/* /run/netns did not exist before */
 #define NSX_UP_MADE_ETC_NETNS	0x02	/* /etc/netns did not exist before */
+#define NSX_UP_SET_RXVLAN	0x10	/* the first uplink took VLAN tags off frames before */
 #define NSX_UP_BIND_GUARD	0x08	/* bind() to a published port is refused */
 #define NSX_UP_MADE_BPFFS	0x04	/* the BPF file system was not mounted before */
 

@@ -57,6 +57,7 @@
 	V(DROP_CHECKSUM,	"drop-checksum",	"a wrong IP checksum, or one left to be computed elsewhere than in the L4 header") \
 	V(DROP_TAKEN,		"drop-taken",		"a connection by another port or address of the same endpoint, from the same client, is running") \
 	V(DROP_NO_UPLINK,	"drop-no-uplink",	"a new flow whose route does not lead by an uplink, not answered") \
+	V(DROP_NOT_OWNED,	"drop-not-owned",	"about to leave with an address or a port that the namespace does not hold") \
 	V(DROP_FORWARDED,	"drop-forwarded",	"to a namespace, forwarded by the host's stack and not by nsxdp") \
 	V(DROP_DETACHED,	"drop-detached",	"from a namespace whose link the datapath does not serve") \
 	V(DROP_ERROR,		"drop-error",		"the kernel refused to change the packet")

@@ -57,6 +57,8 @@ static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *o
 			finished_at_xdp++;
 			return 7;
 		}
+		if (action == XDP_DROP)
+			return 2;
 		if (action != XDP_PASS || *out_len != len || memcmp(out, frame, len)) {
 			printf("# XDP: action %d, or a changed packet passed\n", action);
 			return -99;
@@ -312,6 +314,43 @@ static void fill_run(void)
 	printf("%s %d - fill: new flows measure how full the tables are\n", ok ? "ok" : "not ok", ++rows);
 }
 
+/* What leaves is looked at once more, whatever led there: here, a mirror whose port is not the namespace's any more. */
+static int owned_is(const char *what)
+{
+	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
+	static uint8_t frame[PKT_MAX], got[PKT_MAX];
+	size_t len = pkt_build("tcp 192.168.0.2:8080 > 203.0.113.10:4000 SA eth=192.168.0.2>host", frame);
+	const char *verdict;
+	int action;
+
+	must(table_counts(&in, before), "counters");
+	action = hook_run("ns1", frame, len, got, &len);
+	must(table_counts(&in, after), "counters");
+	verdict = verdict_between(before, after, NSX_FROM_NS);
+	if (action == 2 && strcmp(verdict, "drop-not-owned") == 0)
+		return 1;
+	printf("# %s: action %d, %s\n", what, action, verdict);
+	return 0;
+}
+
+static void owned_run(void)
+{
+	struct nsx_slot *s;
+	int ok;
+
+	instance_make(context == XDP);
+	must(sh("nsxdp map add 6000 ns1:8080"), "map add");
+	s = &table_ports(&in)[NSX_TCP << 16 | 6000];
+	s->ifindex = if_nametoindex("nsx-ns2");
+	ok = owned_is("a port that leads to another namespace");
+	s->state = NSX_FREE;
+	ok = owned_is("a port that is nobody's") && ok;
+	instance_unmake();
+	failed += !ok;
+	printf("%s %d - %sowned: what leaves has an address and a port of the namespace's\n", ok ? "ok" : "not ok", ++rows,
+	       context == XDP ? "xdp, " : "");
+}
+
 static const char *const context_names[CONTEXTS] = { "", "checksum helpers, ", "xdp, " };
 
 static void table_run(const char *group, const struct step *s, const char *word)
@@ -389,6 +428,9 @@ int main(int argc, char **argv)
 		printf("# XDP finished %d packets\n%s %d - xdp takes what it should\n", finished_at_xdp,
 		       ok ? "ok" : "not ok", ++rows);
 	}
+	for (context = DIRECT; context < CONTEXTS; context += XDP)
+		owned_run();
+	context = DIRECT;
 	race_run();
 	fill_run();
 	printf("1..%d\n", rows);

@@ -14,6 +14,7 @@
 #include "datapath.h"
 #include "link.h"
 #include "netns.h"
+#include "offload.h"
 #include "secure.h"
 
 /* The uplinks and the host's addresses, those of the uplinks first; without those of the pool, which are on namespaces' links. */
@@ -192,6 +193,29 @@ static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reas
 }
 
 /*
+ * Load and attach the programs at XDP, which must see VLAN tags: a NIC is told to leave them in frames; a virtual
+ * device keeps them beside, where only a program that is bound to it sees them.
+ */
+static int attach_xdp(const struct pin_dir *d, const struct link_info *link, bool generic, struct nsx_conf *conf,
+		      struct fail *f)
+{
+	bool nic = !link->kind[0] && !generic;
+	int err, was = nic ? offload_rxvlan(link->name, false) : 0;
+
+	if (was < 0)
+		return fail_errno(f, was, "cannot have %s leave VLAN tags in frames (ethtool -K %s rxvlan off)", link->name,
+				  link->name);
+	err = datapath_load_xdp(d, nic || generic ? 0 : link->ifindex, f);
+	if (!err)
+		err = datapath_attach_uplink_xdp(d, link->ifindex, generic, f);
+	if (err && was)
+		offload_rxvlan(link->name, true);
+	else if (was)
+		conf->flags |= NSX_UP_SET_RXVLAN;
+	return err;
+}
+
+/*
  * The fast path on the uplink, where it is wanted and possible. TC does all the work without it, so a
  * driver that refuses is no failure, but the user learns what to change.
  */
@@ -212,7 +236,7 @@ static void choose_mode(const struct pin_dir *d, const struct up_conf *c, const 
 		set_mode(conf, NSX_MODE_TC, reason);
 		return;
 	}
-	if (datapath_load_xdp(d, &f) == 0 && datapath_attach_uplink_xdp(d, link->ifindex, generic, &f) == 0) {
+	if (attach_xdp(d, link, generic, conf, &f) == 0) {
 		set_mode(conf, generic ? NSX_MODE_XDP_GENERIC : NSX_MODE_XDP,
 			 c->mode == NSX_MODE_AUTO ? "the driver has native XDP" : "as asked for");
 		return;
@@ -413,6 +437,8 @@ int apply_down(bool keep_ns, struct fail *f)
 		flags = in.conf->flags;
 		remove_all_ns(&in, keep_ns);
 		secure_fib_dev_remove();
+		if (flags & NSX_UP_SET_RXVLAN)
+			offload_rxvlan(in.conf->uplink_names[0], true);
 	}
 	instance_close(&in);
 	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);

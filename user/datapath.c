@@ -22,6 +22,9 @@
 /* Before all other programs of the hook: BPF_F_BEFORE of kernel 6.6, without a relative. */
 #define ATTACH_FIRST (1U << 3)
 
+/* BPF_F_XDP_DEV_BOUND_ONLY of kernel 6.3. */
+#define PROG_DEV_BOUND (1U << 6)
+
 /* The guards among the filters of a clsact qdisc. */
 #define GUARD_PRIORITY 1
 #define GUARD_HANDLE 0x6e73
@@ -108,22 +111,44 @@ int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
 	return err;
 }
 
-int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
+/* The loaded object for XDP, with the program that is bound to a device where ifindex is not 0; else NULL, with errno. */
+static struct nsxdp_xdp_bpf *load_xdp(const struct pin_dir *d, int ifindex)
 {
 	struct nsxdp_xdp_bpf *skel = nsxdp_xdp_bpf__open();
-	char path[PIN_PATH_MAX];
+	struct bpf_program *bound;
 	int err;
 
 	if (!skel)
-		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
+		return NULL;
+	bound = skel->progs.xdp_from_uplink_vlan;
+	bpf_program__set_autoload(bound, ifindex != 0);
+	bpf_program__set_ifindex(bound, ifindex);
+	bpf_program__set_flags(bound, bpf_program__flags(bound) | PROG_DEV_BOUND);
 	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_xdp_bpf__load(skel);
-	if (err)
-		fail_errno(f, err, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
-	else if (bpf_obj_pin(bpf_program__fd(skel->progs.xdp_from_uplink), pin_path(d, "xdp_from_uplink", path)) ||
-		 bpf_obj_pin(bpf_program__fd(skel->progs.xdp_from_ns), pin_path(d, "xdp_from_ns", path)))
-		err = fail_errno(f, -errno, "cannot pin %s", path);
+	if (!err)
+		return skel;
+	nsxdp_xdp_bpf__destroy(skel);
+	errno = -err;
+	return NULL;
+}
+
+int datapath_load_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
+{
+	struct nsxdp_xdp_bpf *skel = ifindex ? load_xdp(d, ifindex) : NULL;
+	struct bpf_program *prog;
+	char path[PIN_PATH_MAX];
+	int err = 0;
+
+	if (!skel)
+		skel = load_xdp(d, 0);
+	if (!skel)
+		return fail_errno(f, -errno, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
+	bpf_object__for_each_program(prog, skel->obj)
+		if (!err && bpf_program__autoload(prog) &&
+		    bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
+			err = fail_errno(f, -errno, "cannot pin %s", path);
 	nsxdp_xdp_bpf__destroy(skel);
 	return err;
 }
@@ -229,9 +254,12 @@ int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, str
 
 int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f)
 {
-	const struct hook h = { "xdp_from_uplink", "xdp_uplink", ifindex, BPF_XDP,
-				generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
+	struct hook h = { "xdp_from_uplink", "xdp_uplink", ifindex, BPF_XDP,
+			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
+	char path[PIN_PATH_MAX];
 
+	if (!generic && access(pin_path(d, "xdp_from_uplink_vlan", path), F_OK) == 0)
+		h.prog = "xdp_from_uplink_vlan";
 	return attach(d, &h, f);
 }
 

@@ -32,3 +32,23 @@ int offload_set_xdp(const char *ifname, bool on)
 	close(fd);
 	return err;
 }
+
+int offload_rxvlan(const char *ifname, bool on)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq ifr = { .ifr_data = (void *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	if (ioctl(fd, SIOCETHTOOL, &ifr))
+		ret = -errno;
+	if (!ret && !(value.data & ETH_FLAG_RXVLAN) == on) {
+		value.cmd = ETHTOOL_SFLAGS;
+		value.data ^= ETH_FLAG_RXVLAN;
+		ret = ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 1;
+	}
+	close(fd);
+	return ret;
+}

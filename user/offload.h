@@ -13,4 +13,10 @@
  */
 int offload_set_xdp(const char *ifname, bool on);
 
+/*
+ * Let an interface take VLAN tags off the frames that it receives, or not. Returns 1 where that is a change, 0 where it
+ * was so before, or a negative errno.
+ */
+int offload_rxvlan(const char *ifname, bool on);
+
 #endif

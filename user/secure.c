@@ -24,6 +24,7 @@ static const struct setting {
 	{ "ipv4", "forwarding", "0", false },
 	{ "ipv4", "rp_filter", "1", false },
 	{ "ipv4", "accept_redirects", "0", false },
+	{ "ipv4", "accept_source_route", "0", false },
 	{ "ipv4", "ignore_routes_with_linkdown", "1", true },	/* the datapath sees from it that a link is down */
 	{ "ipv6", "forwarding", "0", false },
 	{ "ipv6", "accept_ra", "0", false },
