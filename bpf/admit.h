@@ -60,8 +60,17 @@ static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf, cons
 	return addr_eq(&target, &veth->gw) || is_own(conf, &target) ? NSX_PASS_LINK : NSX_DROP_LINK;
 }
 
+/* The link-local address that a MAC makes (RFC 4291, 2.5.1). Others would fill the host's table of neighbours. */
+static __always_inline bool is_eui64(const __be16 *addr, const __u8 *mac)
+{
+	const __u8 *id = (const __u8 *)(addr + 4);
+
+	return addr[0] == bpf_htons(0xfe80) && !addr[1] && !addr[2] && !addr[3] && id[0] == (mac[0] ^ 2) && id[1] == mac[1] &&
+	       id[2] == mac[2] && id[3] == 0xff && id[4] == 0xfe && id[5] == mac[3] && id[6] == mac[4] && id[7] == mac[5];
+}
+
 /* IPv6 is not forwarded; only neighbour discovery between the ends of the link reaches the host. */
-static __always_inline int admit_ipv6(CTX *ctx)
+static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
 {
 	struct nd_frame *nd = ctx_data(ctx);
 
@@ -73,9 +82,10 @@ static __always_inline int admit_ipv6(CTX *ctx)
 		return NSX_DROP_ROUTER_ADVERT;
 	if (nd->type == ND_REDIRECT)
 		return NSX_DROP_REDIRECT;
-	if ((nd->type != ND_SOLICIT && nd->type != ND_ADVERT) || nd->hop_limit != 255 || nd->code ||
-	    (nd->src[0] & bpf_htons(0xffc0)) != bpf_htons(0xfe80))
+	if ((nd->type != ND_SOLICIT && nd->type != ND_ADVERT) || nd->hop_limit != 255 || nd->code)
 		return NSX_DROP_IPV6;
+	if (!is_eui64(nd->src, veth->mac))
+		return NSX_DROP_SPOOFED;
 	/* ff02:: is the link's scope */
 	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) || nd->dst[0] == bpf_htons(0xff02) ? NSX_PASS_LINK :
 														NSX_DROP_IPV6;
@@ -100,7 +110,7 @@ __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 		return NSX_DROP_BAD_PACKET;
 	if (p->ethertype == ETH_P_ARP)
 		return admit_arp(ctx, conf, veth);
-	return p->ethertype == ETH_P_IPV6 ? admit_ipv6(ctx) : NSX_DROP_LINK;
+	return p->ethertype == ETH_P_IPV6 ? admit_ipv6(ctx, veth) : NSX_DROP_LINK;
 }
 
 /* The rest of an IP header's sum, where it has options. */

@@ -19,7 +19,7 @@
 #define ANSWER_TTL		ANSWER(ICMP_TIME_EXCEEDED, 0, 0)
 #define ANSWER_TOO_BIG(mtu)	ANSWER(ICMP_DEST_UNREACH, 4, mtu)
 #define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 3, 0)		/* port: no soft error (RFC 1122, 4.2.3.9) */
-#define ANSWER_NO_ROUTE		ANSWER(ICMP_DEST_UNREACH, 0, 0)
+#define ANSWER_NO_ROUTE		ANSWER(ICMP_DEST_UNREACH, 9, 0)		/* net, prohibited: the soft ones UDP is not told */
 #define ANSWER_PROHIBITED	ANSWER(ICMP_DEST_UNREACH, 13, 0)	/* RFC 5508, REQ-8 */
 
 #define ANSWER_COST	250000ULL	/* nanoseconds: 4,000 in a second (RFC 1812, 4.3.2.8) ... */

@@ -103,6 +103,30 @@ static __always_inline int mss_write(CTX *ctx, const struct pkt *p, __u32 off, _
 	return ctx_l4_csum(ctx, (p->l4 & 0xff) + 16, 0, delta, false);
 }
 
+/* A walk over the options of a TCP header; the verifier follows a call of bpf_loop() once. */
+struct mss_walk {
+	CTX *ctx;
+	__u32 at;	/* offsets in the frame */
+	__u32 end;
+	__u32 found;	/* of the option for the maximum segment size; 0: there is none */
+};
+
+static long mss_step(__u64 i, struct mss_walk *w)
+{
+	__u8 *option = ctx_data(w->ctx) + (w->at & 0x1ff);
+
+	if (w->at + 4 > w->end || (void *)(option + 2) > ctx_data_end(w->ctx) || option[0] == 0)
+		return 1;
+	if (option[0] == 1) {
+		w->at++;
+		return 0;
+	}
+	if (option[0] == 2 && option[1] == 4)
+		w->found = w->at;
+	w->at += option[1];
+	return option[0] == 2 || option[1] < 2;
+}
+
 /**
  * mss_clamp() - lower the maximum segment size that a SYN announces
  * @mss: to this
@@ -111,26 +135,14 @@ static __always_inline int mss_write(CTX *ctx, const struct pkt *p, __u32 off, _
  */
 __noinline int mss_clamp(CTX *ctx, const struct pkt *p, __u32 mss)
 {
-	__u32 at = TCP_HLEN_MIN;
+	struct mss_walk w = { .ctx = ctx };
 
 	if (!p || p->l4_len > TCP_HLEN_MIN + TCP_OPTIONS_MAX || ctx_pull(ctx, HEADERS_MAX) < 0)
 		return -1;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		__u8 *option = ctx_data(ctx) + ((p->l4 + at) & 0x1ff);
-
-		if (at + 4 > p->l4_len || (void *)(option + 2) > ctx_data_end(ctx) || option[0] == 0)
-			return 0;
-		if (option[0] == 1) {
-			at++;
-			continue;
-		}
-		if (option[0] == 2)
-			return option[1] == 4 ? mss_write(ctx, p, (p->l4 + at) & 0x1ff, mss) : 0;
-		if (option[1] < 2)
-			return 0;
-		at += option[1];
-	}
-	return 0;
+	w.at = p->l4 + TCP_HLEN_MIN;
+	w.end = p->l4 + p->l4_len;
+	bpf_loop(TCP_OPTIONS_MAX, mss_step, &w, 0);
+	return w.found ? mss_write(ctx, p, w.found & 0x1ff, mss) : 0;
 }
 
 #endif

@@ -4,6 +4,7 @@
  * whoever changes them; and ten thousand of them cost a command no page fault.
  */
 #include "defs.h"
+#include "back.h"
 #include "maps.h"
 #include "slot.h"
 
@@ -91,39 +92,6 @@ int nsx_flush(struct nsx_flush *args)
 static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)
 {
 	return port_slot(r->map.proto & 3, bpf_htons(r->map.first + i));
-}
-
-/* Places in the table of mirrors are found by functions that the verifier looks at once. */
-#define NO_PLACE (-1)
-
-static __always_inline struct nsx_back *back_at(int place)
-{
-	__u32 index = (__u32)place / NSX_BACK_WAYS;
-	struct nsx_back_bucket *b = place < 0 ? NULL : bpf_map_lookup_elem(&nsx_back, &index);
-
-	return b ? &b->way[place % NSX_BACK_WAYS] : NULL;
-}
-
-/* A place where the mirror of an endpoint may be. */
-static __always_inline int back_place(__u32 ifindex, __be16 inside_port, __u8 proto, int i)
-{
-	return nsx_back_bucket(ifindex, inside_port, proto, i / NSX_BACK_WAYS) * NSX_BACK_WAYS + i % NSX_BACK_WAYS;
-}
-
-#define BACK_PLACES (NSX_BACK_PROBES * NSX_BACK_WAYS)
-
-__noinline int back_seek(__u32 ifindex, __u32 inside_port, __u32 proto)
-{
-	for (int i = 0; i < BACK_PLACES; i++) {
-		int place = back_place(ifindex, inside_port, proto, i);
-		const struct nsx_back *back = back_at(place);
-
-		if (!back || !back->ifindex)
-			return NO_PLACE;
-		if (back->ifindex == ifindex && back->inside_port == (__be16)inside_port && back->proto == (__u8)proto)
-			return place;
-	}
-	return NO_PLACE;
 }
 
 __noinline int back_room(__u32 ifindex, __u32 inside_port, __u32 proto)

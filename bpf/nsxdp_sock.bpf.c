@@ -19,6 +19,10 @@
 
 #define IPPROTO_TCP_ 6
 #define IPPROTO_UDP_ 17
+#define ECONNREFUSED 111
+
+extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /* What a socket dialled, by where its packets go. */
 struct dialled_key {
@@ -53,12 +57,17 @@ static __always_inline bool is_ours(CTX *ctx, const struct nsx_conf *conf)
 	return conf && bpf_get_netns_cookie(ctx) == conf->netns_cookie;
 }
 
+static __always_inline bool is_loopback(__be32 v4)
+{
+	return (bpf_ntohl(v4) >> 24) == 127;
+}
+
 /* Loopback, or an address of the host's. */
 static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
 {
 	struct nsx_addr addr;
 
-	if ((bpf_ntohl(v4) >> 24) == 127)
+	if (is_loopback(v4))
 		return true;
 	addr_from_v4(&addr, v4);
 	return is_own(conf, &addr);
@@ -100,33 +109,6 @@ static __always_inline void host_takes(struct nsx_slot *s)
 	slot_publish(s, NSX_HOST);
 }
 
-/*
- * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
- * automatic bind, nor to a remote that a masqueraded flow has from this port: the answers would not be its.
- */
-static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port)
-{
-	const struct nsx_conf *conf = conf_get();
-	int proto = proto_of(ctx->protocol);
-	struct nsx_addr remote;
-	struct nsx_slot *s;
-	__u32 kind;
-
-	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port || is_here(conf, addr))
-		return true;
-	s = port_slot(proto & 1, bpf_htons(ctx->sk->src_port));
-	if (!s)
-		return true;
-	kind = NSX_KIND(slot_state(s));
-	if (kind == NSX_MAP)
-		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
-	if (kind != NSX_FLOW || nsx_flow_left(s, conf, now_tick()) < 0)
-		return true;
-	host_takes(s);
-	addr_from_v4(&remote, addr);
-	return s->remote_port != (__be16)port || !addr_eq(&s->remote, &remote);
-}
-
 /* One of a service's targets, by the socket's cookie or the address; false where it takes nobody new. */
 static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, __be16 dialled, struct dialled_key *k)
 {
@@ -160,7 +142,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr))
 		return false;
 	/* The kernel lets nothing leave the host with a source address of loopback: there is no way for such a socket. */
-	if (ctx->sk && (bpf_ntohl(ctx->sk->src_ip4) >> 24) == 127)
+	if (ctx->sk && is_loopback(ctx->sk->src_ip4))
 		return false;
 	k.cookie = bpf_get_socket_cookie(ctx);
 	k.addr = s->inside.w[3];
@@ -196,81 +178,167 @@ static __always_inline bool undial(CTX *ctx, __be32 *addr, __u32 *port)
 	return true;
 }
 
-static __always_inline int on_v4(CTX *ctx, bool back)
+enum way {
+	CONNECT,
+	SENDMSG,
+	BACK,
+};
+
+static __always_inline bool is_published(__u32 proto, __u32 port)
+{
+	const struct nsx_slot *s = port_slot(proto & 1, bpf_htons(port));
+
+	return s && NSX_KIND(slot_state(s)) == NSX_MAP;
+}
+
+struct range {
+	__u32 proto;
+	__u32 lo;
+	__u32 free;	/* one of its ports is not published */
+};
+
+static long look_for_free(__u64 i, struct range *r)
+{
+	r->free = !is_published(r->proto, r->lo + i);
+	return r->free;
+}
+
+/*
+ * A socket that has no port yet gets one from the kernel, by rules of its own: IP_LOCAL_PORT_RANGE narrows them for a
+ * socket (kernel 6.3), as far as it lies in ip_local_port_range. It may not be narrowed to ports that are published.
+ */
+static __always_inline bool may_bind(CTX *ctx)
+{
+	const struct nsx_conf *conf = conf_get();
+	int proto = proto_of(ctx->protocol);
+	struct bpf_sock_addr_kern *kern;
+	struct range r = { .proto = proto };
+	struct inet_sock *sk;
+	__u32 hi;
+
+	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast || proto < 0 || !is_ours(ctx, conf) ||
+	    !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk || ctx->sk->src_port ||
+	    !bpf_core_field_exists(struct inet_sock, local_port_range))
+		return true;
+	kern = bpf_cast_to_kern_ctx(ctx);
+	sk = bpf_rdonly_cast(kern->sk, bpf_core_type_id_kernel(struct inet_sock));
+	r.lo = sk->local_port_range & 0xffff;
+	hi = sk->local_port_range >> 16;
+	if (!r.lo || r.lo > hi || r.lo < conf->host_lo || hi > conf->host_hi)
+		return true;
+	bpf_loop(hi - r.lo + 1, look_for_free, &r, 0);
+	return r.free;
+}
+
+/*
+ * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
+ * automatic bind, nor to a remote that a masqueraded flow has from this port: the answers would not be its.
+ */
+static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way way)
+{
+	const struct nsx_conf *conf = conf_get();
+	int proto = proto_of(ctx->protocol);
+	struct nsx_addr remote;
+	struct nsx_slot *s;
+	__u32 kind;
+
+	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port)
+		return true;
+	if (is_here(conf, addr)) {
+		/* What a bound socket of UDP could not dial is told, as a connected one is. */
+		if (way != SENDMSG || !is_loopback(ctx->sk->src_ip4) || !is_published(proto, bpf_ntohs(port)))
+			return true;
+		bpf_set_retval(-ECONNREFUSED);
+		return false;
+	}
+	s = port_slot(proto & 1, bpf_htons(ctx->sk->src_port));
+	if (!s)
+		return true;
+	kind = NSX_KIND(slot_state(s));
+	if (kind == NSX_MAP)
+		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
+	if (kind != NSX_FLOW || nsx_flow_left(s, conf, now_tick()) < 0)
+		return true;
+	host_takes(s);
+	addr_from_v4(&remote, addr);
+	return s->remote_port != (__be16)port || !addr_eq(&s->remote, &remote);
+}
+
+static __always_inline int on_v4(CTX *ctx, enum way way)
 {
 	__be32 addr = ctx->user_ip4;
 	__u32 port = ctx->user_port;
 
-	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
+	if (way == BACK ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
 		ctx->user_ip4 = addr;
 		ctx->user_port = port;
 		return 1;
 	}
-	return back || may_send(ctx, addr, port);
+	return way == BACK || (may_bind(ctx) && may_send(ctx, addr, port, way));
 }
 
 /* An IPv6 socket that speaks IPv4, by v4-mapped addresses. */
-static __always_inline int on_v6(CTX *ctx, bool back)
+static __always_inline int on_v6(CTX *ctx, enum way way)
 {
 	__be32 addr = ctx->user_ip6[3];
 	__u32 port = ctx->user_port;
 
 	if (ctx->user_ip6[0] || ctx->user_ip6[1] || ctx->user_ip6[2] != NSX_V4_PREFIX)
 		return 1;
-	if (back ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
+	if (way == BACK ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
 		ctx->user_ip6[3] = addr;
 		ctx->user_port = port;
 		return 1;
 	}
-	return back || may_send(ctx, addr, port);
+	return way == BACK || (may_bind(ctx) && may_send(ctx, addr, port, way));
 }
 
 SEC("cgroup/connect4")
 int sock_connect4(CTX *ctx)
 {
-	return on_v4(ctx, false);
+	return on_v4(ctx, CONNECT);
 }
 
 SEC("cgroup/sendmsg4")
 int sock_sendmsg4(CTX *ctx)
 {
-	return on_v4(ctx, false);
+	return on_v4(ctx, SENDMSG);
 }
 
 SEC("cgroup/recvmsg4")
 int sock_recvmsg4(CTX *ctx)
 {
-	return on_v4(ctx, true);
+	return on_v4(ctx, BACK);
 }
 
 SEC("cgroup/getpeername4")
 int sock_getpeername4(CTX *ctx)
 {
-	return on_v4(ctx, true);
+	return on_v4(ctx, BACK);
 }
 
 SEC("cgroup/connect6")
 int sock_connect6(CTX *ctx)
 {
-	return on_v6(ctx, false);
+	return on_v6(ctx, CONNECT);
 }
 
 SEC("cgroup/sendmsg6")
 int sock_sendmsg6(CTX *ctx)
 {
-	return on_v6(ctx, false);
+	return on_v6(ctx, SENDMSG);
 }
 
 SEC("cgroup/recvmsg6")
 int sock_recvmsg6(CTX *ctx)
 {
-	return on_v6(ctx, true);
+	return on_v6(ctx, BACK);
 }
 
 SEC("cgroup/getpeername6")
 int sock_getpeername6(CTX *ctx)
 {
-	return on_v6(ctx, true);
+	return on_v6(ctx, BACK);
 }
 
 /* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */

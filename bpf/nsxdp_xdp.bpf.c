@@ -26,6 +26,8 @@
 
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
+extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+
 /* Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or what is answered. */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
@@ -34,8 +36,8 @@ static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struc
 }
 
 /* Write, count and send; from here on the packet is ours. */
-static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt *p, const struct xlat *x,
-				  const __u8 *dmac, const __u8 *smac, __u32 ifindex)
+static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum nsx_hook hook, const struct pkt *p,
+				  const struct xlat *x, const __u8 *dmac, const __u8 *smac, __u32 ifindex)
 {
 	struct ethhdr *eth;
 
@@ -43,7 +45,7 @@ static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt
 
 	if (rewrite_pkt(ctx, p, x, true) != NSX_CONTINUE)
 		goto drop;
-	if (hook == NSX_FROM_NS && !is_owned(ctx, conf_get(), p, x)) {
+	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x)) {
 		verdict = NSX_DROP_NOT_OWNED;
 		goto drop;
 	}
@@ -92,7 +94,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		v = snat_in(ctx, &p, conf, s, state, 0, &x);
 	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
+	return finish(ctx, conf, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
 }
 
 SEC("xdp")
@@ -101,21 +103,30 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	return from_uplink(ctx);
 }
 
-extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
+/* What the driver of veth has around its xdp_buff: the packet that the frame is made of, if it is made of one. */
+struct veth_xdp_buff {
+	struct sk_buff *skb;
+} __attribute__((preserve_access_index));
 
-/*
- * The same for a device that may keep a frame's VLAN tag beside it, where the program above takes the frame for one
- * without. Only a program that is bound to the device may ask (kernel 6.8).
- */
-SEC("xdp")
-int xdp_from_uplink_vlan(struct xdp_md *ctx)
+/* The tag of a frame that a veth made of a packet is kept in that packet, and the frame looks as if it had none. */
+static __always_inline bool veth_tagged(struct xdp_md *ctx)
 {
-	__be16 proto = 0;
-	__u16 tci = 0;
+	struct sk_buff *skb = NULL;
+	void *buff;
 
-	if (bpf_xdp_metadata_rx_vlan_tag && bpf_xdp_metadata_rx_vlan_tag(ctx, &proto, &tci) == 0)
-		return XDP_PASS;
-	return from_uplink(ctx);
+	if (!bpf_cast_to_kern_ctx || !bpf_core_field_exists(struct veth_xdp_buff, skb) ||
+	    !bpf_core_field_exists(struct sk_buff, vlan_all))
+		return false;
+	buff = bpf_cast_to_kern_ctx(ctx);
+	bpf_probe_read_kernel(&skb, sizeof(skb), buff + bpf_core_field_offset(struct veth_xdp_buff, skb));
+	return skb && BPF_CORE_READ(skb, vlan_all) != 0;
+}
+
+/* The same for an uplink that is a veth. Not to be run by hand: only the driver calls it with what it reads. */
+SEC("xdp")
+int xdp_from_uplink_veth(struct xdp_md *ctx)
+{
+	return veth_tagged(ctx) ? XDP_PASS : from_uplink(ctx);
 }
 
 /* A flow that is new, or that snat_established() does not know at a glance. */
@@ -160,7 +171,7 @@ int xdp_from_ns(struct xdp_md *ctx)
 		v = snat_new(ctx, &p, &x);
 	if (v != NSX_CONTINUE || x.to_ns || x.both || x.ifindex != conf->uplinks[0] || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, x.ifindex);
+	return finish(ctx, conf, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, x.ifindex);
 }
 
 char LICENSE[] SEC("license") = "GPL";

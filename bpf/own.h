@@ -26,6 +26,7 @@
 #define OWN_ITSELF (-1)
 #define OWN_NO_UPLINK (-2)
 #define OWN_FIRST_TRIES 16
+#define OWN_LONG_AGO 0x80000000U	/* ticks: nobody had the place before */
 #define NOWHERE		bpf_htonl(0xf0000001)	/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
 
 /* What was asked of an address, per CPU. */
@@ -94,35 +95,64 @@ static __always_inline bool is_local(CTX *ctx, __be32 v4)
 	return forwarding(ctx, v4) == NOT_FORWARDED && forwarding(ctx, NOWHERE) == FORWARDED;
 }
 
-static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
+/* A walk over the list; the verifier follows a call of bpf_loop() once. */
+struct own_walk {
+	__u32 addr;	/* host byte order */
+	__u32 now;
+	__u32 found;	/* an index, or NSX_OWN_MAX */
+};
+
+static long broadcast_of(__u64 i, struct own_walk *w)
 {
-	__u32 addr = bpf_ntohl(v4);
+	const struct nsx_conf *conf = conf_get();
+	const struct nsx_own *own;
+	__u32 host;
 
-	for (__u32 i = 0; i < NSX_OWN_MAX; i++) {
-		__u32 len = conf->own[i].len, host = len ? 0xffffffffU >> (len & 31) : 0xff;
-
-		if (i >= conf->own_count)
-			break;
-		if (((bpf_ntohl(conf->own[i].addr.w[3]) ^ addr) & ~host) == 0 && (addr & host) == host)
-			return true;
-	}
-	return false;
+	if (!conf || i >= NSX_OWN_MAX)
+		return 1;
+	own = &conf->own[i];
+	host = own->len ? 0xffffffffU >> (own->len & 31) : 0xff;
+	if (((bpf_ntohl(own->addr.w[3]) ^ w->addr) & ~host) || (w->addr & host) != host)
+		return 0;
+	w->found = i;
+	return 1;
 }
 
-/* A place for a further address: that of one lost some time ago, whose flows are dead and stay so, else a new one. */
+static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
+{
+	struct own_walk w = { .addr = bpf_ntohl(v4), .found = NSX_OWN_MAX };
+
+	bpf_loop(conf->own_count, broadcast_of, &w, 0);
+	return w.found < NSX_OWN_MAX;
+}
+
+/* An address that was lost some time ago: its flows are dead and stay so. */
+static long place_of_lost(__u64 i, struct own_walk *w)
+{
+	__u32 zero = 0;
+	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	struct nsx_own *own;
+
+	if (!conf || i >= NSX_OWN_MAX)
+		return 1;
+	own = &conf->own[i];
+	if (own->state != NSX_OWN_LOST || w->now - own->lost <= nsx_ticks(conf, NSX_OWN_LOST_SECONDS) ||
+	    __sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_WRITING) != NSX_OWN_LOST)
+		return 0;
+	bpf_map_delete_elem(&nsx_own, &own->addr);
+	w->found = i;
+	return 1;
+}
+
+/* A place for a further address: that of a lost one, else a new one. */
 static __always_inline __u32 own_place(struct nsx_conf *conf, __u32 now)
 {
-	struct nsx_own *own;
+	struct own_walk w = { .now = now, .found = NSX_OWN_MAX };
 	__u32 i;
 
-	for (i = 0; i < NSX_OWN_MAX && i < conf->own_count; i++) {
-		own = &conf->own[i];
-		if (own->state == NSX_OWN_LOST && now - own->lost > nsx_ticks(conf, NSX_OWN_LOST_SECONDS) &&
-		    __sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_WRITING) == NSX_OWN_LOST) {
-			bpf_map_delete_elem(&nsx_own, &own->addr);
-			return i;
-		}
-	}
+	bpf_loop(conf->own_count, place_of_lost, &w, 0);
+	if (w.found < NSX_OWN_MAX)
+		return w.found;
 	i = __sync_fetch_and_add(&conf->own_count, 1);
 	if (i >= NSX_OWN_MAX)
 		__sync_fetch_and_add(&conf->own_count, -1);
@@ -141,7 +171,7 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
 	own->addr = *addr;
 	own->dev = dev;
 	own->len = 0;
-	own->since = now;
+	own->since = own->state == NSX_OWN_WRITING ? now : now - OWN_LONG_AGO;
 	own->lost = now;
 	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0) {
 		__sync_lock_test_and_set(&own->state, NSX_OWN_HERE);
@@ -212,7 +242,7 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	}
 	/* Long ago stays long ago, though the clock goes round. */
 	if (now - own->since > 0xc0000000U)
-		own->since = now - 0x80000000U;
+		own->since = now - OWN_LONG_AGO;
 	asked_note(a, conf, &addr, own->state == NSX_OWN_HERE ? (__s32)index : -1);
 	return own->state == NSX_OWN_HERE;
 }

@@ -12,6 +12,7 @@
 #define NSXDP_PORTMAP_H
 
 #include "defs.h"
+#include "back.h"
 #include "connection.h"
 #include "fill.h"
 #include "flow.h"
@@ -59,8 +60,11 @@ static __always_inline bool return_assured(CTX *ctx, const struct pkt *p, const 
 
 #define RETURN_UNKNOWN (-9)	/* of return_known() */
 
-/* Note the use of a connection that is remembered. Another than that may be refused. */
-__noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own)
+/*
+ * Note the use of a connection that is remembered. Another need not be, where the map answers from the port that was
+ * asked; or may be refused.
+ */
+__noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_session_key k;
@@ -78,6 +82,8 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
 		return NSX_CONTINUE;
 	}
+	if (!client && !own && back_port(x->ifindex, x->port, p->proto) == p->dport)
+		return NSX_CONTINUE;
 	if (p->proto != NSX_TCP)
 		return RETURN_UNKNOWN;
 	if (!SYN_ALONE(p))
@@ -147,7 +153,7 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
  */
 static __always_inline int return_note(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
-	int v = return_known(ctx, p, x, own);
+	int v = return_known(ctx, p, x, own, client);
 
 	return v == RETURN_UNKNOWN ? return_new(p, x, own, client) : v;
 }
@@ -225,13 +231,13 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 }
 
 /*
- * The mirror of a published port, by the endpoint that the packet comes from. Ways fill from the first on, so
- * one that was never used ends the search; a full bucket leads to the next probe.
+ * The mirror of a published port, by its endpoint. Ways fill from the first on, so one that was never used ends the
+ * search; a full bucket leads to the next probe.
  */
-static __always_inline const struct nsx_back *back_find(__u32 ifindex, const struct pkt *p)
+static __always_inline const struct nsx_back *back_find(__u32 ifindex, __be16 inside_port, __u8 proto)
 {
 	for (int probe = 0; probe < NSX_BACK_PROBES; probe++) {
-		__u32 index = nsx_back_bucket(ifindex, p->sport, p->proto, probe);
+		__u32 index = nsx_back_bucket(ifindex, inside_port, proto, probe);
 		const struct nsx_back_bucket *b = bpf_map_lookup_elem(&nsx_back, &index);
 
 		if (!b)
@@ -241,7 +247,7 @@ static __always_inline const struct nsx_back *back_find(__u32 ifindex, const str
 
 			if (!back->ifindex)
 				return NULL;
-			if (((back->ifindex ^ ifindex) | (back->inside_port ^ p->sport) | (back->proto ^ p->proto)) == 0)
+			if (((back->ifindex ^ ifindex) | (back->inside_port ^ inside_port) | (back->proto ^ proto)) == 0)
 				return back;
 		}
 	}
@@ -252,7 +258,7 @@ static __always_inline const struct nsx_back *back_find(__u32 ifindex, const str
 static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 struct xlat *x)
 {
-	const struct nsx_back *back = back_find(ctx_ifindex(ctx), p);
+	const struct nsx_back *back = back_find(ctx_ifindex(ctx), p->sport, p->proto);
 	__s32 own = 0;
 
 	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))

@@ -24,7 +24,7 @@
 	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
 	V(REFUSED_DOWN,		"refused-down",		"to a namespace whose link is down, answered with port-unreachable") \
 	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
-	V(REFUSED_NO_UPLINK,	"refused-no-uplink",	"a new flow whose route does not lead by an uplink, answered with net-unreachable") \
+	V(REFUSED_NO_UPLINK,	"refused-no-uplink",	"a new flow whose route does not lead by an uplink, answered with net-prohibited") \
 	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \

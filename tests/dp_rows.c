@@ -357,6 +357,8 @@ const struct step dp_scope[] = {
 	PACKET("an unknown kind of frame", "ns1", "frame 192.168.0.2 > 192.168.0.1 proto=0x88cc" NS1, "drop-link", NULL),
 	PACKET("neighbour solicitation", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135" NS1, "pass-link", NULL),
 	PACKET("neighbour advertisement", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=136" NS1, "pass-link", NULL),
+	PACKET("neighbour solicitation in another's name", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135 code=1" NS1,
+	       "drop-spoofed", NULL),
 	PACKET("router advertisement", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134" NS1, "drop-router-advert", NULL),
 	PACKET("ICMPv6 redirect", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=137" NS1, "drop-redirect", NULL),
 	PACKET("router solicitation", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=133" NS1, "drop-ipv6", NULL),
@@ -364,10 +366,10 @@ const struct step dp_scope[] = {
 	PACKET("what is hidden behind a header", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134 proto=60" NS1, "drop-ipv6", NULL),
 	RUN("ip route add unreachable 198.51.100.77 && ip route add 198.51.100.78 dev lo"),
 	PACKET("a route that leads nowhere", "ns1", "udp 192.168.0.2:3000 > 198.51.100.77:53" NS1, "refused-no-uplink",
-	       "error 192.168.0.1 > 192.168.0.2 type=3 code=0 eth=host>192.168.0.2 "
+	       "error 192.168.0.1 > 192.168.0.2 type=3 code=9 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:3000 > 198.51.100.77:53 ] tos"),
 	PACKET("a route by another device", "ns1", "udp 192.168.0.2:3000 > 198.51.100.78:53" NS1, "refused-no-uplink",
-	       "error 192.168.0.1 > 192.168.0.2 type=3 code=0 eth=host>192.168.0.2 "
+	       "error 192.168.0.1 > 192.168.0.2 type=3 code=9 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:3000 > 198.51.100.78:53 ] tos"),
 	RUN("ip route del unreachable 198.51.100.77 && ip route del 198.51.100.78"),
 	FLOWS("none of it made a flow", 0),

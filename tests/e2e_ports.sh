@@ -92,8 +92,10 @@ t_05_host_and_masquerade_never_collide() {
 t_06_a_published_port_of_the_hosts_range() {
 	nsxdp map add 40000 "$NS1:8080"
 	nsxdp map add -p udp 40000 "$NS1:8080"
+	on host sysctl -qw net.ipv4.ip_local_port_range="40000 40000"
 	on host $PY from_port tcp $INET 7 40000
 	on host $PY from_port udp $INET 7 40000
+	on host sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
 	[ "$(on client $PY half_close $HOST 40000)" = 203.0.113.10 ]
 	nsxdp map del 40000
 	nsxdp map del -p udp 40000

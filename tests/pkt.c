@@ -320,7 +320,11 @@ static size_t build_link(const struct spec *s, uint8_t *frame)
 		p[6] = s->proto ? s->proto : 58;
 		p[7] = 255;
 		put16(p + 8, 0xfe80);
-		p[23] = 2;
+		p[16] = frame[6] ^ 2;
+		memcpy(p + 17, frame + 7, 2);
+		put16(p + 19, 0xfffe);
+		memcpy(p + 21, frame + 9, 3);
+		p[23] ^= s->code;
 		put16(p + 24, 0xfe80);
 		p[39] = 1;
 		p[40] = s->type;

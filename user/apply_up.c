@@ -192,10 +192,7 @@ static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reas
 	snprintf(conf->mode_reason, sizeof(conf->mode_reason), "%s", reason);
 }
 
-/*
- * Load and attach the programs at XDP, which must see VLAN tags: a NIC is told to leave them in frames; a virtual
- * device keeps them beside, where only a program that is bound to it sees them.
- */
+/* Load and attach the programs at XDP, which must see VLAN tags: a NIC is told to leave them in frames. */
 static int attach_xdp(const struct pin_dir *d, const struct link_info *link, bool generic, struct nsx_conf *conf,
 		      struct fail *f)
 {
@@ -205,7 +202,7 @@ static int attach_xdp(const struct pin_dir *d, const struct link_info *link, boo
 	if (was < 0)
 		return fail_errno(f, was, "cannot have %s leave VLAN tags in frames (ethtool -K %s rxvlan off)", link->name,
 				  link->name);
-	err = datapath_load_xdp(d, nic || generic ? 0 : link->ifindex, f);
+	err = datapath_load_xdp(d, strcmp(link->kind, "veth") == 0 && !generic, f);
 	if (!err)
 		err = datapath_attach_uplink_xdp(d, link->ifindex, generic, f);
 	if (err && was)

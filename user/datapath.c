@@ -22,9 +22,6 @@
 /* Before all other programs of the hook: BPF_F_BEFORE of kernel 6.6, without a relative. */
 #define ATTACH_FIRST (1U << 3)
 
-/* BPF_F_XDP_DEV_BOUND_ONLY of kernel 6.3. */
-#define PROG_DEV_BOUND (1U << 6)
-
 /* The guards among the filters of a clsact qdisc. */
 #define GUARD_PRIORITY 1
 #define GUARD_HANDLE 0x6e73
@@ -111,19 +108,15 @@ int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
 	return err;
 }
 
-/* The loaded object for XDP, with the program that is bound to a device where ifindex is not 0; else NULL, with errno. */
-static struct nsxdp_xdp_bpf *load_xdp(const struct pin_dir *d, int ifindex)
+/* The loaded object for XDP, with the program for a veth as the uplink or without; else NULL, with errno. */
+static struct nsxdp_xdp_bpf *load_xdp(const struct pin_dir *d, bool veth)
 {
 	struct nsxdp_xdp_bpf *skel = nsxdp_xdp_bpf__open();
-	struct bpf_program *bound;
 	int err;
 
 	if (!skel)
 		return NULL;
-	bound = skel->progs.xdp_from_uplink_vlan;
-	bpf_program__set_autoload(bound, ifindex != 0);
-	bpf_program__set_ifindex(bound, ifindex);
-	bpf_program__set_flags(bound, bpf_program__flags(bound) | PROG_DEV_BOUND);
+	bpf_program__set_autoload(skel->progs.xdp_from_uplink_veth, veth);
 	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_xdp_bpf__load(skel);
@@ -134,15 +127,16 @@ static struct nsxdp_xdp_bpf *load_xdp(const struct pin_dir *d, int ifindex)
 	return NULL;
 }
 
-int datapath_load_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
+int datapath_load_xdp(const struct pin_dir *d, bool veth, struct fail *f)
 {
-	struct nsxdp_xdp_bpf *skel = ifindex ? load_xdp(d, ifindex) : NULL;
+	struct nsxdp_xdp_bpf *skel = load_xdp(d, veth);
 	struct bpf_program *prog;
 	char path[PIN_PATH_MAX];
 	int err = 0;
 
-	if (!skel)
-		skel = load_xdp(d, 0);
+	/* It reads what other kernels may not show; a veth is an uplink in labs only. */
+	if (!skel && veth)
+		skel = load_xdp(d, false);
 	if (!skel)
 		return fail_errno(f, -errno, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
 	bpf_object__for_each_program(prog, skel->obj)
@@ -258,8 +252,8 @@ int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generi
 			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
 	char path[PIN_PATH_MAX];
 
-	if (!generic && access(pin_path(d, "xdp_from_uplink_vlan", path), F_OK) == 0)
-		h.prog = "xdp_from_uplink_vlan";
+	if (!generic && access(pin_path(d, "xdp_from_uplink_veth", path), F_OK) == 0)
+		h.prog = "xdp_from_uplink_veth";
 	return attach(d, &h, f);
 }
 

@@ -17,13 +17,10 @@ int datapath_load(const struct pin_dir *d, struct fail *f);
 /* Load the programs that the command runs (programs.c) on the same maps, and pin them. */
 int datapath_load_cmd(const struct pin_dir *d, struct fail *f);
 
-/*
- * The same with those at XDP. Where ifindex is not 0, with one that is bound to this device, so that it may ask for VLAN
- * tags that are kept beside frames; a kernel that has no such programs leaves it out.
- */
-int datapath_load_xdp(const struct pin_dir *d, int ifindex, struct fail *f);
+/* The same with those at XDP; veth: with one for such an uplink, which keeps VLAN tags beside frames. */
+int datapath_load_xdp(const struct pin_dir *d, bool veth, struct fail *f);
 
-/* Attach the pinned xdp_from_uplink, or that which asks for tags, in native or generic mode, and pin the link as "xdp_uplink". */
+/* Attach the pinned xdp_from_uplink, or that for a veth, in native or generic mode, and pin the link as "xdp_uplink". */
 int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f);
 
 /*

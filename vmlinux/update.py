@@ -25,10 +25,12 @@ ENUM_MEMBERS = ["BPF_F_INGRESS", "BPF_FIB_LKUP_RET_SUCCESS", "BPF_ANY", "BPF_FIB
                 "IPPROTO_TCP", "BPF_F_BROADCAST", "false", "BPF_F_ADJ_ROOM_FIXED_GSO"]
 ACTION_ENUMS = ["xdp_action"]
 # Kernel-internal structs: members read through CO-RE.
-PARTIAL = {"sk_buff": ["ip_summed", "csum_start", "csum_offset", "head", "data"]}
+PARTIAL = {"sk_buff": ["ip_summed", "csum_start", "csum_offset", "head", "data", "vlan_all"],
+           "bpf_sock_addr_kern": ["sk"],
+           "inet_sock": ["local_port_range"]}
 FORWARD = """bpf_perf_event_data bpf_pidns_info bpf_sk_lookup bpf_sysctl bpf_tcp_sock bpf_tunnel_key
              bpf_xfrm_state bpf_sock_ops btf_ptr cgroup file inode linux_binprm path pt_regs sk_msg_md
-             sk_reuseport_md sockaddr socket task_struct tcp6_sock tcp_request_sock tcp_sock
+             sk_reuseport_md sock sockaddr socket task_struct tcp6_sock tcp_request_sock tcp_sock
              tcp_timewait_sock udp6_sock unix_sock seq_file mptcp_sock bpf_dynptr bpf_map bpf_spin_lock
              bpf_timer""".split()
 

@@ -43,6 +43,7 @@ struct path;
 struct pt_regs;
 struct sk_msg_md;
 struct sk_reuseport_md;
+struct sock;
 struct sockaddr;
 struct socket;
 struct task_struct;
@@ -471,6 +472,15 @@ struct sk_buff {
 	__u16 csum_offset;
 	unsigned char *head;
 	unsigned char *data;
+	u32 vlan_all;
+} __attribute__((preserve_access_index));
+
+struct bpf_sock_addr_kern {
+	struct sock *sk;
+} __attribute__((preserve_access_index));
+
+struct inet_sock {
+	u32 local_port_range;
 } __attribute__((preserve_access_index));
 
 #endif

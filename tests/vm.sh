@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Run a command in a virtual machine with another kernel and this machine's files: emulated, so everything is slow, and
+# nothing that it writes is kept. Its output and status are the command's.
+#
+#   tests/vm.sh VERSION COMMAND...      VERSION as in 6.12: the newest such kernel that Debian has, as a package
+set -eu
+version=$1; shift
+top=$(realpath "$(dirname "$0")/..")
+trees=$top/build/kernels
+work=$(mktemp -d /tmp/nsxdp-vm.XXXXXX)
+qemu=
+trap 'kill $qemu 2> /dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# The tree of the kernel's package, fetched once. The option spares a look at the machine's own addresses.
+tree() {
+	local package
+	package=$(apt-cache pkgnames "linux-image-$version." | grep -E '^linux-image-[0-9.+a-z]*-amd64$' |
+		grep -vE 'cloud|rt-|unsigned' | sort -V | tail -1)
+	[ "$package" ] || { echo "vm: no package of kernel $version" >&2; return 1; }
+	kernel=${package#linux-image-}
+	tree=$trees/$kernel
+	[ ! -e "$tree/ready" ] || return 0
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	(cd "$work" && apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root download "$package" > /dev/null)
+	dpkg-deb -x "$work/$package"_*.deb "$tree"
+	[ -d "$tree/lib" ] || ln -s usr/lib "$tree/lib"
+	depmod -b "$tree" "$kernel"
+	touch "$tree/ready"
+}
+
+# A root file system in memory that mounts this machine's, read-only, below one that is written to.
+initrd() {
+	local n=10 file
+	mkdir -p "$work"/i/{bin,m,proc,sys,dev,ro,rw,new,k} "$work/out"
+	cp /bin/busybox "$work/i/bin/"
+	for module in virtio_pci overlay 9pnet_virtio 9p; do
+		modprobe -d "$tree" -S "$kernel" --show-depends $module
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r file; do
+		n=$((n + 1))
+		case $file in *.xz) xz -dc "$file" ;; *) cat "$file" ;; esac > "$work/i/m/$n.ko"
+	done
+	cat > "$work/i/init" <<-'END'
+	#!/bin/busybox sh
+	b=/bin/busybox o=trans=virtio,version=9p2000.L,msize=262144
+	$b mount -t proc p /proc; $b mount -t sysfs s /sys; $b mount -t devtmpfs d /dev
+	for f in /m/*; do $b insmod $f; done
+	$b mount -t 9p -o ro,cache=loose,$o root /ro; $b mount -t 9p -o ro,cache=loose,$o kern /k
+	$b mount -t tmpfs -o size=70% t /rw; $b mkdir /rw/u /rw/w
+	$b mount -t overlay -o lowerdir=/ro,upperdir=/rw/u,workdir=/rw/w o /new
+	$b mkdir -p /new/out; $b mount -t 9p -o rw,$o out /new/out
+	m=/new/usr/lib/modules
+	$b mkdir -p $m; $b mount -t tmpfs m $m; $b mkdir $m/$($b uname -r)
+	$b mount --bind /k/lib/modules/$($b uname -r) $m/$($b uname -r)
+	for d in proc sys dev; do $b mount --move /$d /new/$d; done
+	$b mount -t tmpfs r /new/run; $b mount -t tmpfs r /new/tmp
+	$b mkdir -p /new/dev/pts /new/dev/shm; $b mount -t devpts x /new/dev/pts
+	$b mount -t bpf b /new/sys/fs/bpf; $b mount -t cgroup2 c /new/sys/fs/cgroup
+	exec $b chroot /new /bin/bash -c 'export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NSXDP_SLOW=1
+		ip link set lo up; bash /out/command > /out/log 2>&1 < /dev/null; echo $? > /out/rc; sync
+		echo o > /proc/sysrq-trigger; sleep 9'
+	END
+	chmod +x "$work/i/init"
+	(cd "$work/i" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
+}
+
+share() { echo "-virtfs local,path=$1,mount_tag=$2,security_model=none,multidevs=remap,id=$2$3"; }
+
+tree
+initrd
+{ printf 'cd %q &&' "$PWD"; printf ' %q' "$@"; echo; } > "$work/out/command"
+touch "$work/out/log"
+# shellcheck disable=SC2046
+timeout "${VM_TIMEOUT:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "${VM_MEMORY:-4096}" \
+	-nodefaults -display none -monitor none -no-reboot -serial "file:$work/console" \
+	-kernel "$tree/boot/vmlinuz-$kernel" -initrd "$work/initrd" \
+	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off net.ifnames=0" \
+	$(share / root ,readonly=on) $(share "$tree" kern ,readonly=on) $(share "$work/out" out "") > "$work/qemu" 2>&1 &
+qemu=$!
+tail -n +1 -f --pid=$qemu "$work/out/log" &
+wait $qemu || true
+wait || true
+[ -s "$work/out/rc" ] || { echo "vm: it did not come to its end"; tail -30 "$work/console" "$work/qemu"; exit 99; }
+exit "$(cat "$work/out/rc")"
