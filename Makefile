@@ -77,6 +77,12 @@ $(B)/fuzz_words: $(FUZZ_WORDS_SRC) $(wildcard user/*.h include/*.h) | $(B)/user
 $(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
+$(B)/flood: tests/flood.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
+
+$(B)/nodiag.so: tests/nodiag.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -shared -fPIC $< -o $@
+
 $(B)/%.bpf.o: bench/%.bpf.c vmlinux/vmlinux.h | $(B)/user
 	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $(@:.o=.tmp) && \
 		$(BPFTOOL) gen object $@ $(@:.o=.tmp)
@@ -89,6 +95,8 @@ $(B)/sock: bench/sock.c | $(B)/user
 
 $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
+
+TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood nodiag.so)
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
@@ -113,7 +121,7 @@ demo: need-deps
 	$(Q)tests/demo.sh
 
 test: need-deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/unit_test $(B)/dp_test $(B)/fuzz $(B)/fuzz_words
+	$(Q)$(MAKE) --no-print-directory all $(TEST_BINS)
 	$(Q)tests/run $(T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.

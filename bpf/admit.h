@@ -85,7 +85,7 @@ static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
 	if ((nd->type != ND_SOLICIT && nd->type != ND_ADVERT) || nd->hop_limit != 255 || nd->code)
 		return NSX_DROP_IPV6;
 	if (!is_eui64(nd->src, veth->mac))
-		return NSX_DROP_SPOOFED;
+		return NSX_DROP_IPV6;
 	/* ff02:: is the link's scope */
 	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) || nd->dst[0] == bpf_htons(0xff02) ? NSX_PASS_LINK :
 														NSX_DROP_IPV6;

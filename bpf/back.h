@@ -6,10 +6,6 @@
 #include "defs.h"
 #include "maps.h"
 
-#ifndef NO_PLACE
-#define NO_PLACE (-1)
-#endif
-
 /* Places in the table of mirrors are found by functions that the verifier looks at once. */
 static __always_inline struct nsx_back *back_at(int place)
 {

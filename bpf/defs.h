@@ -73,6 +73,10 @@
 #define NSX_LATER (-5)		/* this for frag_find() */
 #define NSX_LATER_HERE (-6)	/* the same, and the host's own where that finds nothing */
 
+#define NSX_UNKNOWN (-9)	/* of a look-up: there is no such flow yet */
+
+#define NO_PLACE (-1)		/* in a table that is searched by a function of its own */
+
 #define NULL ((void *)0)
 
 #define READ_ONCE(x) (*(volatile typeof(x) *)&(x))

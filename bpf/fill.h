@@ -7,6 +7,7 @@
 #define NSXDP_FILL_H
 
 #include "defs.h"
+#include "flow.h"
 #include "maps.h"
 #include "slot.h"
 
@@ -20,13 +21,20 @@ struct fill {
 	__u32 sessions;
 };
 
-static __always_inline bool is_used(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+/* A function that the verifier looks at once, and that returns a number it does not know. */
+__noinline int is_used(const struct nsx_slot *s, __u32 now)
 {
-	__u32 kind = NSX_KIND(READ_ONCE(s->state));
+	const struct nsx_conf *conf = conf_get();
+	__u32 kind;
 
+	if (!s || !conf)
+		return 0;
+	kind = NSX_KIND(READ_ONCE(s->state));
 	if (kind == NSX_FREE)
 		return false;
-	return kind == NSX_MAP || kind == NSX_ALIAS || nsx_flow_left(s, conf, now) >= 0;
+	if (kind == NSX_ALIAS)
+		return alias_alive(s, conf, now);
+	return kind == NSX_MAP || nsx_flow_left(s, conf, now) >= 0;
 }
 
 /* In steps of the golden ratio from a random place: spread evenly, so the error is a few per cent. */
@@ -40,8 +48,8 @@ static long fill_look(__u64 i, struct fill *f)
 	if (!conf || !b)
 		return 1;
 	s = port_slot(f->proto, bpf_htons(conf->port_lo + (at * ((__u32)(conf->port_hi - conf->port_lo) + 1) >> 16)));
-	f->ports += s && is_used(s, conf, f->now);
-	f->sessions += is_used(&b->way[i & (NSX_WAYS - 1)], conf, f->now);
+	f->ports += is_used(s, f->now);
+	f->sessions += is_used(&b->way[i & (NSX_WAYS - 1)], f->now);
 	return 0;
 }
 

@@ -124,17 +124,15 @@ static __always_inline void xlat_inside(struct xlat *x, const struct nsx_slot *s
 }
 
 /* An alias lives as long as its endpoint holds the outside port. */
-static __always_inline bool alias_alive(const struct nsx_slot *s)
+static __always_inline bool alias_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
 	const struct nsx_slot *port = port_slot(s->proto & 3, s->outside_port);
 
 	return port && NSX_KIND(READ_ONCE(port->state)) == NSX_FLOW && port->inside_port == s->inside_port &&
-	       addr_eq(&port->inside, &s->inside);
+	       addr_eq(&port->inside, &s->inside) && flow_alive(port, conf, now);
 }
 
 /* Sessions are found and claimed by functions that the verifier looks at once; they return a place, or this. */
-#define NO_PLACE (-1)
-
 static __always_inline struct nsx_slot *session_at(int place)
 {
 	__u32 index = (__u32)place / NSX_WAYS;
@@ -178,7 +176,7 @@ static __always_inline struct nsx_slot *session_find(const struct nsx_session_ke
 static __always_inline bool slot_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
 {
 	if (kind == NSX_ALIAS)
-		return !alias_alive(s);
+		return !alias_alive(s, conf, now);
 	if (kind == NSX_FLOW || kind == NSX_RETURN)
 		return !flow_alive(s, conf, now);
 	return kind == NSX_FREE;

@@ -27,7 +27,7 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || (s->flags & (NSX_F_ANY_REMOTE | NSX_F_HOST)) != NSX_F_ANY_REMOTE ||
+	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || !(s->flags & NSX_F_ANY_REMOTE) ||
 	    !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
 	dport = p->dport;
@@ -119,7 +119,7 @@ static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const st
 {
 	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now_tick()) : NULL;
 
-	if (!s || !(s->flags & NSX_F_SELF) || host_expects(ctx, p))
+	if (!s || !(s->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr;

@@ -35,10 +35,10 @@ static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_s
 }
 
 /*
- * The packet is for a connected socket of the host's. One that is only bound does not count: where a namespace has the
- * port, by a map or a flow, no process may take it by a bind.
+ * The packet is for a socket of the host's. For a published port only connected ones count, for no process may take it
+ * by a bind.
  */
-__noinline int host_expects(CTX *ctx, const struct pkt *p)
+__noinline int host_expects(CTX *ctx, const struct pkt *p, __u32 which)
 {
 	struct bpf_sock_tuple t = {};
 
@@ -48,7 +48,7 @@ __noinline int host_expects(CTX *ctx, const struct pkt *p)
 	t.ipv4.sport = p->sport;
 	t.ipv4.daddr = p->dst.w[3];
 	t.ipv4.dport = p->dport;
-	return host_socket(ctx, p->proto, &t, HOST_CONNECTED);
+	return host_socket(ctx, p->proto, &t, which);
 }
 
 #endif

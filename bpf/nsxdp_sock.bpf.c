@@ -232,7 +232,7 @@ static __always_inline bool may_bind(CTX *ctx)
 
 /*
  * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
- * automatic bind, nor to a remote that a masqueraded flow has from this port: the answers would not be its.
+ * automatic bind, nor to the remote that the port's slot has for a masqueraded flow: the answers would not be its.
  */
 static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way way)
 {

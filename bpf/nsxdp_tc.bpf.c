@@ -109,12 +109,10 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 		return v;
 	if (NSX_KIND(state) == NSX_FLOW)
 		return snat_in(ctx, p, conf, s, state, own, x);
-	if (is_link_local(p->saddr) && !admits_link_local(s->ifindex))
-		return NSX_DROP_LINK_LOCAL;
-	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p))
+	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
-		return portmap_in(ctx, p, s, state, own, x);
+		return portmap_in(ctx, p, conf, s, state, own, x);
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_DOWN;
@@ -155,7 +153,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	if (own < 0) {
 		if (in_pool(conf, &local))
 			return NSX_DROP_POOL;
-		own = own_learn(ctx, &local, ctx_ifindex(ctx));
+		own = own_learn(ctx, &local, ctx_ifindex(ctx), false);
 		if (own < 0)
 			return NSX_PASS_HOST;
 	}
@@ -178,6 +176,8 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
 	if (v != NSX_CONTINUE)
 		return v;
+	if (is_link_local(p->saddr) && !admits_link_local(x.ifindex))
+		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
@@ -215,8 +215,8 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth)
 		return NSX_DROP_DETACHED;
-	/* An error is about a packet that the namespace got, or whoever's flow it likes would change. */
-	if (is_spoofed(p, veth) || (p->icmp_error && !addr_eq(&p->src, &veth->addr)))
+	/* An error is about a packet that the namespace got, and for who sent it; or it would change others' flows. */
+	if (is_spoofed(p, veth) || (p->icmp_error && (!addr_eq(&p->src, &veth->addr) || !addr_eq(&p->dst, &remote))))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
 	if (p->ip_proto == IPPROTO_ICMP_ && p->icmp_type == ICMP_REDIRECT)

@@ -100,6 +100,7 @@ struct own_walk {
 	__u32 addr;	/* host byte order */
 	__u32 now;
 	__u32 found;	/* an index, or NSX_OWN_MAX */
+	__u32 on_uplink;
 };
 
 static long broadcast_of(__u64 i, struct own_walk *w)
@@ -136,7 +137,8 @@ static long place_of_lost(__u64 i, struct own_walk *w)
 	if (!conf || i >= NSX_OWN_MAX)
 		return 1;
 	own = &conf->own[i];
-	if (own->state != NSX_OWN_LOST || w->now - own->lost <= nsx_ticks(conf, NSX_OWN_LOST_SECONDS) ||
+	/* The first place is what the fast path serves: for an uplink's address only. */
+	if ((!i && !w->on_uplink) || own->state != NSX_OWN_LOST || w->now - own->lost <= nsx_ticks(conf, NSX_OWN_LOST_SECONDS) ||
 	    __sync_val_compare_and_swap(&own->state, NSX_OWN_LOST, NSX_OWN_WRITING) != NSX_OWN_LOST)
 		return 0;
 	bpf_map_delete_elem(&nsx_own, &own->addr);
@@ -145,9 +147,9 @@ static long place_of_lost(__u64 i, struct own_walk *w)
 }
 
 /* A place for a further address: that of a lost one, else a new one. */
-static __always_inline __u32 own_place(struct nsx_conf *conf, __u32 now)
+static __always_inline __u32 own_place(struct nsx_conf *conf, __u32 now, bool on_uplink)
 {
-	struct own_walk w = { .now = now, .found = NSX_OWN_MAX };
+	struct own_walk w = { .now = now, .found = NSX_OWN_MAX, .on_uplink = on_uplink };
 	__u32 i;
 
 	bpf_loop(conf->own_count, place_of_lost, &w, 0);
@@ -160,9 +162,9 @@ static __always_inline __u32 own_place(struct nsx_conf *conf, __u32 now)
 }
 
 /* The index of an address that the kernel says is the host's. */
-static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr, __u32 dev)
+static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_addr *addr, __u32 dev, bool on_uplink)
 {
-	__u32 now = now_tick(), n = own_place(conf, now);
+	__u32 now = now_tick(), n = own_place(conf, now, on_uplink);
 	struct nsx_own *own;
 
 	if (n >= NSX_OWN_MAX)
@@ -171,6 +173,7 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
 	own->addr = *addr;
 	own->dev = dev;
 	own->len = 0;
+	own->on_uplink = on_uplink;
 	own->since = own->state == NSX_OWN_WRITING ? now : now - OWN_LONG_AGO;
 	own->lost = now;
 	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0) {
@@ -178,18 +181,19 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
 		return n;
 	}
 	/* Another CPU has learnt it in this moment: this place is nobody's. */
-	__sync_lock_test_and_set(&own->state, NSX_OWN_LOST);
 	own->addr.w[3] = 0;
+	__sync_lock_test_and_set(&own->state, NSX_OWN_LOST);
 	return own_index(conf, addr);
 }
 
 /**
  * own_learn() - ask whether an address that is in no list is the host's
  * @dev: the uplink that it was met at
+ * @on_uplink: by a route, so it is that uplink's
  *
  * Return: its index in nsx_conf.own, or -1.
  */
-__noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
+__noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int on_uplink)
 {
 	__u32 zero = 0, slot;
 	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
@@ -208,7 +212,7 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev)
 	if (index >= 0)
 		return own_is_here(conf, index) ? index : -1;	/* in the list already: no place more */
 	if (is_local(ctx, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
-		index = own_add(conf, addr, dev);
+		index = own_add(conf, addr, dev, on_uplink);
 	asked_note(a, conf, addr, index);
 	return index;
 }
@@ -251,9 +255,21 @@ __noinline int own_check(CTX *ctx, __u32 index)
 static __always_inline __s32 own_first(const struct nsx_conf *conf)
 {
 	for (__u32 i = 0; i < OWN_FIRST_TRIES; i++)
-		if (i < conf->own_count && own_is_here(conf, i))
+		if (i < conf->own_count && own_is_here(conf, i) && conf->own[i].on_uplink)
 			return i;
 	return OWN_NO_UPLINK;
+}
+
+/* An address that was met elsewhere first is the uplink's that a route tells. */
+static __always_inline bool own_leaves_by(const struct nsx_conf *conf, __u32 index, __u32 dev)
+{
+	struct nsx_own *own = (struct nsx_own *)&conf->own[index & (NSX_OWN_MAX - 1)];
+
+	if (!own->on_uplink) {
+		own->dev = dev;
+		own->on_uplink = 1;
+	}
+	return own->dev == dev;
 }
 
 /* What the kernel's route to dst says. */
@@ -265,21 +281,29 @@ static __always_inline __s32 own_by_route(CTX *ctx, const struct nsx_conf *conf,
 	struct nsx_addr src;
 	__s32 index;
 
+	/* A kernel before 6.7 tells the device at least. */
+	if (err < 0)
+		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
 	switch (err) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		if (!is_uplink(conf, fib.ifindex))
 			return OWN_NO_UPLINK;
+		if (!fib.ipv4_src)
+			return own_first(conf);
 		addr_from_v4(&src, fib.ipv4_src);
 		index = own_index(conf, &src);
 		if (index < 0)
-			index = own_learn(ctx, &src, fib.ifindex);
-		return index >= 0 && own_check(ctx, index) ? index : own_first(conf);
+			index = own_learn(ctx, &src, fib.ifindex, true);
+		if (index < 0 || !own_check(ctx, index))
+			return own_first(conf);
+		/* Packets from an uplink's address leave by it, and not by another. */
+		return own_leaves_by(conf, index, fib.ifindex) ? index : OWN_NO_UPLINK;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:
 	case BPF_FIB_LKUP_RET_UNREACHABLE:
 	case BPF_FIB_LKUP_RET_PROHIBIT:
 		return OWN_NO_UPLINK;
 	case BPF_FIB_LKUP_RET_NOT_FWDED:
-		return own_learn(ctx, dst, conf->uplinks[0]) >= 0 ? OWN_ITSELF : OWN_NO_UPLINK;
+		return own_learn(ctx, dst, conf->uplinks[0], false) >= 0 ? OWN_ITSELF : OWN_NO_UPLINK;
 	default:
 		/* No answer changes nothing. */
 		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index : own_first(conf);

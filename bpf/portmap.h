@@ -54,11 +54,9 @@ static __always_inline __u32 tcp_word(CTX *ctx, const struct pkt *p, __u32 offse
  */
 static __always_inline bool return_assured(CTX *ctx, const struct pkt *p, const struct nsx_slot *s)
 {
-	return p->proto == NSX_TCP && (s->tcp & (NSX_T_IN | NSX_T_ASSURED)) == NSX_T_IN && (p->tcp_flags & TCP_ACK) &&
-	       tcp_word(ctx, p, TCP_ACK_SEQ) - s->ack < RETURN_WINDOW;
+	return p->proto == NSX_TCP && (s->tcp & (NSX_T_IN | NSX_T_ASSURED | NSX_T_RST)) == NSX_T_IN && s->ack &&
+	       (p->tcp_flags & TCP_ACK) && tcp_word(ctx, p, TCP_ACK_SEQ) - s->ack < RETURN_WINDOW;
 }
-
-#define RETURN_UNKNOWN (-9)	/* of return_known() */
 
 /*
  * Note the use of a connection that is remembered. Another need not be, where the map answers from the port that was
@@ -82,17 +80,17 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
 		return NSX_CONTINUE;
 	}
-	if (!client && !own && back_port(x->ifindex, x->port, p->proto) == p->dport)
+	if (!s && !client && !own && back_port(x->ifindex, x->port, p->proto) == p->dport)
 		return NSX_CONTINUE;
 	if (p->proto != NSX_TCP)
-		return RETURN_UNKNOWN;
+		return NSX_UNKNOWN;
 	if (!SYN_ALONE(p))
 		return NSX_DROP_NO_FLOW;
 	/* One that runs by another port or address of the endpoint: its way back would become this one's. */
 	if ((s && (s->tcp & NSX_T_ASSURED) && !nsx_tcp_closed(s->tcp)) ||
 	    connection_ask(ctx, p, x->addr.w[3], x->port, x->ifindex) == CONNECTION_RUNNING)
 		return NSX_DROP_TAKEN;
-	return RETURN_UNKNOWN;
+	return NSX_UNKNOWN;
 }
 
 /* Remember a connection. Dead or not, a session with its identity is taken over: there is never a second. */
@@ -117,7 +115,8 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
 	s = session_at(place);
 	if (s) {
 		state = READ_ONCE(s->state);
-		if (!slot_claim(s, state))
+		barrier();
+		if (!nsx_session_is(s, &k) || !slot_claim(s, state))
 			s = NULL;
 	}
 	if (!s) {
@@ -155,7 +154,7 @@ static __always_inline int return_note(CTX *ctx, const struct pkt *p, const stru
 {
 	int v = return_known(ctx, p, x, own, client);
 
-	return v == RETURN_UNKNOWN ? return_new(p, x, own, client) : v;
+	return v == NSX_UNKNOWN ? return_new(p, x, own, client) : v;
 }
 
 /**
@@ -164,8 +163,8 @@ static __always_inline int return_note(CTX *ctx, const struct pkt *p, const stru
  *
  * The slot notes when the link was last found to be up, so that a port is asked about once per tick.
  */
-static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_slot *slot, __u32 state,
-				      __u32 own, struct xlat *x)
+static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+				      struct nsx_slot *slot, __u32 state, __u32 own, struct xlat *x)
 {
 	__u32 now = now_tick();
 
@@ -175,7 +174,8 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 			return NSX_DROP_DOWN;
 		slot->seen = now;
 	}
-	if (own || (slot->flags & NSX_F_STATEFUL)) {
+	/* A SYN to the first address may be of a client that has a session at another one. */
+	if (own || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && conf->own_count > 1)) {
 		int v = return_note(ctx, p, x, own, 0);
 
 		if (v != NSX_CONTINUE)
@@ -220,7 +220,9 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 		mac_copy(x->mac, s->mac);
 		x->verdict = NSX_HAIRPIN;
 	}
-	if (!slot_same(s, state) || NSX_KIND(state) != NSX_RETURN)
+	/* It was found by another state word than this one, perhaps. */
+	if (NSX_KIND(state) != NSX_RETURN || s->inside_port != p->sport || s->remote_port != p->dport ||
+	    !addr_eq(&s->inside, &p->src) || !addr_eq(&s->remote, &p->dst) || !slot_same(s, state))
 		return NSX_DROP_CHANGED;
 	if (p->icmp_error)
 		return NSX_CONTINUE;

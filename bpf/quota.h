@@ -5,7 +5,7 @@
  * Entries die without anybody noticing, so they cannot be counted down. A namespace with a limit has a ring of as many
  * references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
  * taken in turn, so the next ones are those that were taken longest ago. A reference is the number of a slot and its
- * state word, which changes with each owner of the slot.
+ * state word, which changes with each owner of the slot. Where a row of them is of long-lived entries, others are looked at.
  *
  * A place is reserved before the entry is made, by a compare-and-exchange, and gets the reference afterwards. What was
  * reserved and never got one, because the entry could not be made, is free again after a second.
@@ -20,7 +20,7 @@
 
 #define QUOTA_NONE	(-1)	/* the namespace has no limit */
 #define QUOTA_FULL	(-2)
-#define QUOTA_TRIES	32	/* places that are looked at before a new entry is refused */
+#define QUOTA_TRIES	64	/* places that are looked at before a new entry is refused */
 #define QUOTA_SESSION	0x1000000U	/* a reference's number: a place in the session table; below, in the registry */
 #define QUOTA_RESERVED	0xffffffffU
 
@@ -48,6 +48,36 @@ static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf,
 	return s && READ_ONCE(s->state) == state && flow_alive(s, conf, now);
 }
 
+struct quota_search {
+	__u32 ifindex;
+	__u32 now;
+	int place;
+};
+
+/* Look at a place, and take it where it is free. Half of the tries are in turn, the others anywhere. */
+static long quota_try(__u64 i, struct quota_search *q)
+{
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &q->ifindex);
+	void *ring = bpf_map_lookup_elem(&nsx_quotas, &q->ifindex);
+	const struct nsx_conf *conf = conf_get();
+	__u64 *ref, was;
+	__u32 place;
+
+	if (!veth || !ring || !conf || !veth->max_flows)
+		return 1;
+	place = i < QUOTA_TRIES / 2 ? __sync_fetch_and_add(&veth->cursor, 1) : bpf_get_prandom_u32();
+	place %= veth->max_flows;
+	ref = bpf_map_lookup_elem(ring, &place);
+	if (!ref)
+		return 1;
+	was = READ_ONCE(*ref);
+	if (quota_in_use(was, conf, q->now) ||
+	    __sync_val_compare_and_swap(ref, was, (__u64)q->now << 32 | QUOTA_RESERVED) != was)
+		return 0;
+	q->place = place;
+	return 1;
+}
+
 /**
  * quota_reserve() - may the namespace behind a veth cause another entry?
  *
@@ -55,29 +85,13 @@ static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf,
  */
 __noinline int quota_reserve(__u32 ifindex)
 {
-	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	const struct nsx_conf *conf = conf_get();
-	__u32 now = now_tick(), max, place;
-	__u64 *ref, was;
-	void *ring;
+	struct quota_search q = { .ifindex = ifindex, .now = now_tick(), .place = QUOTA_FULL };
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 
-	if (!veth || !conf || !veth->max_flows)
+	if (!veth || !veth->max_flows)
 		return QUOTA_NONE;
-	ring = bpf_map_lookup_elem(&nsx_quotas, &ifindex);
-	if (!ring)
-		return QUOTA_FULL;
-	max = veth->max_flows;
-	for (__u32 i = 0; i < QUOTA_TRIES && i < max; i++) {
-		place = __sync_fetch_and_add(&veth->cursor, 1) % max;
-		ref = bpf_map_lookup_elem(ring, &place);
-		if (!ref)
-			return QUOTA_FULL;
-		was = READ_ONCE(*ref);
-		if (!quota_in_use(was, conf, now) &&
-		    __sync_val_compare_and_swap(ref, was, (__u64)now << 32 | QUOTA_RESERVED) == was)
-			return place;
-	}
-	return QUOTA_FULL;
+	bpf_loop(QUOTA_TRIES, quota_try, &q, 0);
+	return q.place;
 }
 
 /**

@@ -18,14 +18,9 @@ static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct ns
 	return s->remote_port == port && addr_eq(&s->remote, remote);
 }
 
-/*
- * Others that may use the mapping as far as the namespace's filtering asks (RFC 4787, 5), as long as no socket of the
- * host's has the port too.
- */
+/* Others that may use the mapping as far as the namespace's filtering asks (RFC 4787, 5). */
 static __always_inline bool slot_admits(const struct nsx_slot *s, const struct nsx_addr *remote)
 {
-	if (s->flags & NSX_F_HOST)
-		return false;
 	return (s->flags & NSX_F_ANY_REMOTE) || ((s->flags & NSX_F_ANY_PORT) && addr_eq(&s->remote, remote));
 }
 
@@ -111,8 +106,8 @@ static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct n
 			flow = session_find(&k);
 		}
 		if (!flow || !flow_alive(flow, conf, now)) {
-			/* The host may have a socket that is connected to just this remote. */
-			if (!slot_admits(s, &p->src) || host_expects(ctx, p))
+			/* The host may have a socket that is connected to just this remote, or is bound since. */
+			if (!slot_admits(s, &p->src) || host_expects(ctx, p, s->flags & NSX_F_HOST ? HOST_ANY : HOST_CONNECTED))
 				return NSX_PASS_HOST;
 			flow = s;
 		}

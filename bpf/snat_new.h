@@ -67,7 +67,7 @@ static __always_inline void snat_fill(struct nsx_slot *s, const struct pkt *p, _
 static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
 {
 	if (kind == NSX_HOST)
-		return (__s32)(now - s->seen) > (__s32)nsx_ticks(conf, NSX_HOST_SECONDS);
+		return nsx_idle(now, s->seen) > nsx_ticks(conf, NSX_HOST_SECONDS);
 	return kind == NSX_FLOW ? !flow_alive(s, conf, now) : kind == NSX_FREE;
 }
 
@@ -84,7 +84,8 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 	if (!s)
 		return false;
 	state = READ_ONCE(s->state);
-	if (!port_free(s, NSX_KIND(state), conf, now) &&
+	/* A bind that may come to nothing is no reason to refuse a flow. */
+	if (!port_free(s, NSX_KIND(state), conf, now) && !(evict && NSX_KIND(state) == NSX_HOST) &&
 	    !(evict && slot_evictable(s, NSX_KIND(state), now) >= (__s32)nsx_ticks(conf, NSX_EVICT_IDLE)))
 		return false;
 	if (host_has_port(ctx, p, port) || !slot_claim(s, state))
@@ -105,7 +106,10 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
 	k->pad = 0;
 }
 
-/* An endpoint's outside port, where that is not its own number: where the endpoint had another one, it is over. */
+/*
+ * An endpoint's outside port, where that is not its own number. Where the endpoint had another one, that is kept for the
+ * remotes that it is known to.
+ */
 static __always_inline bool alias_write(CTX *ctx, const struct pkt *p, __be16 port, __u32 now)
 {
 	struct nsx_session_key k;
@@ -116,8 +120,10 @@ static __always_inline bool alias_write(CTX *ctx, const struct pkt *p, __be16 po
 	alias = session_find(&k);
 	if (alias) {
 		state = READ_ONCE(alias->state);
-		if (NSX_KIND(state) != NSX_ALIAS || !slot_claim(alias, state))
+		barrier();
+		if (!nsx_session_is(alias, &k) || !slot_claim(alias, state))
 			return false;
+		alias->ack = alias->outside_port;
 	} else {
 		alias = session_at(session_take(&k, now));
 		if (!alias)
@@ -155,7 +161,8 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 	at = bpf_get_prandom_u32();
 	for (int i = 0; i < NSX_PORT_TRIES; i++, at += NSX_PORT_STEP) {
 		*port = bpf_htons(conf->port_lo + ((at & 0xffff) * span >> 16));
-		if (!snat_take(ctx, p, *port, now, i >= NSX_PORT_TRIES / 2))
+		/* "up" may be changing the range. */
+		if (!port_allowed(conf, p->proto, bpf_ntohs(*port)) || !snat_take(ctx, p, *port, now, i >= NSX_PORT_TRIES / 2))
 			continue;
 		if (alias_write(ctx, p, *port, now))
 			return NSX_CONTINUE;
@@ -168,7 +175,6 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 }
 
 #define NO_PORT (-1)
-#define FLOW_UNKNOWN (-9)	/* of snat_known() */
 
 /* The live session of a further remote of an endpoint, or NULL. */
 static __always_inline struct nsx_slot *further_find(const struct nsx_slot *port, const struct pkt *p,
@@ -184,37 +190,47 @@ static __always_inline struct nsx_slot *further_find(const struct nsx_slot *port
 	return s && flow_alive(s, conf, now_tick()) ? s : NULL;
 }
 
-/* A port that a socket of the host's has too is kept for the remotes that are known. */
-static __always_inline bool snat_usable(const struct nsx_slot *s, const struct pkt *p, __u32 ifindex,
-					const struct nsx_conf *conf)
+/* The remote is one that the endpoint has a flow with by this port. */
+__noinline int snat_knows(const struct nsx_slot *s, const struct pkt *p)
 {
-	if (!snat_holds(s, p, ifindex))
+	const struct nsx_conf *conf = conf_get();
+
+	if (!s || !p || !conf || !flow_alive(s, conf, now_tick()))
 		return false;
-	if (!(s->flags & NSX_F_HOST))
-		return true;
-	return flow_alive(s, conf, now_tick()) && (slot_is_to(s, &p->dst, p->dport) || further_find(s, p, conf));
+	return slot_is_to(s, &p->dst, p->dport) || further_find(s, p, conf);
+}
+
+/* A port that a socket of the host's has, or had, is for the remotes that are known, and others if the host agrees. */
+static __always_inline bool snat_usable(CTX *ctx, const struct nsx_slot *s, const struct pkt *p)
+{
+	if (!snat_holds(s, p, ctx_ifindex(ctx)))
+		return false;
+	return !(s->flags & NSX_F_HOST) || snat_knows(s, p) || !host_has_port(ctx, p, s->outside_port);
 }
 
 /* The outside port that the endpoint has for this remote, as a number, or NO_PORT. */
 __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = conf_get();
-	__u32 ifindex = ctx_ifindex(ctx);
+	struct nsx_slot *s, *alias;
 	struct nsx_session_key k;
-	struct nsx_slot *s;
 
-	if (!p || !conf)
+	if (!p)
 		return NO_PORT;
 	s = port_slot(p->proto & 3, p->sport);
-	if (s && snat_usable(s, p, ifindex, conf))
+	if (s && snat_usable(ctx, s, p))
 		return bpf_ntohs(p->sport);
 	endpoint_key(&k, p);
-	s = session_find(&k);
-	s = s ? port_slot(p->proto & 3, s->outside_port) : NULL;
-	return s && snat_usable(s, p, ifindex, conf) ? bpf_ntohs(s->outside_port) : NO_PORT;
+	alias = session_find(&k);
+	if (!alias)
+		return NO_PORT;
+	s = alias->ack ? port_slot(p->proto & 3, alias->ack) : NULL;
+	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && snat_knows(s, p))
+		return bpf_ntohs(s->outside_port);
+	s = port_slot(p->proto & 3, alias->outside_port);
+	return s && snat_usable(ctx, s, p) ? bpf_ntohs(s->outside_port) : NO_PORT;
 }
 
-/* Note a packet of a flow that is there. Return: NSX_CONTINUE, FLOW_UNKNOWN, or the verdict where none can be made. */
+/* Note a packet of a flow that is there. Return: NSX_CONTINUE, NSX_UNKNOWN, or the verdict where none can be made. */
 __noinline int snat_known(const struct pkt *p, struct nsx_slot *port)
 {
 	const struct nsx_conf *conf = conf_get();
@@ -233,7 +249,7 @@ __noinline int snat_known(const struct pkt *p, struct nsx_slot *port)
 		flow_touch(s, p, now, false);
 		flow_keep_port(port, s, conf, now);
 	}
-	return s ? NSX_CONTINUE : FLOW_UNKNOWN;
+	return s ? NSX_CONTINUE : NSX_UNKNOWN;
 }
 
 /**
@@ -252,9 +268,10 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	if (!p || !port || !conf || !number)
 		return NSX_DROP_ERROR;
 	*number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
-	if ((!flow_alive(port, conf, now) || (nsx_further_left(port, now) < 0 && nsx_tcp_closed(port->tcp))) &&
-	    slot_claim(port, state)) {
+	if (!flow_alive(port, conf, now) || (nsx_further_left(port, now) < 0 && nsx_tcp_closed(port->tcp))) {
 		/* No flow of the endpoint is left: the slot's inline remote is free for this one. */
+		if (!slot_claim(port, state))
+			return NSX_DROP_CHANGED;
 		snat_fill(port, p, ctx_ifindex(ctx), port->outside_port, now);
 		return NSX_CONTINUE;
 	}
@@ -291,7 +308,7 @@ static __always_inline bool may_open(const struct pkt *p)
 __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
-	int mapping, quota = QUOTA_NONE, v = FLOW_UNKNOWN;
+	int mapping, quota = QUOTA_NONE, v = NSX_UNKNOWN;
 	__u32 state = 0, number;
 	struct nsx_slot *s = NULL;
 	__be16 port;
@@ -306,7 +323,7 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 		state = READ_ONCE(s->state);
 		v = snat_known(p, s);
 	}
-	if (v == FLOW_UNKNOWN) {
+	if (v == NSX_UNKNOWN) {
 		if (!may_open(p))
 			return NSX_DROP_NO_FLOW;
 		/* The host has a socket there that is connected to this remote: both may have the port, not the remote. */

@@ -95,7 +95,7 @@ enum nsx_kind {
 
 /* nsx_slot.flags */
 #define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has had further remotes in the session table: see .until */
-#define NSX_F_HOST	0x04	/* registry, NSX_FLOW: a socket of the host's is bound to the port: no new remotes */
+#define NSX_F_HOST	0x04	/* registry, NSX_FLOW: a socket of the host's was bound to the port: it is asked before new remotes */
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
 #define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
@@ -347,6 +347,7 @@ enum nsx_timeout {
 
 /* nsx_own.state */
 enum nsx_own_state {
+	NSX_OWN_NONE,		/* never used */
 	NSX_OWN_HERE,
 	NSX_OWN_LOST,		/* not the host's any more: flows of it are dead, but come alive again with it */
 	NSX_OWN_WRITING,	/* becoming another address's, by the CPU or command that won it */
@@ -359,6 +360,7 @@ enum nsx_own_state {
  * @lost: when it was lost, ticks; in its other states it means nothing
  * @state: enum nsx_own_state
  * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
+ * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not tell from which
  */
 struct nsx_own {
 	struct nsx_addr addr;
@@ -367,7 +369,7 @@ struct nsx_own {
 	__u32 lost;
 	__u32 state;
 	__u32 len;
-	__u32 pad;
+	__u32 on_uplink;
 };
 
 /**

@@ -358,7 +358,7 @@ const struct step dp_scope[] = {
 	PACKET("neighbour solicitation", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135" NS1, "pass-link", NULL),
 	PACKET("neighbour advertisement", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=136" NS1, "pass-link", NULL),
 	PACKET("neighbour solicitation in another's name", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135 code=1" NS1,
-	       "drop-spoofed", NULL),
+	       "drop-ipv6", NULL),
 	PACKET("router advertisement", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134" NS1, "drop-router-advert", NULL),
 	PACKET("ICMPv6 redirect", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=137" NS1, "drop-redirect", NULL),
 	PACKET("router solicitation", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=133" NS1, "drop-ipv6", NULL),

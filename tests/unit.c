@@ -316,20 +316,23 @@ static void timeouts(void **state)
 	assert_true(config_timeouts[NSX_TO_TCP_CLOSED] >= 4 * 60);
 	assert_true(config_timeouts[NSX_TO_UDP] >= 5 * 60);
 	assert_true(config_timeouts[NSX_TO_ICMP] >= 60);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_SYN, 0), NSX_TO_TCP_OPENING);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN, 0), NSX_TO_TCP_ESTABLISHED);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_FIN_IN, 0), NSX_TO_TCP_ESTABLISHED);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_FIN_IN | NSX_T_FIN_OUT, 0), NSX_TO_TCP_CLOSED);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_RST, 0), NSX_TO_TCP_RESET);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_RST, NSX_F_MANY), NSX_TO_TCP_ESTABLISHED);
-	assert_int_equal(nsx_flow_timeout(NSX_UDP, 0, 0), NSX_TO_UDP_ONEWAY);
-	assert_int_equal(nsx_flow_timeout(NSX_UDP, NSX_T_IN, 0), NSX_TO_UDP);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_SYN), NSX_TO_TCP_OPENING);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN), NSX_TO_TCP_OPENING);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_ASSURED), NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN), NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN | NSX_T_FIN_OUT), NSX_TO_TCP_CLOSED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_RST), NSX_TO_TCP_RESET);
+	assert_int_equal(nsx_flow_timeout(NSX_UDP, 0), NSX_TO_UDP_ONEWAY);
+	assert_int_equal(nsx_flow_timeout(NSX_UDP, NSX_T_IN), NSX_TO_UDP);
 }
 
 /* A flow that another CPU used one tick in our future is not dead. */
 static void clock_skew(void **state)
 {
-	struct nsx_conf conf = { .timeout = { [NSX_TO_ICMP] = 10 } };
+	struct nsx_conf conf = {
+		.timeout = { [NSX_TO_ICMP] = 10 },
+		.own = { { .state = NSX_OWN_HERE, .since = 1000 - 0x80000000U } },
+	};
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1001 };
 
 	(void)state;
@@ -337,13 +340,66 @@ static void clock_skew(void **state)
 	assert_true(nsx_flow_left(&s, &conf, 1011) >= 0);
 	assert_true(nsx_flow_left(&s, &conf, 1012) < 0);
 	s.seen = 5;
+	conf.own[0].since = 0x80000000U;
 	assert_true(nsx_flow_left(&s, &conf, 0xfffffffe) >= 0);	/* the clock wraps */
+}
+
+/* What has been idle for more than half of the clock's range is as dead as before. */
+static void long_idle(void **state)
+{
+	struct nsx_conf conf = {
+		.timeout = { [NSX_TO_ICMP] = 10 },
+		.own = { { .state = NSX_OWN_HERE, .since = 1000 - 0x80000000U } },
+	};
+	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1000 };
+
+	(void)state;
+	for (__u64 idle = 11; idle < 0xffffff00U; idle += 0x1000000)
+		assert_true(nsx_flow_left(&s, &conf, 1000 + idle) < 0);
+}
+
+/* The place of a lost address is another's: flows of the first are dead, whenever they were used; new ones live. */
+static void address_places(void **state)
+{
+	struct nsx_conf conf = {
+		.timeout = { [NSX_TO_ICMP] = 1000 },
+		.own = { { .state = NSX_OWN_LOST, .since = 100 } },
+	};
+	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 500 };
+
+	(void)state;
+	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
+	conf.own[0].state = NSX_OWN_HERE;
+	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
+	conf.own[0].since = 505;
+	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
+	s.seen = 506;
+	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
+}
+
+/* An endpoint's port lives as long as the longest of its remotes, and no longer. */
+static void further_remotes(void **state)
+{
+	struct nsx_conf conf = {
+		.timeout = { [NSX_TO_TCP_OPENING] = 10, [NSX_TO_TCP_ESTABLISHED] = 1000 },
+		.own = { { .state = NSX_OWN_HERE, .since = 0x80000000U } },
+	};
+	struct nsx_slot s = { .proto = NSX_TCP, .tcp = NSX_T_SYN, .seen = 100, .flags = NSX_F_MANY, .until = 110 };
+
+	(void)state;
+	assert_int_equal(nsx_flow_left(&s, &conf, 105), 5);
+	assert_true(nsx_flow_left(&s, &conf, 111) < 0);
+	s.until = 1100;
+	assert_int_equal(nsx_flow_left(&s, &conf, 1000), 100);
+	assert_true(nsx_flow_left(&s, &conf, 1101) < 0);
+	assert_true(nsx_flow_left(&s, &conf, 1100 + 0x80000000U) < 0);
 }
 
 /* As in pf.conf(5): only what was never answered, from 60 percent on, and never less than three seconds. */
 static void adaptive(void **state)
 {
-	struct nsx_conf conf = { .hz = 1000, .timeout = { [NSX_TO_UDP_ONEWAY] = 3750, [NSX_TO_UDP] = 18750 } };
+	struct nsx_conf conf = { .hz = 1000, .own = { { .state = NSX_OWN_HERE, .since = 0x80000000U } },
+				 .timeout = { [NSX_TO_UDP_ONEWAY] = 3750, [NSX_TO_UDP] = 18750 } };
 	struct nsx_slot s = { .proto = NSX_UDP };
 
 	(void)state;
@@ -371,6 +427,9 @@ int main(void)
 		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
 		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
 		cmocka_unit_test(networks), cmocka_unit_test(spreading), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
+		cmocka_unit_test(long_idle),
+		cmocka_unit_test(address_places),
+		cmocka_unit_test(further_remotes),
 		cmocka_unit_test(adaptive),
 	};
 

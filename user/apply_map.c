@@ -54,7 +54,7 @@ static bool is_own(struct instance *in, const struct nsx_addr *addr)
 	if (addr_v4(addr) >> 24 == 127)
 		return true;
 	apply_own_learn(in);
-	for (__u32 i = 0; i < in->conf->own_count; i++)
+	for (__u32 i = 0; i < NSX_OWN_MAX && i < in->conf->own_count; i++)
 		if (memcmp(&in->conf->own[i].addr, addr, sizeof(*addr)) == 0)
 			return in->conf->own[i].state == NSX_OWN_HERE;
 	return false;

@@ -13,12 +13,16 @@
 #define LONG_AGO 0x80000000U	/* ticks */
 
 /* Packets from an address leave by its uplink; from those of other devices by the first. */
-static __u32 dev_of(const struct nsx_conf *conf, int ifindex)
+static void own_describe(struct instance *in, struct nsx_own *own, const struct addr_info *info)
 {
+	own->dev = in->conf->uplinks[0];
+	own->on_uplink = 0;
 	for (int i = 0; i < NSX_UPLINKS; i++)
-		if (conf->uplinks[i] == (__u32)ifindex)
-			return ifindex;
-	return conf->uplinks[0];
+		if (in->conf->uplinks[i] == (__u32)info->ifindex) {
+			own->dev = info->ifindex;
+			own->on_uplink = 1;
+		}
+	own->len = info->prefix_len < 31 ? info->prefix_len : 0;
 }
 
 static bool own_turn(struct nsx_own *own, __u32 from, __u32 to)
@@ -35,7 +39,7 @@ void own_lose(struct instance *in, __u32 index, __u32 now)
 }
 
 /* As own_place() in bpf/own.h; *fresh: nobody had the place before. */
-static __u32 own_place(struct instance *in, __u32 now, bool *fresh)
+static __u32 own_place(struct instance *in, __u32 now, bool on_uplink, bool *fresh)
 {
 	struct nsx_conf *conf = in->conf;
 	__u32 i;
@@ -44,7 +48,7 @@ static __u32 own_place(struct instance *in, __u32 now, bool *fresh)
 	for (i = 0; i < NSX_OWN_MAX && i < conf->own_count; i++) {
 		struct nsx_own *own = &conf->own[i];
 
-		if (own->state == NSX_OWN_LOST && now - own->lost > nsx_ticks(conf, NSX_OWN_LOST_SECONDS) &&
+		if ((i || on_uplink) && own->state == NSX_OWN_LOST && now - own->lost > nsx_ticks(conf, NSX_OWN_LOST_SECONDS) &&
 		    own_turn(own, NSX_OWN_LOST, NSX_OWN_WRITING)) {
 			bpf_map_delete_elem(in->fd[TABLE_OWN], &own->addr);
 			return i;
@@ -59,15 +63,18 @@ static __u32 own_place(struct instance *in, __u32 now, bool *fresh)
 
 static int own_append(struct instance *in, const struct addr_info *info, __u32 now)
 {
+	struct nsx_own *own, like;
 	bool fresh;
-	__u32 n = own_place(in, now, &fresh);
-	struct nsx_own *own = &in->conf->own[n];
+	__u32 n;
+
+	own_describe(in, &like, info);
+	n = own_place(in, now, like.on_uplink, &fresh);
+	own = &in->conf->own[n];
 
 	if (n >= NSX_OWN_MAX)
 		return -E2BIG;
 	own->addr = info->addr;
-	own->dev = dev_of(in->conf, info->ifindex);
-	own->len = info->prefix_len < 31 ? info->prefix_len : 0;
+	own_describe(in, own, info);
 	own->since = fresh ? now - LONG_AGO : now;
 	own->lost = now;
 	if (bpf_map_update_elem(in->fd[TABLE_OWN], &info->addr, &n, BPF_NOEXIST) == 0) {
@@ -81,13 +88,12 @@ static int own_append(struct instance *in, const struct addr_info *info, __u32 n
 
 int own_keep(struct instance *in, const struct addr_info *info, __u32 now)
 {
-	for (__u32 i = 0; i < in->conf->own_count; i++) {
+	for (__u32 i = 0; i < NSX_OWN_MAX && i < in->conf->own_count; i++) {
 		struct nsx_own *own = &in->conf->own[i];
 
 		if (memcmp(&own->addr, &info->addr, sizeof(info->addr)) || own->state == NSX_OWN_WRITING)
 			continue;
-		own->dev = dev_of(in->conf, info->ifindex);
-		own->len = info->prefix_len < 31 ? info->prefix_len : 0;
+		own_describe(in, own, info);
 		own_turn(own, NSX_OWN_LOST, NSX_OWN_HERE);
 		return 0;
 	}

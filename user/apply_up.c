@@ -169,7 +169,7 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 {
 	__u32 now = now_tick(in);
 
-	for (__u32 i = 0; i < in->conf->own_count; i++) {
+	for (__u32 i = 0; i < NSX_OWN_MAX && i < in->conf->own_count; i++) {
 		bool here = false;
 
 		for (__u32 n = 0; n < own->count && !here; n++)
@@ -192,23 +192,36 @@ static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reas
 	snprintf(conf->mode_reason, sizeof(conf->mode_reason), "%s", reason);
 }
 
-/* Load and attach the programs at XDP, which must see VLAN tags: a NIC is told to leave them in frames. */
+static void restore_rxvlan(struct nsx_conf *conf)
+{
+	if (conf->flags & NSX_UP_SET_RXVLAN)
+		offload_rxvlan(conf->uplink_names[0], true);
+	conf->flags &= ~NSX_UP_SET_RXVLAN;
+}
+
+/*
+ * Load and attach the programs at XDP, which must see VLAN tags: a NIC is told to leave them in frames, of a veth the
+ * driver is asked, and of other virtual devices nobody knows.
+ */
 static int attach_xdp(const struct pin_dir *d, const struct link_info *link, bool generic, struct nsx_conf *conf,
 		      struct fail *f)
 {
-	bool nic = !link->kind[0] && !generic;
-	int err, was = nic ? offload_rxvlan(link->name, false) : 0;
+	bool veth = strcmp(link->kind, "veth") == 0;
+	int err, was;
 
+	if (link->kind[0] && !veth)
+		return fail(f, -EOPNOTSUPP, "XDP may not see the VLAN tags of a %s", link->kind);
+	was = veth ? 0 : offload_rxvlan(link->name, false);
 	if (was < 0)
 		return fail_errno(f, was, "cannot have %s leave VLAN tags in frames (ethtool -K %s rxvlan off)", link->name,
 				  link->name);
-	err = datapath_load_xdp(d, strcmp(link->kind, "veth") == 0 && !generic, f);
-	if (!err)
-		err = datapath_attach_uplink_xdp(d, link->ifindex, generic, f);
-	if (err && was)
-		offload_rxvlan(link->name, true);
-	else if (was)
+	if (was)
 		conf->flags |= NSX_UP_SET_RXVLAN;
+	err = datapath_load_xdp(d, f);
+	if (!err)
+		err = datapath_attach_uplink_xdp(d, link->ifindex, generic, veth, f);
+	if (err)
+		restore_rxvlan(conf);
 	return err;
 }
 
@@ -356,8 +369,11 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 		for (int i = c->devs; !err && i--;)
 			err = datapath_attach_uplink(d, own->link[i].ifindex, i == 0, f);
 	}
-	if (err)
+	if (err) {
 		secure_fib_dev_remove();
+		if (in.conf)
+			restore_rxvlan(in.conf);
+	}
 	if (err && made_run)
 		netns_unprepare();
 	instance_close(&in);
@@ -433,11 +449,10 @@ int apply_down(bool keep_ns, struct fail *f)
 	if (instance_open_dir(&in, &copy, f) == 0) {
 		flags = in.conf->flags;
 		remove_all_ns(&in, keep_ns);
-		secure_fib_dev_remove();
-		if (flags & NSX_UP_SET_RXVLAN)
-			offload_rxvlan(in.conf->uplink_names[0], true);
+		restore_rxvlan(in.conf);
 	}
 	instance_close(&in);
+	secure_fib_dev_remove();
 	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);
 	if (!err && !keep_ns && (flags & NSX_UP_MADE_ETC_NETNS))
 		rmdir(NETNS_ETC_DIR);

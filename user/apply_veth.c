@@ -60,12 +60,14 @@ void veth_release(struct instance *in, const char *name, const struct nsx_ns *ns
 	struct sides s = { .self = -1, .fd = -1 };
 	struct fail ignored;
 
+	/* Without the program, and with the guard still: what comes now comes to nothing. */
+	veth_unregister(in, ns);
+	table_flush(in, &ns->addr);
 	secure_link_undo(ns);
 	if ((ns->flags & NSX_NS_XDP) && ns_sides_open(&s, name, &ignored) == 0) {
 		veth_set_xdp(&s, ns, false, &ignored);
 		ns_sides_close(&s);
 	}
-	veth_unregister(in, ns);
 	datapath_unguard_ns(ns->ifindex, ns->flags & NSX_NS_MADE_CLSACT);
 }
 

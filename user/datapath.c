@@ -108,40 +108,22 @@ int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
 	return err;
 }
 
-/* The loaded object for XDP, with the program for a veth as the uplink or without; else NULL, with errno. */
-static struct nsxdp_xdp_bpf *load_xdp(const struct pin_dir *d, bool veth)
+int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 {
 	struct nsxdp_xdp_bpf *skel = nsxdp_xdp_bpf__open();
+	struct bpf_program *prog;
+	char path[PIN_PATH_MAX];
 	int err;
 
 	if (!skel)
-		return NULL;
-	bpf_program__set_autoload(skel->progs.xdp_from_uplink_veth, veth);
+		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
 	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_xdp_bpf__load(skel);
-	if (!err)
-		return skel;
-	nsxdp_xdp_bpf__destroy(skel);
-	errno = -err;
-	return NULL;
-}
-
-int datapath_load_xdp(const struct pin_dir *d, bool veth, struct fail *f)
-{
-	struct nsxdp_xdp_bpf *skel = load_xdp(d, veth);
-	struct bpf_program *prog;
-	char path[PIN_PATH_MAX];
-	int err = 0;
-
-	/* It reads what other kernels may not show; a veth is an uplink in labs only. */
-	if (!skel && veth)
-		skel = load_xdp(d, false);
-	if (!skel)
-		return fail_errno(f, -errno, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
+	if (err)
+		fail_errno(f, err, "the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
 	bpf_object__for_each_program(prog, skel->obj)
-		if (!err && bpf_program__autoload(prog) &&
-		    bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
+		if (!err && bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
 			err = fail_errno(f, -errno, "cannot pin %s", path);
 	nsxdp_xdp_bpf__destroy(skel);
 	return err;
@@ -246,14 +228,11 @@ int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, str
 	return attach(d, &h, f);
 }
 
-int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f)
+int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, bool veth, struct fail *f)
 {
-	struct hook h = { "xdp_from_uplink", "xdp_uplink", ifindex, BPF_XDP,
-			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
-	char path[PIN_PATH_MAX];
+	const struct hook h = { veth && !generic ? "xdp_from_uplink_veth" : "xdp_from_uplink", "xdp_uplink", ifindex, BPF_XDP,
+				generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE };
 
-	if (!generic && access(pin_path(d, "xdp_from_uplink_veth", path), F_OK) == 0)
-		h.prog = "xdp_from_uplink_veth";
 	return attach(d, &h, f);
 }
 
@@ -352,7 +331,7 @@ void datapath_unguard_ns(int ifindex, bool made)
 
 int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	return attach_ns(d, (struct hook){ "xdp_from_ns", NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
+	return attach_ns(d, (struct hook){ "xdp_from_ns_veth", NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
 }
 
 void datapath_detach_ns(const struct pin_dir *d, int ifindex)

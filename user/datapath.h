@@ -17,11 +17,11 @@ int datapath_load(const struct pin_dir *d, struct fail *f);
 /* Load the programs that the command runs (programs.c) on the same maps, and pin them. */
 int datapath_load_cmd(const struct pin_dir *d, struct fail *f);
 
-/* The same with those at XDP; veth: with one for such an uplink, which keeps VLAN tags beside frames. */
-int datapath_load_xdp(const struct pin_dir *d, bool veth, struct fail *f);
+/* The same with those at XDP. */
+int datapath_load_xdp(const struct pin_dir *d, struct fail *f);
 
-/* Attach the pinned xdp_from_uplink, or that for a veth, in native or generic mode, and pin the link as "xdp_uplink". */
-int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, struct fail *f);
+/* Attach the pinned xdp_from_uplink, or the one for a veth, which keeps VLAN tags beside frames, in native or generic mode, and pin the link as "xdp_uplink". */
+int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, bool veth, struct fail *f);
 
 /*
  * Load and attach the programs for the host's own sockets to a hierarchy of control groups (a descriptor), and pin

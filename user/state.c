@@ -196,7 +196,7 @@ json_t *state_status(struct instance *in)
 		present = present && if_indextoname(in->conf->uplinks[i], ifname);
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "", in->conf->uplink_names[i]);
 	}
-	for (__u32 i = 0; i < in->conf->own_count; i++)
+	for (__u32 i = 0; i < NSX_OWN_MAX && i < in->conf->own_count; i++)
 		if (in->conf->own[i].state == NSX_OWN_HERE)
 			json_array_append_new(own, addr_json(&in->conf->own[i].addr));
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
