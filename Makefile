@@ -29,7 +29,7 @@ msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps need-deps clean install uninstall demo test fuzz bench bench-quick
+.PHONY: all deps need-deps clean install uninstall demo test test-vm fuzz bench bench-quick
 
 all: $(B)/nsxdp
 
@@ -123,6 +123,18 @@ demo: need-deps
 test: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(TEST_BINS)
 	$(Q)tests/run $(T)
+
+# The same under a kernel of Debian's, KERNEL, in an emulated machine: several times as slow. VM_T: only some of the tests.
+KERNEL ?= 6.12
+VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils
+VM_T ?= unit packets fuzz life ports services
+test-vm:
+	$(Q)for p in $(VM_DEPS); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
+	done
+	$(Q)$(MAKE) --no-print-directory need-deps all $(TEST_BINS)
+	$(Q)VM_TIMEOUT=4800 tests/vm.sh $(KERNEL) tests/run $(VM_T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
 BENCH_DEPS := nftables conntrack wrk nginx-light

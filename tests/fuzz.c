@@ -8,6 +8,8 @@
  *   - a packet that is sent has its length (but for an answer made by the host), a TTL one lower,
  *     the host's address as its source if it leaves by the uplink, a private address as its destination if
  *     it enters a namespace, and right checksums where they were right before
+ *   - nothing of one namespace's private address is seen by another, but its own connections to published ports,
+ *     nor outside; nothing with a VLAN tag, a wrong IP checksum or another's address leaves a namespace
  *
  *   fuzz NSXDP FRAMES [SEED]
  */
@@ -56,17 +58,31 @@ static const char *const corpus[] = {
 	"udp 192.168.0.10:3000 > 198.51.100.8:53 eth=192.168.0.10>host",
 	"udp 198.51.100.9:99 > 203.0.113.1:3000",
 	"ip 192.168.0.2 > 198.51.100.8 proto=17 off=9 eth=192.168.0.2>host",
+	"udp 192.168.0.2:5000 > 198.51.100.8:53 vlan=0x2000 eth=192.168.0.2>host",
+	"tcp 192.168.0.2:3000 > 192.168.0.6:8080 S vlan=100 eth=192.168.0.2>host",
+	"tcp 203.0.113.10:4000 > 203.0.113.1:6000 S vlan=100",
+	"tcp 192.168.0.2:3000 > 169.254.169.254:80 S eth=192.168.0.2>host",
+	"arp 192.168.0.2 > 192.168.0.1 eth=192.168.0.2>host",
+	"nd 192.168.0.2 > 192.168.0.1 type=135 eth=192.168.0.2>host",
+	"nd 192.168.0.2 > 192.168.0.1 type=134 eth=192.168.0.2>host",
+	"udp 192.168.0.6:5000 > 198.51.100.8:53 eth=192.168.0.6>host",
+	"tcp 192.168.0.6:3000 > 203.0.113.1:6000 S eth=192.168.0.6>host",
+	"tcp 192.168.0.6:8080 > 192.168.0.2:3000 SA eth=192.168.0.6>host",
+	"error 192.168.0.10 > 192.168.0.2 type=3 code=3 eth=192.168.0.10>host "
+	"[ tcp 192.168.0.2:3000 > 192.168.0.6:8080 ]",
 };
 #define CORPUS (sizeof(corpus) / sizeof(corpus[0]))
 
 /* Where a frame comes from. ns3 clamps segments and lets everybody answer. */
 enum from {
 	FROM_NS1,
+	FROM_NS2,
 	FROM_NS3,
 	FROM_UPLINK,
 	FROMS,
 };
-static const char *const from_names[FROMS] = { "ns1", "ns3", "the uplink" };
+static const char *const from_names[FROMS] = { "ns1", "ns2", "ns3", "the uplink" };
+static const unsigned from_addrs[FROMS] = { POOL + 2, POOL + 6, POOL + 10 };
 
 static unsigned long long rng_state;
 
@@ -157,13 +173,19 @@ static size_t mutate(uint8_t *frame)
 	return len;
 }
 
-static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t *is, size_t is_len, bool uplink,
+static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t *is, size_t is_len, enum from from,
 			      const char *verdict)
 {
 	const uint8_t *a = was + 14, *b = is + 14;
+	bool uplink = from == FROM_UPLINK;
 
 	if (strcmp(verdict, "fragment-waits") == 0)
 		return is_len == was_len && memcmp(was, is, is_len) == 0 ? NULL : "a waiting fragment changed";
+	if (get16(was + 12) != 0x0800)
+		return "a frame that is not IPv4 was sent";
+	if (!uplink && strncmp(verdict, "refused", 7) && (get32(a + 12) != from_addrs[from] || !ip_right(a)))
+		return "left a namespace with another's address or a wrong IP checksum";
+
 	if (strcmp(verdict, "ttl-answered") == 0 || strcmp(verdict, "too-big") == 0 || strncmp(verdict, "refused", 7) == 0)
 		return ip_right(b) && l4_right(b, is_len - 14) ? NULL : "the host's answer has a wrong checksum";
 	if (is_len != was_len)
@@ -176,8 +198,12 @@ static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t 
 		return "a right L4 checksum became wrong";
 	if (uplink && (get32(b + 16) & 0xffff0000) != POOL)
 		return "delivered to a namespace with another's address";
-	if (!uplink && strcmp(verdict, "hairpin") && get32(b + 12) != HOST)
+	if (!uplink && strcmp(verdict, "hairpin") && get32(b + 12) != HOST && (get32(b + 16) & 0xffff0000) != POOL)
 		return "left by the uplink with another source than the host's";
+	/* Only to a published port does a private address get: from a client to the server that it asked for. */
+	if (!uplink && (get32(b + 16) & 0xffff0000) == POOL && (get32(b + 12) & 0xffff0000) == POOL &&
+	    (get32(a + 16) & 0xffff0000) == POOL)
+		return "a private address reached another's";
 	return NULL;
 }
 
@@ -237,9 +263,11 @@ static const char *run_one(const uint8_t *frame, size_t len, enum from from, boo
 	if (counted != 1)
 		return counted ? "counted more than once" : "not counted";
 	if (action == 7)
-		return check_sent(frame, len, out, *out_len, uplink, verdict_names[verdict]);
+		return check_sent(frame, len, out, *out_len, from, verdict_names[verdict]);
 	if (verdict == NSX_DROP_ERROR)
 		return "the kernel refused to change it";
+	if (verdict == NSX_DROP_NOT_OWNED)
+		return "only the last look stopped it";
 	return *out_len == len && memcmp(out, frame, len) == 0 ? NULL : "passed or dropped, but changed";
 }
 
@@ -260,6 +288,7 @@ static int run_mode(bool xdp, long frames, int number)
 		"nsxdp map add 6003 ns3:80 && ip route replace 198.51.100.128/25 via 203.0.113.10 mtu lock 800",
 		xdp ? "xdp" : "tc"), "map add");
 	ifindex[FROM_NS1] = if_nametoindex("nsx-ns1");
+	ifindex[FROM_NS2] = if_nametoindex("nsx-ns2");
 	ifindex[FROM_NS3] = if_nametoindex("nsx-ns3");
 	ifindex[FROM_UPLINK] = if_nametoindex("ens5");
 	run_one(frame, pkt_build(corpus[0], frame), FROM_UPLINK, xdp, ifindex, out, &out_len);	/* the counters' first reading */
@@ -269,6 +298,7 @@ static int run_mode(bool xdp, long frames, int number)
 
 		for (len = 34; len < whole && !wrong; len++) {
 			from = strstr(corpus[kind], "eth=192.168.0.10") ? FROM_NS3 :
+			       strstr(corpus[kind], "eth=192.168.0.6") ? FROM_NS2 :
 			       strstr(corpus[kind], "eth=") ? FROM_NS1 : FROM_UPLINK;
 			wrong = run_one(frame, len, from, xdp, ifindex, out, &out_len);
 		}
@@ -276,7 +306,7 @@ static int run_mode(bool xdp, long frames, int number)
 	for (i = 0; i < frames && !wrong; i++) {
 		len = mutate(frame);
 		/* Half of them from the uplink. */
-		from = rng(2) ? FROM_UPLINK : rng(2) ? FROM_NS1 : FROM_NS3;
+		from = rng(2) ? FROM_UPLINK : rng(FROM_UPLINK);
 		wrong = run_one(frame, len, from, xdp, ifindex, out, &out_len);
 		sent += memcmp(out, frame, len) != 0;
 	}

@@ -59,7 +59,7 @@ initrd() {
 	$b mkdir -p /new/dev/pts /new/dev/shm; $b mount -t devpts x /new/dev/pts
 	$b mount -t bpf b /new/sys/fs/bpf; $b mount -t cgroup2 c /new/sys/fs/cgroup
 	exec $b chroot /new /bin/bash -c 'export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NSXDP_SLOW=1
-		ip link set lo up; bash /out/command > /out/log 2>&1 < /dev/null; echo $? > /out/rc; sync
+		ulimit -n 1048576; ip link set lo up; bash /out/command > /out/log 2>&1 < /dev/null; echo $? > /out/rc; sync
 		echo o > /proc/sysrq-trigger; sleep 9'
 	END
 	chmod +x "$work/i/init"
