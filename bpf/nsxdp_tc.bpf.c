@@ -205,6 +205,9 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		own = -1;	/* somebody else's, now */
 	pool = in_pool(conf, &remote);
 	port = port_slot(p->proto & 3, p->sport);
+	/* An error is about a packet that its sender got, and for who sent that; or it would change others' flows. */
+	if (p->icmp_error && (p->saddr != p->src.w[3] || p->daddr != p->dst.w[3]))
+		return NSX_DROP_SPOOFED;
 	if (own < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) && p->proto < NSX_ICMP && port &&
 	    !snat_holds(port, p, ifindex)) {
 		v = published_out(ctx, p, conf, x);
@@ -215,8 +218,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth)
 		return NSX_DROP_DETACHED;
-	/* An error is about a packet that the namespace got, and for who sent it; or it would change others' flows. */
-	if (is_spoofed(p, veth) || (p->icmp_error && (!addr_eq(&p->src, &veth->addr) || !addr_eq(&p->dst, &remote))))
+	if (is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
 	if (p->ip_proto == IPPROTO_ICMP_ && p->icmp_type == ICMP_REDIRECT)

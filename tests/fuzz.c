@@ -150,6 +150,12 @@ static void ip_repair(uint8_t *ip)
 	ip[11] = c;
 }
 
+/* What the kernel takes for a test run: a whole header of IPv4, or of IPv6. */
+static size_t least(const uint8_t *frame)
+{
+	return get16(frame + 12) == 0x86dd ? 54 : 34;
+}
+
 static size_t mutate(uint8_t *frame)
 {
 	static const uint8_t telling[] = { 0, 1, 0x7f, 0x80, 0xff, 0x45, 0x46, 6, 17, 0x20 };
@@ -166,8 +172,10 @@ static size_t mutate(uint8_t *frame)
 		case 3: frame[at] += rng(2) ? 1 : -1; break;
 		}
 	}
-	if (rng(8) == 0 && len > 40)
-		len = 34 + rng(len - 34);
+	if (rng(8) == 0 && len > 60)
+		len = least(frame) + rng(len - least(frame));
+	if (len < least(frame))
+		frame[12] = 8;
 	if (rng(2) && len >= 14 + (frame[14] & 15) * 4u)
 		ip_repair(frame + 14);
 	return len;
@@ -296,7 +304,7 @@ static int run_mode(bool xdp, long frames, int number)
 	for (size_t kind = 0; kind < CORPUS && !wrong; kind++) {
 		size_t whole = pkt_build(corpus[kind], frame);
 
-		for (len = 34; len < whole && !wrong; len++) {
+		for (len = least(frame); len < whole && !wrong; len++) {
 			from = strstr(corpus[kind], "eth=192.168.0.10") ? FROM_NS3 :
 			       strstr(corpus[kind], "eth=192.168.0.6") ? FROM_NS2 :
 			       strstr(corpus[kind], "eth=") ? FROM_NS1 : FROM_UPLINK;
