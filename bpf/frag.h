@@ -124,6 +124,14 @@ __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	return bpf_map_update_elem(&nsx_frags, &k, &f, BPF_ANY);
 }
 
+/* The first fragment went to the host: so do the others. */
+__noinline int frag_note_host(CTX *ctx, const struct pkt *p)
+{
+	struct xlat x = { .verdict = NSX_PASS_HOST };
+
+	return p ? frag_note(ctx, p, &x) : -1;
+}
+
 /**
  * frag_find() - what was decided for the first fragment of this one's datagram
  *

@@ -164,6 +164,8 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		v = frag_find(ctx, p, &x);
 		if (v == NSX_DROP_FRAGMENT)
 			return frag_wait(ctx, NSX_PASS_HOST, action);
+		if (v == NSX_CONTINUE && x.verdict == NSX_PASS_HOST)
+			return NSX_PASS_HOST;
 		if (v != NSX_CONTINUE)
 			return v;
 		goto found;
@@ -338,6 +340,9 @@ int tc_from_uplink(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	v = from_uplink(skb, &p, &action);
+	/* The rest of the host's own datagrams must not wait for a first that is ours. */
+	if (v == NSX_PASS_HOST && p.fragment == FRAGMENT_FIRST)
+		frag_note_host(skb, &p);
 	return exit_pkt(NSX_FROM_UPLINK, v, bytes, TC_ACT_UNSPEC, action);
 }
 

@@ -56,6 +56,7 @@ initrd() {
 	$b mount --bind /k/lib/modules/$($b uname -r) $m/$($b uname -r)
 	for d in proc sys dev; do $b mount --move /$d /new/$d; done
 	$b mount -t tmpfs r /new/run
+	$b ln -s /proc/self/fd /new/dev/fd
 	$b mkdir -p /new/dev/pts /new/dev/shm; $b mount -t devpts x /new/dev/pts
 	$b mount -t bpf b /new/sys/fs/bpf; $b mount -t cgroup2 c /new/sys/fs/cgroup
 	exec $b chroot /new /bin/bash -c 'export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NSXDP_SLOW=1
