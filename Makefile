@@ -127,7 +127,7 @@ test: need-deps
 # The same under a kernel of Debian's, KERNEL, in an emulated machine: several times as slow. VM_T: only some of the tests.
 KERNEL ?= 6.12
 VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils
-VM_T ?= unit packets fuzz life ports services hostile-ns-tc hostile-out-tc
+VM_T ?= unit packets fuzz life hostile-ns-tc hostile-out-tc
 test-vm:
 	$(Q)for p in $(VM_DEPS); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \

@@ -371,7 +371,7 @@ t_04b_a_namespace_is_added_under_fire() {
 	hear client client sniff eth0 not_src=$HOST
 	hear ns2 ns2 sniff eth0 word=sprayed
 	for _ in 1 2 3; do
-		meanwhile client $PY_H rush "$n" eth0 $((${NSXDP_SLOW:-0} * 5 + 1)) mac=$LINK_MAC src=192.168.77.2,10.66.0.1,$NS1_ADDR $SPRAY
+		meanwhile client $PY_H rush "$n" eth0 $SLOW mac=$LINK_MAC src=192.168.77.2,10.66.0.1,$NS1_ADDR $SPRAY
 		eventually 2 grep -q ready "$LAB_TMP/meanwhile.0"
 		nsxdp ns add "$n" --addr 192.168.77.2/30 --datapath "$MODE"
 		await

@@ -9,6 +9,7 @@
 HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$HERE/lab.sh"
 PY="/usr/bin/python3 $HERE/net.py"
+SLOW=$((${NSXDP_SLOW:-0} * 9 + 1))	# times as long as on a real machine, where one is emulated (vm.sh)
 T_COUNT=0
 T_FAILED=0
 
@@ -31,7 +32,7 @@ not() {
 
 # Retry a command for some seconds: eventually SECONDS COMMAND...
 eventually() {
-	local end=$((SECONDS + $1)); shift
+	local end=$((SECONDS + $1 * SLOW)); shift
 	until "$@" > "$LAB_TMP/eventually"; do
 		[ $SECONDS -lt $end ] || { cat "$LAB_TMP/eventually"; echo "never true: $*"; return 1; }
 		sleep 0.1
