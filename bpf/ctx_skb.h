@@ -41,8 +41,9 @@ static __always_inline __u32 ctx_vlan(CTX *ctx)
 }
 
 /*
- * Where the device is to compute a checksum from, in bytes from the frame's begin, and the offset of the field from there; false
- * where nothing is left to it (CHECKSUM_PARTIAL). Kernels before 6.2 do not tell.
+ * Where a checksum that is left to the device (CHECKSUM_PARTIAL) begins, in bytes from the start of the
+ * frame, and the offset of its field from there. Return: false where none is left to it. Kernels before
+ * 6.2 do not tell.
  */
 static __always_inline bool ctx_partial(CTX *ctx, __u32 *start, __u32 *offset)
 {

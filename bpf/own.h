@@ -220,7 +220,7 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int o
 /**
  * own_check() - note whether an address of the list is the host's still, twice a second
  *
- * Flows of one that is lost are dead (nsx_flow_left). Return: it is the host's.
+ * Flows of a lost address are dead (nsx_flow_left). Return: whether it is the host's.
  */
 __noinline int own_check(CTX *ctx, __u32 index)
 {
