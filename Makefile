@@ -62,7 +62,7 @@ $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
 $(B)/tests:
 	$(Q)mkdir -p $@
 
-$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_rows.o dp_rows_rfc.o pkt.o world.o) $(LIB_OBJ)
+$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_stress.o dp_rows.o dp_rows_rfc.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
@@ -78,6 +78,9 @@ $(B)/unit_test: $(B)/tests/unit.o $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
 $(B)/flood: tests/flood.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
+
+$(B)/crowd: tests/crowd.c | $(B)/user
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
 
 $(B)/nodiag.so: tests/nodiag.c | $(B)/user
@@ -96,7 +99,7 @@ $(B)/sock: bench/sock.c | $(B)/user
 $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
 
-TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood nodiag.so)
+TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd nodiag.so)
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
@@ -143,7 +146,7 @@ bench bench-quick: need-deps
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
 	done
-	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog
+	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog $(B)/crowd
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 
 # Mutated frames through every entry program, FRAMES for each mode; and words through what reads them.

@@ -73,6 +73,9 @@
 #define NSX_LATER (-5)		/* this for frag_find() */
 #define NSX_LATER_HERE (-6)	/* the same, and the host's own where that finds nothing */
 
+#define NSX_OPEN (-11)		/* this for snat_pkt() now */
+#define NSX_ALIASED (-12)	/* this for alias_write() */
+#define NSX_SHARE (-10)		/* this for share_new() */
 #define NSX_UNKNOWN (-9)	/* of a look-up: there is no such flow yet */
 
 #define NO_PLACE (-1)		/* in a table that is searched by a function of its own */
@@ -100,8 +103,9 @@ struct xlat {
 	__u8 both;		/* the other end gets another endpoint too: */
 	struct nsx_addr other;
 	__be16 other_port;
-	__u8 own;		/* hairpin: index of the host's address that was asked */
-	__u8 pad;
+	__u16 own;		/* index of the host's address: that the packet leaves from, or that a hairpin asked */
+	__u32 other_ifindex;	/* between flows: the veth of the other end */
+	__u32 xdp;		/* a flow by a shared port: the namespace takes frames from XDP */
 };
 
 /*

@@ -13,13 +13,11 @@
  * sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards anybody, without the host's
  * address for a remote, for what goes there must come this way and not leave by the uplink.
  */
-__noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
+__noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
 	const struct nsx_slot *s;
-	__u32 state, ifindex;
-	__be16 dport;
-	int v;
+	__u32 state;
 
 	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
@@ -27,13 +25,12 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_FLOW || !flow_alive(s, conf, now_tick()) || !(s->flags & NSX_F_ANY_REMOTE) ||
+	if (NSX_KIND(state) != NSX_FLOW || nsx_port_left(s, conf, now_tick()) < 0 || !(s->flags & NSX_F_ANY_REMOTE) ||
 	    !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
-	dport = p->dport;
 	x->other = s->inside;
 	x->other_port = s->inside_port;
-	ifindex = s->ifindex;
+	x->other_ifindex = s->ifindex;
 	mac_copy(x->mac, s->mac);
 	if (!slot_same(s, state))
 		return NSX_PASS_GATEWAY;
@@ -41,14 +38,18 @@ __noinline int hairpin_flow(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->dst.d[0] = 0;
 	p->dst.d[1] = 0;
 	p->dport = 0;
-	v = snat_pkt(ctx, p, x);
+	return NSX_OPEN;
+}
+
+/* The end of it, once the sender has its mapping. dport: as it was. */
+static __always_inline void hairpin_flow_end(struct pkt *p, struct xlat *x, __be16 dport)
+{
 	addr_from_v4(&p->dst, p->daddr);
 	p->dport = dport;
 	x->both = 1;
 	x->to_ns = 1;
-	x->ifindex = ifindex;
+	x->ifindex = x->other_ifindex;
 	x->verdict = NSX_HAIRPIN;
-	return v;
 }
 
 /* Where a namespace reaches itself, it comes from its gateway's address. */
@@ -117,14 +118,14 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 const struct nsx_veth *veth, struct xlat *x)
 {
-	struct nsx_slot *s = p->proto < NSX_ICMP ? return_find(p, conf, now_tick()) : NULL;
+	struct found f;
 
-	if (!s || !(s->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
+	if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) || !(f.slot->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr;
 	x->other_port = p->dport;
-	return return_out(ctx, p, conf, s, x);
+	return return_out(ctx, p, conf, &f, x);
 }
 
 #endif

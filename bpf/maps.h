@@ -23,14 +23,56 @@ struct {
 	__type(value, struct nsx_slot);
 } nsx_ports SEC(".maps");
 
-/* The session table: what the registry alone cannot tell, in hashed buckets. */
+/*
+ * The session table: what the registry alone cannot tell, in hashed buckets. And its reverse index, from outside tuples to
+ * flows that share a port. There are two of each, so that they can be replaced by larger ones: see session.h.
+ */
+struct nsx_buckets {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);	/* of any size */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct nsx_bucket));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct nsx_buckets);
+} nsx_sessions SEC(".maps");
+
+struct nsx_lines {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct nsx_line));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct nsx_lines);
+} nsx_reverse SEC(".maps");
+
+/* How many entries there are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nsx_usage);
+} nsx_usage SEC(".maps");
+
+/* How many ports are held. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NSX_BUCKETS);
+	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct nsx_bucket);
-} nsx_sessions SEC(".maps");
+	__type(value, struct nsx_held);
+} nsx_held SEC(".maps");
 
 /* Published endpoints as their namespaces see them, in hashed buckets. */
 struct {

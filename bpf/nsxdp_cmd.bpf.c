@@ -6,7 +6,12 @@
 #include "defs.h"
 #include "back.h"
 #include "maps.h"
+#include "move.h"
+#include "port.h"
+#include "reverse.h"
+#include "session.h"
 #include "slot.h"
+#include "sweep.h"
 
 /* The datapath's clock. */
 SEC("syscall")
@@ -15,22 +20,9 @@ int nsx_clock(void *unused)
 	return now_tick();
 }
 
-#define SEIZE_TRIES 512
-
-/* Win a slot, whatever it holds. A program of the datapath holds a claim for a moment only; after that it is taken. */
-static __always_inline void slot_seize(struct nsx_slot *s)
+static bool is_doomed(const struct nsx_slot *s, __u32 kind, const struct nsx_flush *f)
 {
-	for (int tries = 0; tries < SEIZE_TRIES; tries++) {
-		__u32 state = READ_ONCE(s->state);
-
-		if ((NSX_KIND(state) != NSX_CLAIMED || tries > SEIZE_TRIES / 2) && slot_claim(s, state))
-			return;
-	}
-}
-
-static bool is_doomed(const struct nsx_slot *s, const struct nsx_flush *f)
-{
-	__u32 kind = NSX_KIND(READ_ONCE(s->state)), port;
+	__u32 port;
 
 	if (!(f->kinds >> kind & 1))
 		return false;
@@ -46,52 +38,98 @@ static bool is_doomed(const struct nsx_slot *s, const struct nsx_flush *f)
 	}
 }
 
-static __always_inline void flush_slot(struct nsx_slot *s, struct nsx_flush *f)
-{
-	if (!is_doomed(s, f))
-		return;
-	slot_seize(s);
-	slot_publish(s, NSX_FREE);
-	f->ended++;
-}
-
 static long flush_port(__u64 i, struct nsx_flush *f)
 {
-	__u32 index = i;
+	__u32 index = i, state, kind, claim;
 	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
 
-	if (s)
-		flush_slot(s, f);
+	if (!s)
+		return 1;
+	state = slot_state(s);
+	kind = NSX_KIND(state);
+	/* A shared port is nobody's: it goes with all flows. */
+	if (kind == NSX_SHARED ? f->by != NSX_BY_NOTHING : !is_doomed(s, kind, f)) {
+		f->busy += kind == NSX_CLAIMED;
+		return 0;
+	}
+	claim = slot_claim(s, state);
+	if (!claim) {
+		f->busy++;
+		return 0;
+	}
+	port_end(s, kind);
+	slot_publish(s, claim, NSX_FREE);
+	f->ended += kind != NSX_SHARED;
+	return 0;
+}
+
+/* The entry in one way of a bucket. */
+__noinline int flush_way(__u32 where, __u32 way, struct nsx_flush *f)
+{
+	struct found e = { .place = place_in(where, way) };
+
+	e.slot = session_at(e.place);
+	if (!e.slot || !f)
+		return 0;
+	e.state = slot_state(e.slot);
+	if (NSX_KIND(e.state) == NSX_CLAIMED) {
+		f->busy++;
+	} else if (is_doomed(e.slot, NSX_KIND(e.state), f)) {
+		if (session_free(&e))
+			f->ended += NSX_KIND(e.state) != NSX_ALIAS;
+		else
+			f->busy++;
+	}
 	return 0;
 }
 
 static long flush_bucket(__u64 i, struct nsx_flush *f)
 {
-	__u32 index = i;
-	struct nsx_bucket *b = bpf_map_lookup_elem(&nsx_sessions, &index);
+	__u32 where = i | f->table;
+	const struct nsx_bucket *b = bucket_at(where);
 
 	for (int way = 0; b && way < NSX_WAYS; way++)
-		flush_slot(&b->way[way], f);
-	return 0;
+		if (b->tag[way])
+			flush_way(where, way, f);
+	return !b;
 }
 
-/* End flows and sessions. Returns how many there were. */
+/*
+ * End flows and sessions, and count them. Entries that were being written, or changed hands, are counted as busy: come
+ * again for them.
+ */
 SEC("syscall")
 int nsx_flush(struct nsx_flush *args)
 {
+	const struct nsx_conf *conf = conf_get();
 	struct nsx_flush f = *args;
 
+	if (!conf)
+		return -1;
 	f.ended = 0;
+	f.busy = 0;
+	for (__u32 table = 0; table < 2; table++) {
+		f.table = table ? NSX_PLACE_TABLE : 0;
+		bpf_loop(conf->buckets[table], flush_bucket, &f, 0);
+	}
 	if (f.kinds & ~(1U << NSX_RETURN))
 		bpf_loop(NSX_PROTOS * NSX_PORTS, flush_port, &f, 0);
-	bpf_loop(NSX_BUCKETS, flush_bucket, &f, 0);
-	return f.ended;
+	args->ended = f.ended;
+	args->busy = f.busy;
+	return 0;
 }
 
-/* The slot and the mirror of the i-th port of a range. */
+/* The slot of the i-th port of a range. */
 static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)
 {
 	return port_slot(r->map.proto & 3, bpf_htons(r->map.first + i));
+}
+
+/* Somebody is writing the slot: go on from there later. */
+static __always_inline long range_busy(struct nsx_range *r)
+{
+	r->busy = 1;
+	return 1;
 }
 
 __noinline int back_room(__u32 ifindex, __u32 inside_port, __u32 proto)
@@ -159,17 +197,22 @@ static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
 }
 
 /* Publish, and count the masqueraded flows that are over by that. */
-static long write(__u64 i, struct nsx_range *r)
+static long write(__u64 unused, struct nsx_range *r)
 {
+	__u32 i = r->at;
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_slot *s = range_slot(r, i);
-	__u32 port = r->map.first + i;
+	__u32 port = r->map.first + i, claim, kind;
+	bool masquerades;
 
 	if (!s || !conf)
 		return 1;
-	if (NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && nsx_flow_left(s, conf, now_tick()) >= 0)
-		r->result++;
-	slot_seize(s);
+	kind = NSX_KIND(READ_ONCE(s->state));
+	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now_tick()) >= 0;
+	claim = port_seize(s);
+	if (!claim)
+		return range_busy(r);
+	r->result += masquerades;
 	s->seen = 0;
 	s->inside = r->map.inside;
 	s->remote = r->map.remote;	/* with what a map has in its place */
@@ -185,7 +228,8 @@ static long write(__u64 i, struct nsx_range *r)
 		   (port >= conf->host_lo && port <= conf->host_hi ? NSX_F_HOST_RANGE : 0) |
 		   (is_second(r, i) ? NSX_F_STATEFUL : 0);
 	s->id = r->map.id;
-	slot_publish(s, NSX_MAP);
+	slot_publish(s, claim, NSX_MAP);
+	r->at++;
 	return 0;
 }
 
@@ -199,14 +243,16 @@ static long note_second(__u64 i, struct nsx_range *r)
 	return 0;
 }
 
-static long clear(__u64 i, struct nsx_range *r)
+static long clear(__u64 unused, struct nsx_range *r)
 {
+	__u32 i = r->at;
 	struct nsx_slot *s = range_slot(r, i);
+	__u32 claim = s ? port_seize(s) : 0;
 
-	if (s) {
-		slot_seize(s);
-		slot_publish(s, NSX_FREE);
-	}
+	if (!claim)
+		return range_busy(r);
+	slot_publish(s, claim, NSX_FREE);
+	r->at++;
 	return 0;
 }
 
@@ -240,13 +286,23 @@ static long note_host_range(__u64 i, struct nsx_range *r)
 	return 0;
 }
 
+/* Sockets that the host has bound to these ports before anybody watched. */
+static long note_bound(__u64 i, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, i);
+
+	if (s)
+		host_takes(s, r->map.proto);
+	return 0;
+}
+
 SEC("syscall")
 int nsx_range(struct nsx_range *args)
 {
 	struct nsx_range r = *args;
 	__u32 count = r.map.last - r.map.first + 1U;
 
-	r.result = 0;
+	r.busy = 0;
 	switch (r.op) {
 	case NSX_RANGE_TAKEN:
 		bpf_loop(count, taken, &r, 0);
@@ -255,22 +311,50 @@ int nsx_range(struct nsx_range *args)
 		bpf_loop(count, mirror, &r, 0);
 		break;
 	case NSX_RANGE_WRITE:
-		bpf_loop(count, write, &r, 0);
+		bpf_loop(count - r.at, write, &r, 0);
 		break;
 	case NSX_RANGE_SECOND:
 		bpf_loop(count, note_second, &r, 0);
 		break;
 	case NSX_RANGE_CLEAR:
-		bpf_loop(count, clear, &r, 0);
+		bpf_loop(count - r.at, clear, &r, 0);
 		break;
 	case NSX_RANGE_HOST:
 		bpf_loop(NSX_ICMP * NSX_PORTS, note_host_range, &r, 0);
+		break;
+	case NSX_RANGE_BOUND:
+		bpf_loop(count, note_bound, &r, 0);
 		break;
 	case NSX_RANGE_UNMIRROR:
 		bpf_loop(count, unmirror, &r, 0);
 		break;
 	}
-	return r.result;
+	args->at = r.at;
+	args->busy = r.busy;
+	args->result = r.result;
+	return 0;
+}
+
+/*
+ * Move the entries of the session table that is not current into the one that is. Returns in args how many moved, and how
+ * many found no room.
+ */
+SEC("syscall")
+int nsx_move(struct nsx_move *args)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct move m = {};
+	__u32 from;
+
+	if (!conf)
+		return -1;
+	from = (conf->tables & NSX_TABLES_CURRENT) ^ 1;
+	m.where = from ? NSX_PLACE_TABLE : 0;
+	bpf_loop(conf->buckets[from], move_bucket, &m, 0);
+	args->moved = m.moved;
+	args->lost = m.lost;
+	args->busy = m.busy;
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -11,6 +11,8 @@
  */
 #include "defs.h"
 #include "maps.h"
+#include "port.h"
+#include "reverse.h"
 #include "scope.h"
 #include "slot.h"
 #include "target.h"
@@ -85,28 +87,6 @@ static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 		return !s->at || s->at == v4;
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) || address_place(index, v4, false) < NSX_TARGETS;
-}
-
-/*
- * The host's own socket gets a port. Masqueraded flows there go on with the remotes that they have, and the endpoint
- * gets another port for new ones: a bind, which anybody may make, ends nothing. Where there is no flow nobody
- * masquerades in the moment until the kernel shows the socket to those who look it up.
- */
-static __always_inline void host_takes(struct nsx_slot *s)
-{
-	__u32 state = READ_ONCE(s->state), now = now_tick();
-	const struct nsx_conf *conf = conf_get();
-
-	if (!conf || NSX_KIND(state) == NSX_MAP || NSX_KIND(state) == NSX_CLAIMED)
-		return;
-	if (NSX_KIND(state) == NSX_FLOW && nsx_flow_left(s, conf, now) >= 0) {
-		slot_flag(s, NSX_F_HOST);
-		return;
-	}
-	if (!slot_claim(s, state))
-		return;
-	s->seen = now;
-	slot_publish(s, NSX_HOST);
 }
 
 /* One of a service's targets, by the socket's cookie or the address; false where it takes nobody new. */
@@ -230,6 +210,33 @@ static __always_inline bool may_bind(CTX *ctx)
 	return r.free;
 }
 
+#define OWN_MOSTLY 16
+
+/* A flow by a shared port has the socket's port and remote. */
+static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf, __u8 proto,
+					   const struct nsx_addr *remote, __be16 remote_port)
+{
+	struct outside o = { .remote = *remote, .remote_port = remote_port, .proto = proto };
+	struct nsx_addr addr;
+	struct found f;
+	int own = 0;
+
+	o.port = bpf_htons(ctx->sk->src_port);
+	if (ctx->sk->src_ip4) {
+		addr_from_v4(&addr, ctx->sk->src_ip4);
+		own = own_index(conf, &addr);
+		o.own = own < 0 ? 0 : own;
+		return reverse_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0;
+	}
+	/* Its address is chosen after this: by any of those that flows mostly leave from. */
+	for (own = 0; own < OWN_MOSTLY && own < (int)conf->own_count; own++) {
+		o.own = own;
+		if (reverse_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
  * automatic bind, nor to the remote that the port's slot has for a masqueraded flow: the answers would not be its.
@@ -257,10 +264,12 @@ static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way
 	kind = NSX_KIND(slot_state(s));
 	if (kind == NSX_MAP)
 		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
-	if (kind != NSX_FLOW || nsx_flow_left(s, conf, now_tick()) < 0)
+	if ((kind != NSX_FLOW && kind != NSX_SHARED) || nsx_port_left(s, conf, now_tick()) < 0)
 		return true;
-	host_takes(s);
+	host_takes(s, proto);
 	addr_from_v4(&remote, addr);
+	if (kind == NSX_SHARED)
+		return !is_masqueraded(ctx, conf, proto, &remote, port);
 	return s->remote_port != (__be16)port || !addr_eq(&s->remote, &remote);
 }
 
@@ -360,7 +369,7 @@ static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 		return 1;
 	if (NSX_KIND(slot_state(s)) == NSX_MAP && is_published_at(s, v4))
 		return 0;
-	host_takes(s);
+	host_takes(s, proto);
 	return 1;
 }
 

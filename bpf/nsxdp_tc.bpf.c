@@ -19,7 +19,9 @@
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
+#include "work.h"
 #include "hairpin.h"
+#include "egress.h"
 #include "frag.h"
 #include "answer.h"
 #include "mtu.h"
@@ -102,13 +104,19 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (!s)
 		return NSX_PASS_HOST;
 	state = slot_state(s);
-	if (NSX_KIND(state) == NSX_MAP ? !map_answers(s, p->daddr) : NSX_KIND(state) != NSX_FLOW)
+	/* Its owner was interrupted. The host would answer with a RST, which is worse than to come again. */
+	if (NSX_KIND(state) == NSX_CLAIMED)
+		return NSX_DROP_CHANGED;
+	if (NSX_KIND(state) == NSX_MAP ? !map_answers(s, p->daddr) :
+					 NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (NSX_KIND(state) == NSX_FLOW)
 		return snat_in(ctx, p, conf, s, state, own, x);
+	if (NSX_KIND(state) == NSX_SHARED)
+		return snat_in_shared(p, own, x);
 	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
@@ -119,26 +127,10 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
 }
 
-#define HOST_COPY_MARK 0x6e79c0feU
-
-/*
- * An echo's answer to a namespace may be the host's too: its own pings are seen by nobody here, and may have the same
- * identifier. So the host gets a copy of each, which it ignores where it has not asked.
- */
-static __always_inline void copy_to_host(CTX *ctx)
-{
-	__u32 mark = ctx->mark;
-
-	ctx->mark = HOST_COPY_MARK;
-	bpf_clone_redirect(ctx, ctx_ifindex(ctx), BPF_F_INGRESS);
-	ctx->mark = mark;
-}
-
-static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
+static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_addr local = {};
-	struct xlat x = {};
 	int own, v;
 
 	v = parse_pkt(ctx, p);
@@ -161,10 +153,10 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		/* Without its first it may be the host's own. */
-		v = frag_find(ctx, p, &x);
+		v = frag_find(ctx, p, x);
 		if (v == NSX_DROP_FRAGMENT)
 			return frag_wait(ctx, NSX_PASS_HOST, action);
-		if (v == NSX_CONTINUE && x.verdict == NSX_PASS_HOST)
+		if (v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST)
 			return NSX_PASS_HOST;
 		if (v != NSX_CONTINUE)
 			return v;
@@ -173,19 +165,17 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, int *action)
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
 		return NSX_PASS_HOST;
 
-	v = port_in(ctx, p, conf, own, &x);
+	v = port_in(ctx, p, conf, own, x);
 	if (v == NSX_DROP_DOWN)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
 	if (v != NSX_CONTINUE)
 		return v;
-	if (is_link_local(p->saddr) && !admits_link_local(x.ifindex))
+	if (is_link_local(p->saddr) && !admits_link_local(x->ifindex))
 		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
-	if (p->proto == NSX_ICMP && !p->icmp_error)
-		copy_to_host(ctx);
-	return send_pkt(ctx, p, conf, &x, action);
+	return send_pkt(ctx, p, conf, x, action);
 }
 
 /* Everything that snat_established() did not answer. */
@@ -238,12 +228,11 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (p->fragment == FRAGMENT_LATER)
 		return NSX_LATER;
 	if (pool) {
-		struct nsx_slot *s;
+		struct found f;
 
-		if (p->proto >= NSX_ICMP)
+		if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) || !(f.slot->flags & NSX_F_HAIRPIN))
 			return NSX_DROP_ISOLATED;
-		s = return_find(p, conf, now_tick());
-		return s && (s->flags & NSX_F_HAIRPIN) ? return_out(ctx, p, conf, s, x) : NSX_DROP_ISOLATED;
+		return return_out(ctx, p, conf, &f, x);
 	}
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;
@@ -269,11 +258,11 @@ static __always_inline int later_fragment(CTX *ctx, const struct pkt *p, int whe
 	return where == NSX_LATER ? frag_wait(ctx, NSX_DROP_FRAGMENT, action) : NSX_PASS_GATEWAY;
 }
 
-static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
+static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_slot *s = NULL;
-	struct xlat x = {};
+	__be16 dport = 0;
 	__u32 mtu;
 	int own, v;
 
@@ -287,26 +276,40 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 	if (p->proto < NSX_PROTOS && !p->icmp_error)
 		s = port_slot(p->proto & 3, p->sport);
 	if (s)
-		v = snat_established(ctx, p, conf, s, &x);
+		v = snat_established(ctx, p, conf, s, x);
+	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
+		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
 	if (v == NSX_DROP_NO_FLOW)
-		v = from_ns_lookup(ctx, p, &x);
+		v = from_ns_lookup(ctx, p, x);
 	if (v == NSX_MASQUERADE) {
 		/* An error makes no flow, and the addresses in it are whoever's. */
 		own = p->icmp_error ? 0 : own_for(ctx, &p->dst);
+		if (own >= 0 && conf->snat_count)
+			own = own_paired(ctx, p->saddr, own);
 		p->own = own;
+		v = NSX_OPEN;
 		if (own == OWN_NO_UPLINK)
 			v = NSX_DROP_NO_UPLINK;
-		else
-			v = own == OWN_ITSELF ? from_ns_lookup(ctx, p, &x) : snat_pkt(ctx, p, &x);
+		else if (own == OWN_ITSELF)
+			v = from_ns_lookup(ctx, p, x);
+	}
+	if (v == NSX_BETWEEN_FLOWS) {
+		dport = p->dport;
+		v = hairpin_flow(p, x);
+	}
+	if (v == NSX_OPEN) {
+		v = snat_pkt(ctx, p, x);
+		if (v == NSX_DROP_CHANGED)
+			v = snat_pkt(ctx, p, x);
+		if (dport)
+			hairpin_flow_end(p, x, dport);
 	}
 	if (v == NSX_TO_SERVICE)
-		v = hairpin_service(ctx, p, &x);
+		v = hairpin_service(ctx, p, x);
 	if (v == NSX_REMEMBER)
-		v = is_to_the_dead(ctx, p, &x) ? NSX_DROP_DOWN : return_note(ctx, p, &x, x.own, ctx_ifindex(ctx));
-	if (v == NSX_BETWEEN_FLOWS)
-		v = hairpin_flow(ctx, p, &x);
+		v = is_to_the_dead(ctx, p, x) ? NSX_DROP_DOWN : return_note(ctx, p, x, x->own, ctx_ifindex(ctx));
 	if (v == NSX_LATER || v == NSX_LATER_HERE)
-		v = later_fragment(ctx, p, v, &x, action);
+		v = later_fragment(ctx, p, v, x, action);
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
 	if (v == NSX_DROP_NO_UPLINK)
@@ -319,30 +322,27 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, int *action)
 		return v;
 	if (p->ttl <= 1)
 		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
-	if (conf->limits && !x.to_ns && egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
+	if (conf->limits && !x->to_ns && egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
 		return NSX_DROP_EGRESS_RATE;
-	mtu = x.to_ns ? 0 : mtu_exceeded(ctx, p);
+	mtu = x->to_ns ? 0 : mtu_exceeded(ctx, p);
 	if (mtu)
 		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
-	return send_pkt(ctx, p, conf, &x, action);
+	return send_pkt(ctx, p, conf, x, action);
 }
 
 SEC("tc")
 int tc_from_uplink(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	int action = TC_ACT_SHOT;
-	struct pkt p = {};
-	int v;
+	struct work *w = work_begin();
+	int action = TC_ACT_SHOT, v;
 
-	if (skb->mark == HOST_COPY_MARK) {
-		skb->mark = 0;
-		return TC_ACT_UNSPEC;
-	}
-	v = from_uplink(skb, &p, &action);
+	if (!w)
+		return TC_ACT_SHOT;
+	v = from_uplink(skb, &w->p, &w->x, &action);
 	/* The rest of the host's own datagrams must not wait for a first that is ours. */
-	if (v == NSX_PASS_HOST && p.fragment == FRAGMENT_FIRST)
-		frag_note_host(skb, &p);
+	if (v == NSX_PASS_HOST && w->p.fragment == FRAGMENT_FIRST)
+		frag_note_host(skb, &w->p);
 	return exit_pkt(NSX_FROM_UPLINK, v, bytes, TC_ACT_UNSPEC, action);
 }
 
@@ -350,12 +350,37 @@ SEC("tc")
 int tc_from_ns(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	int action = TC_ACT_SHOT;
-	struct pkt p = {};
-	int v = from_ns(skb, &p, &action);
+	struct work *w = work_begin();
+	int action = TC_ACT_SHOT, v;
 
+	if (!w)
+		return TC_ACT_SHOT;
+	v = from_ns(skb, &w->p, &w->x, &action);
 	/* Not on to the guard, which is next. */
 	return exit_pkt(NSX_FROM_NS, v, bytes, TC_ACT_OK, action);
+}
+
+/*
+ * What leaves by an uplink: the host's own pings. Nobody else tells which identifiers they have, and an answer is known by
+ * nothing else. What nsxdp sends has come in by a device.
+ */
+SEC("tc")
+int tc_to_uplink(struct __sk_buff *skb)
+{
+	struct iphdr *ip = ctx_data(skb) + ETH_HLEN;
+	struct icmphdr *icmp;
+	struct nsx_slot *s;
+
+	if (skb->ingress_ifindex || skb->protocol != ETH_P_IP || (void *)(ip + 1) > ctx_data_end(skb) ||
+	    ip->protocol != IPPROTO_ICMP_ || (ip->frag_off & IP_OFFSET))
+		return TC_ACT_UNSPEC;
+	icmp = (void *)ip + (ip->ihl & 0xf) * 4;
+	if ((void *)(icmp + 1) > ctx_data_end(skb) || icmp->type != ICMP_ECHO)
+		return TC_ACT_UNSPEC;
+	s = port_slot(NSX_ICMP, icmp->un.echo.id);
+	if (s)
+		host_takes(s, NSX_ICMP);
+	return TC_ACT_UNSPEC;
 }
 
 /*

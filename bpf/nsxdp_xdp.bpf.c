@@ -19,6 +19,7 @@
 #include "portmap.h"
 #include "snat.h"
 #include "snat_new.h"
+#include "work.h"
 #include "hop.h"
 #include "owned.h"
 #include "rewrite.h"
@@ -27,6 +28,7 @@
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /* Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or what is answered. */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
@@ -37,15 +39,15 @@ static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struc
 
 /* Write, count and send; from here on the packet is ours. */
 static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum nsx_hook hook, const struct pkt *p,
-				  const struct xlat *x, const __u8 *dmac, const __u8 *smac, __u32 ifindex)
+				  const struct xlat *x, const __u8 *dmac, const __u8 *smac, __u32 ifindex,
+				  const struct nsx_slot *held)
 {
-	struct ethhdr *eth;
-
 	__u32 verdict = NSX_DROP_ERROR;
+	struct ethhdr *eth;
 
 	if (rewrite_pkt(ctx, p, x, true) != NSX_CONTINUE)
 		goto drop;
-	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x)) {
+	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x, held)) {
 		verdict = NSX_DROP_NOT_OWNED;
 		goto drop;
 	}
@@ -72,29 +74,37 @@ static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
 static __always_inline int from_uplink(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = conf_get();
-	struct xlat x = {};
-	struct pkt p = {};
+	struct work *w = work_begin();
 	struct nsx_slot *s;
+	struct xlat *x;
+	struct pkt *p;
 	__u32 state;
 	int v = NSX_PASS_HOST;
 
-	/* Answers to pings are copied at TC. */
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || p.proto == NSX_ICMP || !addr_eq(&p.dst, &conf->own[0].addr) ||
-	    !own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, &p) != NSX_CONTINUE)
+	if (!w)
 		return XDP_PASS;
-	s = port_slot(p.proto & 3, p.dport);
+	p = &w->p;
+	x = &w->x;
+	if (!conf || parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr) ||
+	    !own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, p) != NSX_CONTINUE)
+		return XDP_PASS;
+	s = port_slot(p->proto & 3, p->dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
 	state = slot_state(s);
-	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p.daddr)))
+	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p->daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
-		v = portmap_in(ctx, &p, conf, s, state, 0, &x);
+		v = portmap_in(ctx, p, conf, s, state, 0, x);
 	else if (NSX_KIND(state) == NSX_FLOW)
-		v = snat_in(ctx, &p, conf, s, state, 0, &x);
+		v = snat_in(ctx, p, conf, s, state, 0, x);
+	else if (NSX_KIND(state) == NSX_SHARED)
+		v = snat_in_shared(p, 0, x);
+	if (NSX_KIND(state) == NSX_SHARED && !x->xdp)
+		return XDP_PASS;
 	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, conf, NSX_FROM_UPLINK, &p, &x, x.mac, host_mac, x.ifindex);
+	return finish(ctx, conf, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
 }
 
 SEC("xdp")
@@ -108,19 +118,24 @@ struct veth_xdp_buff {
 	struct sk_buff *skb;
 } __attribute__((preserve_access_index));
 
-/* The tag of a frame that a veth made of a packet is kept in that packet, and the frame looks as if it had none. */
+/*
+ * The tag of a frame that a veth made of a packet is kept in that packet, and the frame looks as if it had none. The
+ * driver may be a module, whose types a program cannot be given; so the pointer is read by a type of the kernel's that
+ * begins with one of the same kind, which costs a load where a helper costs a tenth of the packet's way.
+ */
 static __always_inline bool veth_tagged(struct xdp_md *ctx)
 {
-	struct sk_buff *skb = NULL;
+	struct sk_buff_head *at;
 	void *buff;
 
 	/* Not to be known: whatever it is, it is for TC. */
-	if (!bpf_cast_to_kern_ctx || !bpf_core_field_exists(struct veth_xdp_buff, skb) ||
+	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast || !bpf_core_field_exists(struct veth_xdp_buff, skb) ||
 	    !bpf_core_field_exists(struct sk_buff, vlan_all))
 		return true;
 	buff = bpf_cast_to_kern_ctx(ctx);
-	bpf_probe_read_kernel(&skb, sizeof(skb), buff + bpf_core_field_offset(struct veth_xdp_buff, skb));
-	return skb && BPF_CORE_READ(skb, vlan_all) != 0;
+	at = bpf_rdonly_cast(buff + bpf_core_field_offset(struct veth_xdp_buff, skb),
+			     bpf_core_type_id_kernel(struct sk_buff_head));
+	return at->next && at->next->vlan_all != 0;
 }
 
 /* The same for an uplink that is a veth. Not to be run by hand: only the driver calls it with what it reads. */
@@ -135,12 +150,15 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	const struct nsx_conf *conf = conf_get();
 	int own;
 
-	if (!veth || is_spoofed(p, veth))
+	if (!conf || !veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
 	own = own_for(ctx, &p->dst);
+	if (own >= 0 && conf->snat_count)
+		own = own_paired(ctx, p->saddr, own);
 	p->own = own;
 	return own < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, x);
 }
@@ -148,30 +166,37 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 static __always_inline int from_ns(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = conf_get();
+	struct work *w = work_begin();
 	const struct hop *hop;
-	struct xlat x = {};
-	struct pkt p = {};
 	struct nsx_slot *s;
+	struct xlat *x;
+	struct pkt *p;
 	int v;
 
-	if (!conf || parse_pkt(ctx, &p) != NSX_CONTINUE || is_uncommon(conf, &p) || is_link_local(p.daddr) ||
-	    !ip_sum_right(ctx, &p))
+	if (!w)
 		return XDP_PASS;
-	s = port_slot(p.proto & 3, p.sport);
+	p = &w->p;
+	x = &w->x;
+	if (!conf || parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local(p->daddr) ||
+	    !ip_sum_right(ctx, p))
+		return XDP_PASS;
+	s = port_slot(p->proto & 3, p->sport);
 	if (!s)
 		return XDP_PASS;
 	/* First of all, for it says also that the destination is outside. */
-	hop = hop_find(ctx, &p.dst);
+	hop = hop_find(ctx, &p->dst);
 	if (!hop)
 		return XDP_PASS;
-	v = snat_established(ctx, &p, conf, s, &x);
-	if (v == NSX_DROP_NO_FLOW && p.proto < NSX_ICMP && !snat_holds(s, &p, ctx_ifindex(ctx)))
-		v = published_out(ctx, &p, conf, &x);
+	v = snat_established(ctx, p, conf, s, x);
+	if (v == NSX_DROP_NO_FLOW && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
+		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
+	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)))
+		v = published_out(ctx, p, conf, x);
 	if (v == NSX_DROP_NO_FLOW)
-		v = snat_new(ctx, &p, &x);
-	if (v != NSX_CONTINUE || x.to_ns || x.both || x.ifindex != conf->uplinks[0] || ctx_len(ctx) > hop->mtu + ETH_HLEN)
+		v = snat_new(ctx, p, x);
+	if (v != NSX_CONTINUE || x->to_ns || x->both || x->ifindex != conf->uplinks[0] || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, conf, NSX_FROM_NS, &p, &x, hop->dmac, hop->smac, x.ifindex);
+	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }
 
 /* For test runs; what is attached is the next one. */

@@ -36,7 +36,7 @@ struct own_asked {
 	__s32 index;		/* the answer: in nsx_conf.own, or -1 */
 };
 
-#define OWN_ASKED 256
+#define OWN_ASKED 1024
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -55,7 +55,7 @@ struct {
 
 static __always_inline __u32 own_slot(const struct nsx_addr *addr)
 {
-	return (addr->w[3] * 0x9e3779b1U) >> 24;
+	return (addr->w[3] * 0x9e3779b1U) >> 22;
 }
 
 static __always_inline bool asked_lately(const struct own_asked *a, const struct nsx_addr *addr)
@@ -308,6 +308,29 @@ static __always_inline __s32 own_by_route(CTX *ctx, const struct nsx_conf *conf,
 		/* No answer changes nothing. */
 		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index : own_first(conf);
 	}
+}
+
+/*
+ * One of the addresses that masquerading is spread over, where a route leads by the same uplink: always the same for an
+ * inside address (RFC 4787, REQ-2), while it is the host's.
+ */
+__noinline int own_paired(CTX *ctx, __be32 inside, __u32 by_route)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 at;
+
+	if (!conf || !conf->snat_count)
+		return by_route;
+	at = bpf_ntohl(inside) * 0x9e3779b1U >> 16;
+	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
+		__u32 n = at % conf->snat_count;
+		int index = n < NSX_SNAT_MAX ? own_index(conf, &conf->snat[n]) : -1;
+
+		if (index >= 0 && index < NSX_OWN_MAX && own_check(ctx, index) &&
+		    conf->own[index].dev == conf->own[by_route & (NSX_OWN_MAX - 1)].dev)
+			return index;
+	}
+	return by_route;
 }
 
 /**

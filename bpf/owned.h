@@ -9,6 +9,7 @@
 #include "defs.h"
 #include "maps.h"
 #include "parse.h"
+#include "reverse.h"
 #include "scope.h"
 #include "slot.h"
 
@@ -24,35 +25,47 @@ __noinline int service_is_of(__u32 index, __u32 ifindex)
 	return false;
 }
 
-/* The port of the host's side that a translated packet carries: its source, or an echo's identifier. */
-static __always_inline __be16 written_port(CTX *ctx, const struct pkt *p, const struct xlat *x)
+/* A flow by a shared port is of the namespace behind this veth. */
+__noinline int shared_is_of(const struct pkt *p, const struct xlat *x, __u32 ifindex)
 {
-	__be16 *l4 = ctx_data(ctx) + (p->l4 & 0xff);
+	struct outside o = {};
+	struct found f;
 
-	if (p->icmp_error)
-		return x->port;
-	if (p->proto == NSX_ICMP)
-		l4 += 2;
-	return (void *)(l4 + 1) > ctx_data_end(ctx) ? 0 : *l4;
+	if (!p || !x)
+		return false;
+	o.remote = p->dst;
+	o.remote_port = p->dport;
+	o.port = x->port;
+	o.own = x->own;
+	o.proto = p->proto;
+	return reverse_find(&o, &f) && f.slot->ifindex == ifindex;
 }
 
-static __always_inline bool is_owned(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x)
+/**
+ * is_owned() - what is about to leave is the sender's
+ * @x: what was written into the packet
+ * @held: the registry's slot of the sender's own port number, which is mostly that of the written port too
+ */
+static __always_inline bool is_owned(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x,
+				     const struct nsx_slot *held)
 {
-	const struct nsx_own *own = &conf->own[x->own];
-	struct iphdr *ip = ctx_data(ctx) + ETH_HLEN;
-	const struct nsx_slot *s;
+	const struct nsx_own *own = &conf->own[x->own & (NSX_OWN_MAX - 1)];
+	const struct nsx_slot *s = held;
 	__u32 kind;
 
-	if ((void *)(ip + 1) > ctx_data_end(ctx) || ip->saddr != own->addr.w[3] || own->state != NSX_OWN_HERE)
+	if (x->side != SIDE_SRC || !addr_eq(&x->addr, &own->addr) || own->state != NSX_OWN_HERE)
 		return false;
 	if (p->fragment == FRAGMENT_LATER)
 		return true;	/* the port went with the first */
-	s = port_slot(p->proto & 3, written_port(ctx, p, x));
+	if (!s || x->port != p->sport)
+		s = port_slot(p->proto & 3, x->port);
 	if (!s)
 		return false;
 	kind = NSX_KIND(slot_state(s));
 	if (kind == NSX_MAP && (s->flags & NSX_F_SERVICE))
 		return service_is_of(s->service, ctx_ifindex(ctx));
+	if (kind == NSX_SHARED)
+		return shared_is_of(p, x, ctx_ifindex(ctx));
 	return (kind == NSX_MAP || kind == NSX_FLOW) && s->ifindex == ctx_ifindex(ctx);
 }
 

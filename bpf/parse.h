@@ -43,10 +43,9 @@ struct pkt {
 	__u16 end;
 	__u8 dont_fragment;
 	__u8 l4_len;		/* TCP: of the header with options, bytes */
-	__u8 own;		/* index of the host's address that a new flow would leave from */
 	__u8 tagged;		/* a VLAN tag is kept beside the packet */
 	__u8 icmp_type;
-	__u8 pad;
+	__u16 own;		/* index of the host's address that a new flow would leave from */
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */

@@ -14,7 +14,6 @@
 #include "defs.h"
 #include "back.h"
 #include "connection.h"
-#include "fill.h"
 #include "flow.h"
 #include "own.h"
 #include "quota.h"
@@ -67,18 +66,17 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 	const struct nsx_conf *conf = conf_get();
 	struct nsx_session_key k;
 	struct nsx_slot *s;
+	struct found f;
 
 	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
 	if (p->icmp_error)
 		return NSX_CONTINUE;
 	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
-	s = session_find(&k);
-	if (s && !flow_alive(s, conf, now_tick()))
-		s = NULL;
-	if (s && s->outside_port == p->dport && s->own == (__u8)own) {
+	s = session_find(&k, &f) && flow_alive(f.slot, conf, now_tick()) ? f.slot : NULL;
+	if (s && s->outside_port == p->dport && s->own == own) {
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
-		return NSX_CONTINUE;
+		return slot_same(s, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 	}
 	if (!s && !client && !own && back_port(x->ifindex, x->port, p->proto) == p->dport)
 		return NSX_CONTINUE;
@@ -97,10 +95,11 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
 	const struct nsx_conf *conf = conf_get();
-	__u32 now = now_tick(), state;
-	int quota = QUOTA_NONE, place;
+	__u32 now = now_tick();
+	int quota = QUOTA_NONE, took;
 	struct nsx_session_key k;
 	struct nsx_slot *s;
+	struct won won;
 
 	if (!p || !x || !conf)
 		return NSX_DROP_ERROR;
@@ -109,37 +108,25 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
 		if (quota == QUOTA_FULL)
 			return NSX_DROP_QUOTA;
 	}
-	fill_measure(p->proto, now);
+	usage_measure(now);
 	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
-	place = session_seek(&k);
-	s = session_at(place);
-	if (s) {
-		state = READ_ONCE(s->state);
-		barrier();
-		if (!nsx_session_is(s, &k) || !slot_claim(s, state))
-			s = NULL;
-	}
-	if (!s) {
-		place = session_take(&k, now);
-		s = session_at(place);
-	}
+	/* Dead or alive, one with its identity becomes this one. */
+	took = session_take(&k, session_seek(&k), now, &won);
+	if (took != TAKE_WON)
+		return took == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
+	s = session_at(won.place);
 	if (!s)
-		return NSX_DROP_TABLE_FULL;
-	s->inside = x->addr;
-	s->remote = p->src;
-	s->inside_port = x->port;
-	s->remote_port = p->sport;
+		return NSX_DROP_ERROR;
 	s->outside_port = p->dport;
-	s->proto = p->proto;
 	s->own = own;
-	s->seen = now;
 	s->tcp = NSX_T_SYN;
 	s->flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
 	s->ifindex = client;
 	s->ack = 0;
 	mac_copy(s->mac, p->mac);
-	slot_publish(s, NSX_RETURN);
-	quota_commit(client, quota, QUOTA_SESSION + place);
+	slot_publish(s, won.claim, NSX_RETURN);
+	usage_flow(p->proto, client, 1);
+	quota_commit(client, quota, QUOTA_SESSION + won.place);
 	return NSX_CONTINUE;
 }
 
@@ -184,29 +171,28 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, const struc
 	return slot_same(slot, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
-__noinline int return_seek(const struct pkt *p)
+__noinline __u64 return_seek(const struct pkt *p)
 {
 	struct nsx_session_key k;
 
 	if (!p)
-		return NO_PLACE;
+		return 0;
 	return_key(&k, p, &p->src, p->sport, &p->dst, p->dport);
 	return session_seek(&k);
 }
 
 /* A live session that tells the way back of this packet from a published endpoint. */
-static __always_inline struct nsx_slot *return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now, struct found *f)
 {
-	struct nsx_slot *s = session_at(return_seek(p));
-
-	return s && flow_alive(s, conf, now) ? s : NULL;
+	return found_at(return_seek(p), f) && flow_alive(f->slot, conf, now);
 }
 
 /* The endpoint as the other end knows it, and where that other end is. */
-static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
-				      struct xlat *x)
+static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+				      const struct found *f, struct xlat *x)
 {
-	__u32 own = s->own, state = READ_ONCE(s->state);
+	struct nsx_slot *s = f->slot;
+	__u32 own = s->own & (NSX_OWN_MAX - 1);
 
 	x->own = own;
 	x->addr = conf->own[own].addr;
@@ -220,9 +206,7 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 		mac_copy(x->mac, s->mac);
 		x->verdict = NSX_HAIRPIN;
 	}
-	/* It was found by another state word than this one, perhaps. */
-	if (NSX_KIND(state) != NSX_RETURN || s->inside_port != p->sport || s->remote_port != p->dport ||
-	    !addr_eq(&s->inside, &p->src) || !addr_eq(&s->remote, &p->dst) || !slot_same(s, state))
+	if (!slot_same(s, f->state))
 		return NSX_DROP_CHANGED;
 	if (p->icmp_error)
 		return NSX_CONTINUE;
@@ -266,10 +250,10 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
 	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
-		struct nsx_slot *s = return_find(p, conf, now_tick());
+		struct found f;
 
-		if (s)
-			return return_out(ctx, p, conf, s, x);
+		if (return_find(p, conf, now_tick(), &f))
+			return return_out(ctx, p, conf, &f, x);
 	}
 	if (!own_is_here(conf, own)) {
 		own = own_first(conf);

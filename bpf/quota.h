@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What one namespace may have: entries of the tables, and bytes per second towards outside.
+ * How many entries of the tables one namespace may have.
  *
- * Entries die without anybody noticing, so they cannot be counted down. A namespace with a limit has a ring of as many
+ * They are counted (usage.h), but one that is over is counted until somebody finds it, and a limit is for what is alive. A namespace with a limit has a ring of as many
  * references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
  * taken in turn, so the next ones are those that were taken longest ago. A reference is the number of a slot and its
  * state word, which changes with each owner of the slot. Where a row of them is of long-lived entries, others are looked at.
@@ -14,18 +14,14 @@
 #define NSXDP_QUOTA_H
 
 #include "defs.h"
-#include "flow.h"
-#include "limit.h"
 #include "maps.h"
+#include "session.h"
 
 #define QUOTA_NONE	(-1)	/* the namespace has no limit */
 #define QUOTA_FULL	(-2)
 #define QUOTA_TRIES	64	/* places that are looked at before a new entry is refused */
 #define QUOTA_SESSION	0x1000000U	/* a reference's number: a place in the session table; below, in the registry */
 #define QUOTA_RESERVED	0xffffffffU
-
-#define EGRESS_BURST	200000000ULL	/* nanoseconds that may be owed: less, and TCP does not reach the rate */
-#define EGRESS_LEAST	(2 * 65536)	/* bytes that are always taken at once: two super-packets */
 
 static __always_inline const struct nsx_slot *quota_slot(__u32 number)
 {
@@ -45,7 +41,7 @@ static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf,
 	if (number == QUOTA_RESERVED)
 		return nsx_idle(now, state) <= nsx_ticks(conf, 1);
 	s = quota_slot(number - 1);
-	return s && READ_ONCE(s->state) == state && flow_alive(s, conf, now);
+	return s && READ_ONCE(s->state) == state && nsx_flow_left(s, conf, now) >= 0;
 }
 
 struct quota_search {
@@ -113,38 +109,6 @@ __noinline int quota_commit(__u32 ifindex, int place, __u32 number)
 	if (ref)
 		*(volatile __u64 *)ref = (__u64)READ_ONCE(s->state) << 32 | (number + 1);
 	return 0;
-}
-
-/* Bytes that a packet, or all segments of a super-packet with their headers, have on the wire. */
-static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
-{
-	__u32 size = ctx_gso_size(ctx), len = ctx_len(ctx), headers;
-
-	if (!size)
-		return len;
-	headers = p->l4 + (p->proto == NSX_TCP ? p->l4_len : UDP_HLEN);
-	if (len <= headers)
-		return len;
-	return len + (len - headers - 1) / size * headers;
-}
-
-/**
- * egress_take() - may the namespace send these bytes now?
- *
- * Return: NSX_CONTINUE, or DROP_EGRESS_RATE.
- */
-__noinline int egress_take(__u32 ifindex, __u32 bytes)
-{
-	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	__u64 burst;
-
-	if (!veth || !veth->egress_cost)
-		return NSX_CONTINUE;
-	burst = EGRESS_LEAST * veth->egress_cost >> 10;
-	if (burst < EGRESS_BURST)
-		burst = EGRESS_BURST;
-	return gcra_take(&veth->egress_tat, (__u64)bytes * veth->egress_cost >> 10, burst) ? NSX_CONTINUE :
-											    NSX_DROP_EGRESS_RATE;
 }
 
 #endif

@@ -23,7 +23,7 @@ static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, c
 
 	ctx_scrub(ctx);
 	if (!x->to_ns) {
-		if (!is_owned(ctx, conf, p, x))
+		if (!is_owned(ctx, conf, p, x, NULL))
 			return NSX_DROP_NOT_OWNED;
 		*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
 		return x->verdict;

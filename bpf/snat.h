@@ -7,6 +7,9 @@
 #include "flow.h"
 #include "host_socket.h"
 #include "own.h"
+#include "port.h"
+#include "reverse.h"
+#include "work.h"
 
 static __always_inline bool slot_is_ours(const struct nsx_slot *s, const struct pkt *p)
 {
@@ -33,7 +36,7 @@ static __always_inline bool snat_holds(const struct nsx_slot *s, const struct pk
 static __always_inline int snat_out(const struct nsx_conf *conf, const struct nsx_slot *port, __u32 state,
 				    __be16 outside_port, struct xlat *x)
 {
-	__u32 own = port->own;
+	__u32 own = port->own & (NSX_OWN_MAX - 1);
 
 	x->own = own;
 	x->addr = conf->own[own].addr;
@@ -58,7 +61,7 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 	__u32 state = READ_ONCE(s->state), now;
 
 	if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p) || !slot_is_to(s, &p->dst, p->dport) ||
-	    s->ifindex != ctx_ifindex(ctx) || !mac_eq(s->mac, p->mac))
+	    s->ifindex != ctx_ifindex(ctx) || !mac_eq(s->mac, p->mac) || is_pinged(s, p->proto))
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
 	if (s->seen != now)
@@ -70,16 +73,113 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 	return snat_out(conf, s, state, p->sport, x);
 }
 
-static __always_inline void further_key(struct nsx_session_key *k, const struct pkt *p, const struct nsx_slot *port,
-					const struct nsx_addr *remote, __be16 remote_port)
+/* The identity of an endpoint's flow with a remote, in the session table. */
+static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, const struct nsx_addr *inside,
+					__be16 inside_port, const struct nsx_addr *remote, __be16 remote_port,
+					bool any_port)
 {
-	k->inside = port->inside;
+	k->inside = *inside;
 	k->remote = *remote;
-	k->inside_port = port->inside_port;
-	k->remote_port = port->flags & NSX_F_ANY_PORT ? 0 : remote_port;
-	k->proto = p->proto;
+	k->inside_port = inside_port;
+	k->remote_port = any_port ? 0 : remote_port;
+	k->proto = proto;
 	k->kind = NSX_FLOW;
 	k->pad = 0;
+}
+
+/**
+ * snat_session() - a packet of a flow that is in the session table: of a further remote, or by a shared port
+ * @any_port: the endpoint's filtering is address-dependent
+ *
+ * Return: NSX_CONTINUE with x filled; NSX_DROP_NO_FLOW where there is no such flow, with work.flow and work.seek set for a
+ * new one; NSX_DROP_CHANGED.
+ */
+__noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struct xlat *x)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct work *w = work_get();
+	struct nsx_slot *port;
+	struct found f;
+	__u32 now, own, state;
+
+	if (!p || !x || !conf || !w)
+		return NSX_DROP_ERROR;
+	further_key(&w->flow, p->proto, &p->src, p->sport, &p->dst, p->dport, any_port);
+	w->seek = 0;
+	w->sought = 1;
+	switch (session_at_home(conf, &w->flow, &f)) {
+	case HOME_NOBODY:
+		return NSX_DROP_NO_FLOW;
+	case HOME_HAS:
+		w->seek = (__u64)f.state << 32 | (__u32)(f.place + 1);
+		break;
+	case HOME_ELSEWHERE:
+		w->seek = session_seek(&w->flow);
+		if (!found_at(w->seek, &f))
+			return NSX_DROP_NO_FLOW;
+	}
+	if (f.slot->ifindex != ctx_ifindex(ctx) || !mac_eq(f.slot->mac, p->mac))
+		return NSX_DROP_NO_FLOW;
+	now = now_tick();
+	own = f.slot->own & (NSX_OWN_MAX - 1);
+	if (f.slot->seen != now)
+		own_check(ctx, own);	/* once per tick */
+	port = port_slot(p->proto & 3, f.slot->outside_port);
+	if (!port || nsx_flow_left(f.slot, conf, now) < 0)
+		return NSX_DROP_NO_FLOW;
+	state = slot_state(port);
+	if (NSX_KIND(state) == NSX_CLAIMED)
+		return NSX_DROP_CHANGED;
+	if (!port_serves(port, state, f.slot)) {
+		session_free(&f);
+		w->seek = 0;
+		return NSX_DROP_NO_FLOW;
+	}
+	if (!p->icmp_error) {
+		flow_touch(f.slot, p, now, false);
+		flow_keep_port(port, f.slot, conf, now);
+	}
+	x->own = own;
+	x->addr = conf->own[own].addr;
+	x->ifindex = conf->own[own].dev;
+	x->port = f.slot->outside_port;
+	x->side = SIDE_SRC;
+	x->verdict = NSX_MASQ_OUT;
+	return slot_same(f.slot, f.state) && slot_same(port, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+}
+
+/* From outside, to a flow of the session table. */
+static __always_inline int snat_in_session(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *port,
+					   const struct found *f, __u32 now, struct xlat *x)
+{
+	xlat_inside(x, f->slot, NSX_MASQ_IN);
+	if (!slot_same(f->slot, f->state))
+		return NSX_DROP_CHANGED;
+	if (p->icmp_error)
+		return NSX_CONTINUE;
+	flow_touch(f->slot, p, now, true);
+	flow_keep_port(port, f->slot, conf, now);
+	return NSX_CONTINUE;
+}
+
+/*
+ * To a port that one endpoint holds, from another remote than that of its slot. Return: NSX_CONTINUE, NSX_DROP_CHANGED,
+ * or NSX_UNKNOWN.
+ */
+__noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32 state, struct xlat *x)
+{
+	const struct nsx_conf *conf = conf_get();
+	__u32 now = now_tick();
+	struct work *w = work_get();
+	struct found f;
+
+	if (!p || !port || !x || !conf || !w || nsx_further_left(port, now) < 0)
+		return NSX_UNKNOWN;
+	further_key(&w->key, p->proto, &port->inside, port->inside_port, &p->src, p->sport, port->flags & NSX_F_ANY_PORT);
+	if ((session_at_home(conf, &w->key, &f) != HOME_HAS && !session_find(&w->key, &f)) || !flow_alive(f.slot, conf, now) || f.slot->outside_port != p->dport ||
+	    f.slot->own != port->own || !slot_same(port, state))
+		return NSX_UNKNOWN;
+	return snat_in_session(p, conf, port, &f, now, x);
 }
 
 /**
@@ -87,40 +187,57 @@ static __always_inline void further_key(struct nsx_session_key *k, const struct 
  * @s: the registry's entry, whose state was read as state
  *
  * Only remotes that the endpoint has sent to may answer, or those that the namespace's filtering lets in beyond
- * that; all else is the host's.
+ * that; all else is the host's. What meets an entry in the moment of its change is not: the host would answer with a RST.
  */
 static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
 				   __u32 state, __u32 own, struct xlat *x)
 {
 	__u32 now = now_tick();
-	struct nsx_slot *flow = s;
 
-	if (s->own != (__u8)own || !flow_alive(s, conf, now) || (p->proto == NSX_ICMP && !p->echo_reply))
+	if (s->own != own || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(s, p->proto))
 		return NSX_PASS_HOST;
-	if (!slot_is_to(s, &p->src, p->sport)) {
-		struct nsx_session_key k;
+	if (!slot_is_to(s, &p->src, p->sport) || !flow_alive(s, conf, now)) {
+		int v = s->flags & NSX_F_MANY ? snat_in_further(p, s, state, x) : NSX_UNKNOWN;
 
-		flow = NULL;
-		if (s->flags & NSX_F_MANY) {
-			further_key(&k, p, s, &p->src, p->sport);
-			flow = session_find(&k);
-		}
-		if (!flow || !flow_alive(flow, conf, now)) {
-			/* The host may have a socket that is connected to just this remote, or is bound since. */
-			if (!slot_admits(s, &p->src) || host_expects(ctx, p, s->flags & NSX_F_HOST ? HOST_ANY : HOST_CONNECTED))
-				return NSX_PASS_HOST;
-			flow = s;
-		}
+		if (v != NSX_UNKNOWN)
+			return v;
+		/* The host may have a socket that is connected to just this remote, or is bound since. */
+		if (nsx_port_left(s, conf, now) < 0 || !slot_admits(s, &p->src) ||
+		    host_expects(ctx, p, s->flags & NSX_F_HOST ? HOST_ANY : HOST_CONNECTED))
+			return NSX_PASS_HOST;
 	}
 	xlat_inside(x, s, NSX_MASQ_IN);
 	if (!slot_same(s, state))
-		return NSX_PASS_HOST;
-	if (p->icmp_error)
-		return NSX_CONTINUE;
-	flow_touch(flow, p, now, true);
-	if (flow != s)
-		flow_keep_port(s, flow, conf, now);
+		return NSX_DROP_CHANGED;
+	if (!p->icmp_error)
+		flow_touch(s, p, now, true);
 	return NSX_CONTINUE;
+}
+
+/* The same for a port that is shared: the whole outside tuple tells whose the packet is. */
+__noinline int snat_in_shared(const struct pkt *p, __u32 own, struct xlat *x)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct nsx_slot *port;
+	struct outside o = {};
+	struct found f;
+	__u32 now;
+
+	if (!p || !x || !conf)
+		return NSX_DROP_ERROR;
+	port = port_slot(p->proto & 3, p->dport);
+	if (!port || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(port, p->proto))
+		return NSX_PASS_HOST;
+	o.remote = p->src;
+	o.remote_port = p->sport;
+	o.port = p->dport;
+	o.own = own;
+	o.proto = p->proto;
+	now = now_tick();
+	if (!reverse_find(&o, &f) || !flow_alive(f.slot, conf, now))
+		return NSX_PASS_HOST;
+	x->xdp = (f.slot->flags & NSX_F_XDP) != 0;
+	return snat_in_session(p, conf, port, &f, now, x);
 }
 
 #endif

@@ -14,7 +14,8 @@
 #endif
 
 #define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
-#define NSX_OWN_MAX	256	/* addresses of the host that the datapath knows */
+#define NSX_OWN_MAX	1024	/* addresses of the host that the datapath knows */
+#define NSX_SNAT_MAX	64	/* of those that masquerading is spread over by choice */
 #define NSX_OWN_LOST_SECONDS 2	/* until the place of a lost address is given to another one */
 #define NSX_UPLINKS	8	/* devices that lead outside */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
@@ -23,10 +24,13 @@
 #define NSX_BACK_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
 #define NSX_PORTS	65536
 #define NSX_ROUTES_MAX	16384
-#define NSX_WAYS	8	/* entries in a bucket of the session table */
-#define NSX_BUCKETS	8192	/* size of the session table: 65,536 entries, 4 MiB */
-#define NSX_CHOICES	2	/* buckets that an entry may be in */
+#define NSX_WAYS	7	/* entries in a bucket of the session table */
+#define NSX_CHOICES	3	/* buckets that an entry may be in */
+#define NSX_CELLS	8	/* references in a line of the reverse index */
+#define NSX_FLOWS_MIN	1024	/* flows that there is room for, as up --flows says: from this ... */
+#define NSX_FLOWS_MAX	(32U << 20)	/* ... to this */
 #define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
+#define NSX_SHARED_TRIES 192	/* the same for a shared one */
 #define NSX_PORT_STEP	40503	/* 65536 / golden ratio */
 #define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
 
@@ -38,6 +42,7 @@
 #define NSX_CLOCK_SKEW	256U	/* ticks that one CPU's clock may be ahead of another's */
 #define NSX_HOST_SECONDS 2	/* until a socket's own port is seen by those who look sockets up */
 #define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
+#define NSX_CLOSED_IDLE	1	/* seconds: nor from a closed connection for another with the same remote */
 #define NSX_FILL_START	60	/* percent of a table from which on unanswered flows get less time */
 
 /* The pinned names, below the directory of the instance. */
@@ -89,16 +94,18 @@ enum nsx_kind {
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
 	NSX_HOST,	/* registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
 	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
+	NSX_SHARED,	/* registry: a port of endpoints whose remotes differ: their flows are in the session table */
 };
 #define NSX_KIND(state)	((state) & 0xffU)
 #define NSX_SEQ_ONE	0x100U
 
 /* nsx_slot.flags */
 #define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has had further remotes in the session table: see .until */
-#define NSX_F_HOST	0x04	/* registry, NSX_FLOW: a socket of the host's was bound to the port: it is asked before new remotes */
+#define NSX_F_SHARED	0x01	/* sessions, NSX_FLOW: the outside port is shared, and found by the reverse index */
+#define NSX_F_HOST	0x04	/* registry, but for NSX_MAP: a socket of the host's was bound to the port: it is asked before new remotes */
 #define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
 #define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
-#define NSX_F_XDP	0x08	/* registry: the namespace takes frames from XDP */
+#define NSX_F_XDP	0x08	/* the namespace takes frames from XDP; NSX_SHARED: one may */
 #define NSX_F_HOST_RANGE 0x20	/* registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
 #define NSX_F_ANY_REMOTE 0x20	/* registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
 #define NSX_F_ANY_PORT	0x40	/* registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
@@ -126,14 +133,14 @@ enum nsx_kind {
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
- * @proto: enum nsx_proto
- * @own: index of the host's address in nsx_conf.own; unused for NSX_MAP
- * @ifindex: host-side veth of the namespace that a packet for this entry goes to
+ * @own: index of the host's address in nsx_conf.own; unused for NSX_MAP and NSX_SHARED
+ * @ifindex: host-side veth of the namespace that a packet for this entry goes to; NSX_SHARED: 0
  * @mac: the namespace's MAC
  * @tcp: NSX_T_*
+ * @proto: enum nsx_proto
  * @flags: NSX_F_*
  * @id: NSX_MAP: nsx_ns.id of the namespace that @inside belongs to
- * @until: registry, NSX_FLOW with NSX_F_MANY: further remotes need the port until then, ticks
+ * @until: registry, NSX_SHARED and NSX_FLOW with NSX_F_MANY: flows of the session table need the port until then, ticks
  * @ack: NSX_RETURN, TCP: what the client acknowledges if it got the server's SYN, host byte order
  */
 struct nsx_slot {
@@ -147,19 +154,19 @@ struct nsx_slot {
 			__u16 last;
 			__be32 at;
 			__u32 service;
+			__u32 id;
 		};
 	};
 	__be16 inside_port;
 	__be16 remote_port;
 	__be16 outside_port;
-	__u8 proto;
-	__u8 own;
+	__u16 own;
 	__u32 ifindex;
 	__u8 mac[6];
-	__u8 tcp;
+	__u8 tcp : 6;
+	__u8 proto : 2;
 	__u8 flags;
 	union {
-		__u32 id;
 		__u32 until;
 		__u32 ack;
 	};
@@ -193,8 +200,9 @@ struct nsx_target {
 /**
  * struct nsx_service - what a published port does beyond leading to one target
  *
- * Never changed while a slot leads to it, but for .tat: a change is made on a copy, and the slot is turned to that.
- * @target, @count: where new connections go
+ * A change is made on a copy, and the slot is turned to that. While a slot leads to it only .tat changes, and the targets of
+ * a namespace that goes are left out: the others keep their places.
+ * @target, @count: where new connections go; one without a weight is none
  * @was, @was_count: where those go that are there already, while draining
  * @table, @was_table: target by hash of the client (consistent: Maglev), or NSX_NO_TARGET
  * @until: end of the draining, ticks
@@ -228,10 +236,55 @@ struct nsx_allow {
 };
 #define NSX_ALLOW_MAX	65536
 
-/** struct nsx_bucket - one bucket of the session table */
+/**
+ * struct nsx_bucket - one bucket of the session table
+ * @tag: of the entry in each way, nsx_session_tag(): a look-up reads the slots that may be its only; 0: none
+ * @spilled: entries that belong here and were put into their second, or third, bucket: where there are none, nobody looks
+ *	there
+ *
+ * A place in the table is the bucket's number times NSX_BUCKET_PLACES, plus the way.
+ */
 struct nsx_bucket {
+	__u32 tag[NSX_WAYS];
+	__u32 spilled[NSX_CHOICES - 1];
+	__u32 pad[7];
 	struct nsx_slot way[NSX_WAYS];
 };
+#define NSX_BUCKET_PLACES 8
+#define NSX_PLACE_TABLE 0x40000000U	/* in a place: of table 1, not 0 */
+
+/**
+ * struct nsx_line - a line of the reverse index, which leads from an outside tuple to the flow that has it
+ * @cell: place in the session table plus one, and nsx_reverse_tag() in the upper half; 0: none
+ */
+struct nsx_line {
+	__u64 cell[NSX_CELLS];
+};
+
+/**
+ * struct nsx_usage - entries that there are, one for each CPU: what was made less what ended, so only their sum means
+ * something
+ * @places: of the session table, whatever they hold
+ * @flows: flows and remembered connections, in both tables, by enum nsx_proto
+ * @closed: connections that were closed and gave their place or port to a newer flow before their time, ever
+ * @unanswered: unanswered flows that did so
+ * @swept: entries that the sweeper found dead, ever
+ */
+struct nsx_usage {
+	__s64 places;
+	__s64 flows[NSX_PROTOS];
+	__u64 closed;
+	__u64 unanswered;
+	__u64 swept;
+};
+
+/** struct nsx_held - outside ports that are held, by enum nsx_proto: by one endpoint each, and shared */
+struct nsx_held {
+	__s32 own[NSX_PROTOS];
+	__s32 shared[NSX_PROTOS];
+};
+#define NSX_SHARE_TCP	40	/* percent of the ports that are held by one endpoint each, from which on ports are shared: */
+#define NSX_SHARE_OTHERS 60	/* the peers of TCP hardly ever need the same port for all */
 
 /**
  * struct nsx_back - how a published endpoint looks from outside, for the way back; in buckets by
@@ -283,6 +336,8 @@ struct nsx_veth {
 	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
 	__u64 egress_tat;	/* as nsx_service.tat */
 	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
+	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
+	__u32 pad3;
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
@@ -378,8 +433,16 @@ struct nsx_own {
  * @own_count: how many of them are valid
  * @pool, @pool_mask: where the namespaces' addresses come from
  * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
- * @port_lo, @port_hi: ports searched for a masqueraded flow that cannot keep its own, host byte order, inclusive
- * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive: never used for masquerading
+ * @port_lo, @port_hi: ports for masquerading, host byte order, inclusive, but for:
+ * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive
+ * @snat: addresses of the host that masquerading is spread over, each inside address having one (RFC 4787, REQ-2)
+ * @snat_count: how many of them; 0: the route to a remote chooses
+ * @flows: masqueraded flows and remembered connections that the session table is made for
+ * @tables: which of the two session tables is in use, NSX_TABLES_*; read once for each look-up
+ * @lease: ticks that a flow has its port for, until the sweeper renews that; 0: the sweeper does not run
+ * @room: flows that either session table is made for
+ * @buckets, @lines: of either session table, and of its reverse index
+ * @high: the most places of the session table that were in use
  * @timeout: ticks, by enum nsx_timeout
  * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
@@ -396,8 +459,8 @@ struct nsx_own {
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
- * @fill: percent of the outside ports, or of the session table if that is more, that is in use; by enum nsx_proto
- * @filled: when that was measured, ticks; see bpf/fill.h
+ * @fill: percent of @flows that is in use
+ * @measured: when that was, ticks; see bpf/usage.h
  */
 struct nsx_conf {
 	struct nsx_own own[NSX_OWN_MAX];
@@ -424,12 +487,26 @@ struct nsx_conf {
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
-	__u8 fill[4];
-	__u32 filled[NSX_PROTOS];
+	__u8 fill;
+	__u8 pad[3];
+	__u32 measured;
+	__u32 flows;
+	__u32 tables;
+	__u32 lease;
+	__u32 room[2];
+	__u32 buckets[2];
+	__u32 lines[2];
+	__u32 high;
+	__u32 snat_count;
+	struct nsx_addr snat[NSX_SNAT_MAX];
 	char uplink_names[NSX_UPLINKS][16];
 	char mode_reason[128];
 	char local_reason[128];
 };
+
+/* nsx_conf.tables */
+#define NSX_TABLES_CURRENT 0x1	/* new entries go to this one */
+#define NSX_TABLES_MOVING 0x2	/* the other one has entries too */
 
 /* nsx_conf.mode: what runs on the uplink besides the programs at TC */
 enum nsx_mode {
@@ -466,30 +543,96 @@ struct nsx_session_key {
 	__u16 pad;
 };
 
-/* The buckets of the session table that an entry may be in: NSX_CHOICES of them, by choice. */
-NSX_INLINE __u64 nsx_session_hash(const struct nsx_conf *conf, const struct nsx_session_key *k)
+/* Mix of all of an entry's identity but its inside port. */
+NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_addr *inside,
+				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto, __u8 kind)
 {
 	__u64 h = conf->hash_seed;
 
-	h = (h ^ k->inside.d[0] ^ k->inside.d[1]) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ inside->d[0] ^ inside->d[1]) * 0x9e3779b97f4a7c15ULL;
 	h ^= h >> 32;
-	h = (h ^ k->remote.d[0] ^ (k->remote.d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
+	h = (h ^ remote->d[0] ^ (remote->d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
 	h ^= h >> 29;
-	h = (h ^ ((__u64)k->inside_port << 32 | (__u64)k->remote_port << 16 | k->proto << 8 | k->kind)) *
-	    0x9e3779b97f4a7c15ULL;
+	h = (h ^ ((__u64)remote_port << 16 | proto << 8 | kind)) * 0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 32;
 }
 
-NSX_INLINE __u32 nsx_session_bucket(__u64 hash, int choice)
+NSX_INLINE __u64 nsx_session_hash(const struct nsx_conf *conf, const struct nsx_session_key *k)
 {
-	return (choice ? hash >> 13 : hash >> 40) & (NSX_BUCKETS - 1);
+	return nsx_session_mix(conf, &k->inside, &k->remote, k->remote_port, k->proto, k->kind);
 }
 
-NSX_INLINE int nsx_session_is(const struct nsx_slot *s, const struct nsx_session_key *k)
+/*
+ * The buckets that an entry may be in, by choice. Those of a client's consecutive ports are neighbours, for that is how
+ * clients take them: so what is used together lies in few pages of memory.
+ */
+NSX_INLINE __u32 nsx_session_bucket(__u64 hash, __be16 inside_port, __u32 buckets, int choice)
+{
+	__u32 part = choice == 0 ? hash >> 32 : choice == 1 ? hash : hash >> 16, port = NSX_PORT_NUMBER(inside_port);
+	__u32 at = (__u64)part * buckets >> 32;
+
+	at += buckets >= NSX_PORTS ? port : port % (buckets ? buckets : 1);
+	return at >= buckets ? at - buckets : at;
+}
+
+NSX_INLINE __u32 nsx_session_tag(__u64 hash, __be16 inside_port)
+{
+	return (__u32)((hash + inside_port) * 0xc2b2ae3d27d4eb4fULL >> 32) | 1;
+}
+
+/* The same of an outside tuple, for the reverse index. */
+NSX_INLINE __u64 nsx_reverse_hash(const struct nsx_conf *conf, const struct nsx_addr *remote, __be16 remote_port,
+				  __be16 outside_port, __u16 own, __u8 proto)
+{
+	__u64 h = conf->hash_seed;
+
+	h = (h ^ remote->d[0] ^ (remote->d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
+	h ^= h >> 29;
+	h = (h ^ ((__u64)remote_port << 48 | (__u64)outside_port << 32 | (__u32)own << 8 | proto)) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32;
+}
+
+NSX_INLINE __u32 nsx_reverse_line(__u64 hash, __u32 lines, int choice)
+{
+	return (choice ? hash & 0xffffffffU : hash >> 32) * lines >> 32;
+}
+
+NSX_INLINE __u32 nsx_reverse_tag(__u64 hash)
+{
+	return (__u32)(hash * 0xc2b2ae3d27d4eb4fULL >> 32) | 1;
+}
+
+/* Size of the tables for a number of flows: buckets and lines that are three quarters full with them. */
+#define NSX_BUCKETS_FOR(flows) ((__u32)(((__u64)(flows) * 4 / 3 + NSX_WAYS - 1) / NSX_WAYS))
+#define NSX_LINES_FOR(flows) ((__u32)(((__u64)(flows) * 4 / 3 + NSX_CELLS - 1) / NSX_CELLS))
+
+/* How many ports there are for masquerading, and the one with a number below that, in host byte order. */
+NSX_INLINE __u32 nsx_port_hole(const struct nsx_conf *conf)
+{
+	__u32 lo = conf->host_lo > conf->port_lo ? conf->host_lo : conf->port_lo;
+	__u32 hi = conf->host_hi < conf->port_hi ? conf->host_hi : conf->port_hi;
+
+	return lo <= hi ? hi - lo + 1 : 0;
+}
+
+NSX_INLINE __u32 nsx_port_span(const struct nsx_conf *conf)
+{
+	return conf->port_hi - conf->port_lo + 1 - nsx_port_hole(conf);
+}
+
+NSX_INLINE __u16 nsx_port_at(const struct nsx_conf *conf, __u32 number)
+{
+	__u32 hole = nsx_port_hole(conf), port = conf->port_lo + number;
+
+	return hole && port >= (conf->host_lo > conf->port_lo ? conf->host_lo : conf->port_lo) ? port + hole : port;
+}
+
+/* The entry has this identity; state: its state word. */
+NSX_INLINE int nsx_session_is(const struct nsx_slot *s, __u32 state, const struct nsx_session_key *k)
 {
 	/* Without branches: the verifier follows each of them for every way of a bucket. */
 	__u32 ports = (s->inside_port ^ k->inside_port) | (s->remote_port ^ k->remote_port) |
-		      (s->proto ^ k->proto) | (NSX_KIND(s->state) ^ k->kind);
+		      (s->proto ^ k->proto) | (NSX_KIND(state) ^ k->kind);
 	__u64 addrs = (s->inside.d[0] ^ k->inside.d[0]) | (s->inside.d[1] ^ k->inside.d[1]) |
 		      (s->remote.d[0] ^ k->remote.d[0]) | (s->remote.d[1] ^ k->remote.d[1]);
 
@@ -523,7 +666,7 @@ NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp)
  */
 NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf)
 {
-	__u32 t = nsx_flow_timeout(s->proto, s->tcp), fill = conf->fill[s->proto & 3];
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp), fill = conf->fill;
 	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0, least = nsx_ticks(conf, NSX_EVICT_IDLE);
 
 	if ((s->tcp & NSX_T_IN) || fill <= NSX_FILL_START || full <= least)
@@ -542,23 +685,52 @@ NSX_INLINE __u32 nsx_idle(__u32 now, __u32 seen)
 	return idle >= -NSX_CLOCK_SKEW ? 0 : idle;
 }
 
-/* Ticks that further remotes of an endpoint need its port still; negative where none does. Each use of one is seen. */
+/* Ticks that flows of the session table need a port of the registry still; negative where none does. */
 NSX_INLINE __s32 nsx_further_left(const struct nsx_slot *s, __u32 now)
 {
 	__u32 idle = nsx_idle(now, s->seen), span = s->until - s->seen;
+	int shared = NSX_KIND(s->state) == NSX_SHARED;
 
-	return (s->flags & NSX_F_MANY) && (__s32)span >= 0 && idle <= span ? (__s32)(span - idle) : -1;
+	return (shared || (s->flags & NSX_F_MANY)) && (__s32)span >= 0 && idle <= span ? (__s32)(span - idle) : -1;
+}
+
+/* The host has the address that this is a flow of, and had it when the flow was last seen. */
+NSX_INLINE int nsx_own_serves(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+{
+	const struct nsx_own *own = &conf->own[s->own & (NSX_OWN_MAX - 1)];
+
+	return own->state == NSX_OWN_HERE && nsx_idle(now, s->seen) <= nsx_idle(now, own->since);
+}
+
+/*
+ * A flow is over for good: not only dead because its address is not the host's at the moment, which may come back with
+ * all its flows.
+ */
+NSX_INLINE int nsx_flow_over(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+{
+	const struct nsx_own *own = &conf->own[s->own & (NSX_OWN_MAX - 1)];
+	__u32 idle = nsx_idle(now, s->seen);
+
+	return idle > nsx_flow_time(s, conf) || (own->state == NSX_OWN_HERE && idle > nsx_idle(now, own->since));
 }
 
 /* Ticks until a flow is dead; negative once it is. */
 NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
-	const struct nsx_own *own = &conf->own[s->own];
 	__u32 idle = nsx_idle(now, s->seen), full = nsx_flow_time(s, conf);
 
-	if (own->state != NSX_OWN_HERE || idle > nsx_idle(now, own->since))
-		return -1;
-	return idle <= full ? (__s32)(full - idle) : nsx_further_left(s, now);
+	return nsx_own_serves(s, conf, now) && idle <= full ? (__s32)(full - idle) : -1;
+}
+
+/* Ticks until nobody holds a port of the registry that is NSX_FLOW or NSX_SHARED; negative where nobody does. */
+NSX_INLINE __s32 nsx_port_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+{
+	__s32 further = nsx_further_left(s, now), flow;
+
+	if (NSX_KIND(s->state) == NSX_SHARED)
+		return further;
+	flow = nsx_flow_left(s, conf, now);
+	return flow > further || !nsx_own_serves(s, conf, now) ? flow : further;
 }
 
 /* nsx_flush.by */
@@ -568,11 +740,13 @@ enum nsx_flush_by {
 	NSX_BY_NOTHING,		/* all of them */
 };
 
-/** struct nsx_flush - argument of the program nsx_flush: whose flows end; it returns how many did */
+/** struct nsx_flush - argument of the program nsx_flush: whose flows end */
 struct nsx_flush {
 	struct nsx_addr inside;
 	__u32 kinds;		/* a bit for each enum nsx_kind */
-	__u32 ended;
+	__u32 ended;		/* set: how many did */
+	__u32 busy;		/* set: how many entries were being written, which is to be asked again */
+	__u32 table;		/* of the program's own */
 	__u16 first;		/* host byte order */
 	__u16 last;
 	__u8 proto;
@@ -580,7 +754,7 @@ struct nsx_flush {
 	__u16 pad;
 };
 
-/* nsx_range.op, and what the program nsx_range returns */
+/* nsx_range.op, and what .result is set to */
 enum nsx_range_op {
 	NSX_RANGE_TAKEN,	/* the first port that is published, or 0 */
 	NSX_RANGE_MIRROR,	/* make the mirrors: for how many there was room */
@@ -588,17 +762,31 @@ enum nsx_range_op {
 	NSX_RANGE_SECOND,	/* mark those of which this further target is published elsewhere too: 0 */
 	NSX_RANGE_CLEAR,	/* publish no more: 0 */
 	NSX_RANGE_HOST,		/* all ports: note which the host gives to its own sockets too: 0 */
+	NSX_RANGE_BOUND,	/* sockets of the host's are bound to them: 0 */
 	NSX_RANGE_UNMIRROR,	/* remove the mirrors: how many are left, which answer for several ports */
 };
 
 /**
  * struct nsx_range - argument of the program nsx_range: what is done with the ports .map.first to .map.last
  * @map: what the first of them is, or becomes; the inside ports of the others follow
+ * @op: enum nsx_range_op
+ * @result: set, or added to
+ * @at: how many ports are done, from the first on
+ * @busy: set where the next one was being written: call again
  */
 struct nsx_range {
 	struct nsx_slot map;
-	__u32 op;		/* enum nsx_range_op */
+	__u32 op;
 	__u32 result;
+	__u32 at;
+	__u32 busy;
+};
+
+/** struct nsx_move - what the program nsx_move did: entries that moved, that found no room, and that were being written */
+struct nsx_move {
+	__u32 moved;
+	__u32 lost;
+	__u32 busy;
 };
 
 /* Which program counted a verdict. */
@@ -616,13 +804,15 @@ struct nsx_count {
 };
 
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
+_Static_assert(sizeof(struct nsx_bucket) == 512, "buckets do not cross pages");
+_Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_own) == 40, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 96, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 112, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
-_Static_assert(sizeof(struct nsx_flush) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_range) == 72, "no implicit padding");
+_Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
+_Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
 
 #endif

@@ -32,4 +32,7 @@ struct step {
 extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[], dp_fragments[],
 	dp_tcp[], dp_size[], dp_filtering[], dp_addresses[];
 
+/* dp_stress.c: the rule for slots, with so many iterations between claim and publication; true where it held */
+int stress_run(int pause);
+
 #endif

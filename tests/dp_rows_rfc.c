@@ -56,9 +56,9 @@ const struct step dp_errors[] = {
 	       "icmp-error",
 	       "error 198.51.100.1 > 192.168.0.2 type=12 ttl=63 [ tcp 192.168.0.2:20000 > 198.51.100.8:80 opts=12 ]"
 	       TO_NS1),
-	AGE(59),
+	AGE(119),
 	FLOWS("errors neither end nor prolong a flow", 2),
-	AGE(2),
+	AGE(122),
 	FLOWS("they are over in their own time", 0),
 
 	PACKET("a ping", "ns1", "echo 192.168.0.2 > 198.51.100.8 id=9" NS1, "masquerade-out",
@@ -233,7 +233,7 @@ const struct step dp_tcp[] = {
 	PACKET("garbage from another makes nothing", "uplink", "tcp 198.51.100.9:80 > 203.0.113.1:20000 RA", "pass-host",
 	       NULL),
 	PACKET("nor does a FIN from another", "uplink", "tcp 198.51.100.9:80 > 203.0.113.1:20000 FA", "pass-host", NULL),
-	AGE(61),
+	AGE(241),
 	FLOWS("nor prolongs it", 0),
 	PACKET("a late FIN from outside revives nothing", "uplink", "tcp 198.51.100.8:80 > 203.0.113.1:20000 FA",
 	       "pass-host", NULL),

@@ -359,6 +359,23 @@ t_33_pings_never_mix() {
 	done
 }
 
+# The host and a namespace ping with one identifier, whoever begins: each gets its own answers and no others.
+t_33_pings_of_the_host_never_mix_either() {
+	local first second
+	for first in host ns1; do
+		second=$([ $first = host ] && echo ns1 || echo host)
+		on $first ping -e 4343 -c 60 -i 0.02 -W2 $INET > "$LAB_TMP/ping.$first" &
+		sleep 0.3
+		on $second ping -e 4343 -c 30 -i 0.02 -W2 $INET > "$LAB_TMP/ping.$second"
+		wait %1
+		cat "$LAB_TMP/ping.host" "$LAB_TMP/ping.ns1"
+		grep -Eq ' (30|60) received, 0% packet loss' "$LAB_TMP/ping.host"
+		# A namespace that was there first loses at most the answer that was on its way.
+		grep -Eq ' (30|59|60) received' "$LAB_TMP/ping.ns1"
+		not grep -E 'DUP|wrong' "$LAB_TMP/ping.host" "$LAB_TMP/ping.ns1"
+	done
+}
+
 # What a STUN client (RFC 3489) makes of the NAT that it is behind.
 t_34_stun() {
 	local n

@@ -373,6 +373,53 @@ def udp_spray(host, port, first, count):
             sock.sendto(b"x", (host, int(port)))
 
 
+def udp_remotes(host, source, first, count):
+    """One datagram from one source port to each of many ports."""
+    with stream_or_datagram("udp") as sock:
+        sock.bind(("0.0.0.0", int(source)))
+        for port in range(int(first), int(first) + int(count)):
+            try:
+                sock.sendto(b"x", (host, port))
+            except OSError:
+                pass
+            time.sleep(0.002)
+
+
+def udp_ask_again(host, source, *ports):
+    """One socket asks several ports, and again after a line on stdin: how many answered."""
+    with stream_or_datagram("udp") as sock:
+        sock.bind(("0.0.0.0", int(source)))
+        sock.settimeout(1)
+        for _ in range(2):
+            heard = set()
+            for port in ports:
+                for _ in range(3):
+                    try:
+                        sock.sendto(b"x", (host, int(port)))
+                        heard.add(sock.recvfrom(9)[1][1])
+                        break
+                    except OSError:
+                        pass
+            print("answered %d of %d" % (len(heard), len(ports)), flush=True)
+            sys.stdin.readline()
+
+
+def tcp_both(host, first, count, *ports):
+    """Each of many source ports has a connection to each of several ports at once; then all are closed."""
+    for source in range(int(first), int(first) + int(count)):
+        socks = []
+        for port in ports:
+            sock = stream_or_datagram("tcp")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("0.0.0.0", source))
+            sock.connect((host, int(port)))
+            sock.send(b"x")
+            sock.recv(1)
+            socks.append(sock)
+        for sock in socks:
+            sock.close()
+
+
 def syn_flood(host, port, seconds):
     """SYNs from random sources."""
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)

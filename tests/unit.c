@@ -387,12 +387,17 @@ static void further_remotes(void **state)
 	struct nsx_slot s = { .proto = NSX_TCP, .tcp = NSX_T_SYN, .seen = 100, .flags = NSX_F_MANY, .until = 110 };
 
 	(void)state;
-	assert_int_equal(nsx_flow_left(&s, &conf, 105), 5);
-	assert_true(nsx_flow_left(&s, &conf, 111) < 0);
+	assert_int_equal(nsx_port_left(&s, &conf, 105), 5);
+	assert_true(nsx_port_left(&s, &conf, 111) < 0);
 	s.until = 1100;
-	assert_int_equal(nsx_flow_left(&s, &conf, 1000), 100);
-	assert_true(nsx_flow_left(&s, &conf, 1101) < 0);
-	assert_true(nsx_flow_left(&s, &conf, 1100 + 0x80000000U) < 0);
+	assert_int_equal(nsx_port_left(&s, &conf, 1000), 100);
+	assert_true(nsx_flow_left(&s, &conf, 1000) < 0);
+	assert_true(nsx_port_left(&s, &conf, 1101) < 0);
+	assert_true(nsx_port_left(&s, &conf, 1100 + 0x80000000U) < 0);
+	s.state = NSX_SHARED;
+	s.flags = 0;
+	assert_int_equal(nsx_port_left(&s, &conf, 1000), 100);
+	assert_true(nsx_port_left(&s, &conf, 1101) < 0);
 }
 
 /* As in pf.conf(5): only what was never answered, from 60 percent on, and never less than three seconds. */
@@ -404,19 +409,16 @@ static void adaptive(void **state)
 
 	(void)state;
 	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.fill[NSX_UDP] = 60;
+	conf.fill = 60;
 	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.fill[NSX_UDP] = 80;
+	conf.fill = 80;
 	assert_int_equal(nsx_flow_time(&s, &conf), 187 + (3750 - 187) / 2);
-	conf.fill[NSX_UDP] = 100;
+	conf.fill = 100;
 	assert_int_equal(nsx_flow_time(&s, &conf), 187);
 	s.tcp = NSX_T_IN;
 	assert_int_equal(nsx_flow_time(&s, &conf), 18750);
 	s.tcp = 0;
 	conf.timeout[NSX_TO_UDP_ONEWAY] = 62;
-	assert_int_equal(nsx_flow_time(&s, &conf), 62);
-	conf.fill[NSX_UDP] = 0;
-	conf.fill[NSX_TCP] = 100;
 	assert_int_equal(nsx_flow_time(&s, &conf), 62);
 }
 

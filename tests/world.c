@@ -63,21 +63,37 @@ void world_make(void)
 		"ip route add default via 203.0.113.10"), "the test's uplink");
 }
 
-void instance_make(bool xdp)
+void instance_reopen(void)
 {
 	struct fail f;
 
-	must(sh("nsxdp up --dev ens5 --mode %s", xdp ? "xdp" : "tc"), "nsxdp up");
-	for (int i = 1; i <= 2; i++)
-		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, xdp ? "xdp" : "tc", i), "nsxdp ns add");
-	usleep(100000);	/* what the links said of their own accord before that is counted by then */
 	if (instance_open(&in, ACCESS_READ, &f)) {
 		printf("Bail out! %s\n", f.text);
 		exit(1);
 	}
 	close(in.dir.fd);	/* no lock: the rows run commands */
 	in.dir.fd = -1;
+}
+
+static void add_namespaces(bool xdp)
+{
+	for (int i = 1; i <= 2; i++)
+		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
+			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, xdp ? "xdp" : "tc", i), "nsxdp ns add");
+	usleep(100000);	/* what the links said of their own accord before that is counted by then */
+	instance_reopen();
+}
+
+void instance_make_with(const char *options)
+{
+	must(sh("nsxdp up --dev ens5 --mode tc %s", options), "nsxdp up");
+	add_namespaces(false);
+}
+
+void instance_make(bool xdp)
+{
+	must(sh("nsxdp up --dev ens5 --mode %s", xdp ? "xdp" : "tc"), "nsxdp up");
+	add_namespaces(xdp);
 }
 
 void instance_unmake(void)

@@ -21,6 +21,8 @@ void world_path(const char *binary);	/* commands find nsxdp */
 void world_make(void);
 void host_listen(void);
 void instance_make(bool xdp);
+void instance_reopen(void);
+void instance_make_with(const char *options);	/* of nsxdp up; at TC */
 void instance_unmake(void);
 
 /* Run a pinned program; returns its action. */

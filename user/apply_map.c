@@ -148,7 +148,7 @@ static void note_flows(const struct map_conf *c, const struct nsx_slot *before, 
 		note("map add %s: ends a masqueraded flow of %s that used this port", ports,
 		     format_addr(&before->inside, addr));
 	else
-		note("map add %s: ends %d masqueraded flows that used these ports", ports, ended);
+		note("map add %s: %d of these ports were used for masquerading: their flows end", ports, ended);
 }
 
 /* Mirrors that answer for several maps look for another one. */

@@ -233,6 +233,14 @@ void apply_map_reap(struct instance *in)
 		if (!svc || !(svc->flags & NSX_S_DRAINING) || (__s32)(svc->until - now) > 0)
 			continue;
 		s = table_port(in, svc->proto, svc->first);
+		if (s && (!is_map(s) || !(s->flags & NSX_F_SERVICE) || s->service != index) && !svc->count) {
+			/* The sweeper has freed its ports. */
+			before = *svc;
+			c = (struct map_conf){ .proto = svc->proto, .port = svc->first, .last = svc->last };
+			map_leave(in, &c, before.was, before.was_count);
+			service_free(in, index);
+			continue;
+		}
 		if (!s || !is_map(s) || s->service != index)
 			continue;
 		if (!svc->count) {

@@ -24,12 +24,17 @@
 #define NS_IF "eth0"
 #define PORT_BLOCK 8192	/* ports of a namespace's ip_local_port_range */
 
-/* Each namespace binds its own sockets to a block of the masquerade range, so that ports are kept outside. */
+/*
+ * Each namespace binds its own sockets to a block of the ports for masquerading, of the larger part where the host's own
+ * lie in between, so that ports are kept outside.
+ */
 static int ns_sysctls(struct instance *in, struct sides *s, __u32 id)
 {
-	__u32 span = in->conf->port_hi - in->conf->port_lo + 1;
-	__u32 size = span < PORT_BLOCK ? span : PORT_BLOCK, blocks = span / size;
-	__u32 hi = in->conf->port_hi - id % blocks * size;
+	const struct nsx_conf *conf = in->conf;
+	bool hole = nsx_port_hole(conf) != 0, above = hole && conf->port_hi - conf->host_hi > conf->host_lo - conf->port_lo;
+	__u32 top = hole && !above ? conf->host_lo - 1 : conf->port_hi, bottom = above ? conf->host_hi + 1 : conf->port_lo;
+	__u32 span = top - bottom + 1, size = span < PORT_BLOCK ? span : PORT_BLOCK, blocks = span / size;
+	__u32 hi = top - id % blocks * size;
 	char range[32];
 	int err = netns_enter(s->fd);
 

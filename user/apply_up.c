@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #include "netns.h"
 #include "offload.h"
 #include "secure.h"
+#include "sockets.h"
 
 /* The uplinks and the host's addresses, those of the uplinks first; without those of the pool, which are on namespaces' links. */
 struct own_list {
@@ -110,26 +112,57 @@ out:
 	return err;
 }
 
-/* Masquerading keeps away from the ports that the host gives to its own sockets: the larger rest is ours. */
-static int read_ports(struct nsx_conf *conf, struct fail *f)
+#define PORTS_LEAST 1024
+
+/*
+ * Ports for masquerading are those of --snat-ports, or all from NSX_PORT_MIN on, without those that the host gives to its
+ * own sockets.
+ */
+static int read_ports(struct nsx_conf *conf, const struct up_conf *c, struct fail *f)
 {
+	struct nsx_conf next = { .port_lo = c->snat_lo ? c->snat_lo : NSX_PORT_MIN, .port_hi = c->snat_lo ? c->snat_hi : 65535 };
 	char value[64];
 	unsigned int lo, hi;
-	int below, above, err = netns_sysctl_read("net/ipv4/ip_local_port_range", value, sizeof(value));
+	int err = netns_sysctl_read("net/ipv4/ip_local_port_range", value, sizeof(value));
 
 	if (err || sscanf(value, "%u %u", &lo, &hi) != 2)
 		return fail_errno(f, err ? err : -EINVAL, "cannot read ip_local_port_range");
-	below = (int)lo - NSX_PORT_MIN;
-	above = 65535 - (int)hi;
-	if (below < 1024 && above < 1024)
+	next.host_lo = lo;
+	next.host_hi = hi;
+	if (c->snat_lo && !nsx_port_span(&next))
+		return fail(f, -EINVAL, "--snat-ports %u-%u: ip_local_port_range %u-%u, which is for the host's own sockets, leaves none",
+			    c->snat_lo, c->snat_hi, lo, hi);
+	if (!c->snat_lo && nsx_port_span(&next) < PORTS_LEAST)
 		return fail(f, -ENOSPC,
-			    "ip_local_port_range %u-%u leaves fewer than 1024 ports in a row for masquerading: narrow it, "
-			    "as with sysctl net.ipv4.ip_local_port_range=\"32768 60999\"", lo, hi);
+			    "ip_local_port_range %u-%u leaves fewer than %d ports for masquerading: narrow it, "
+			    "as with sysctl net.ipv4.ip_local_port_range=\"32768 60999\"", lo, hi, PORTS_LEAST);
 	conf->host_lo = lo;
 	conf->host_hi = hi;
-	conf->port_lo = below >= above ? NSX_PORT_MIN : hi + 1;
-	conf->port_hi = below >= above ? lo - 1 : 65535;
+	conf->port_lo = next.port_lo;
+	conf->port_hi = next.port_hi;
 	return 0;
+}
+
+/* The addresses of --snat must be the host's. */
+static int check_snat(const struct up_conf *c, const struct own_list *own, struct fail *f)
+{
+	char addr[ADDR_STRLEN];
+
+	for (__u32 i = 0; i < c->snat_count; i++) {
+		bool here = false;
+
+		for (__u32 n = 0; n < own->count && n < NSX_OWN_MAX && !here; n++)
+			here = memcmp(&c->snat[i], &own->addr[n].addr, sizeof(c->snat[i])) == 0;
+		if (!here)
+			return fail(f, -EADDRNOTAVAIL, "--snat: %s is not an address of this host", format_addr(&c->snat[i], addr));
+	}
+	return 0;
+}
+
+static void write_snat(struct nsx_conf *conf, const struct up_conf *c)
+{
+	memcpy(conf->snat, c->snat, sizeof(conf->snat));
+	conf->snat_count = c->snat_count;
 }
 
 static int write_conf(struct instance *in, const struct up_conf *c, const struct own_list *own, struct fail *f)
@@ -138,6 +171,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	struct nsx_conf *conf = in->conf;
 	unsigned long long cookie;
 	struct timespec jiffy;
+	int err;
 
 	conf->pool = c->pool;
 	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
@@ -161,7 +195,11 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
 		conf->timeout[i] = nsx_ticks(conf, c->timeout[i]);
-	return read_ports(conf, f);
+	err = check_snat(c, own, f);
+	if (err)
+		return err;
+	write_snat(conf, c);
+	return read_ports(conf, c, f);
 }
 
 /* Tell the datapath the host's addresses. Flows of one that is lost are dead by that. */
@@ -184,6 +222,23 @@ static int write_own(struct instance *in, const struct own_list *own, struct fai
 			return fail_errno(f, err, "cannot write the host's addresses");
 	}
 	return 0;
+}
+
+/* Sockets that were bound before anybody watched are noted, at all ports that may become ones for masquerading. */
+static int note_sockets(struct instance *in, struct fail *f)
+{
+	struct socket_item *item = NULL;
+	size_t count = 0;
+	int err = sockets_list(&item, &count);
+
+	for (size_t i = 0; !err && i < count; i++) {
+		struct nsx_slot port = { .proto = item[i].proto, .first = item[i].port, .last = item[i].port };
+
+		if (item[i].port >= NSX_PORT_MIN)
+			err = table_range(in, NSX_RANGE_BOUND, &port);
+	}
+	free(item);
+	return err < 0 ? fail_errno(f, err, "cannot list the host's sockets") : 0;
 }
 
 static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reason)
@@ -277,6 +332,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
 	struct own_list own = {};
 	const struct link_info *link = &own.link[0];
+	struct up_conf running = *c;
 	char pool[ADDR_STRLEN];
 	struct instance in;
 	int err = instance_open_dir(&in, d, f);
@@ -295,10 +351,12 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first", config_mode_name(in.conf->mode),
 			   in.conf->mode_reason);
 	if (!err) {
-		struct up_conf running = *c;
-
 		running.pool = in.conf->pool;
 		running.pool_len = in.conf->pool_len;
+		if (!c->snat_lo && (in.conf->port_lo != NSX_PORT_MIN || in.conf->port_hi != 65535)) {
+			running.snat_lo = in.conf->port_lo;
+			running.snat_hi = in.conf->port_hi;
+		}
 		err = read_host(&running, &own, f);
 	}
 	if (!err)
@@ -307,8 +365,19 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = write_own(&in, &own, f);
 	if (!err)
 		err = up_write_routes(&in, f);
+	/* Before anything is written that would have to be taken back. */
 	if (!err)
-		err = read_ports(in.conf, f);
+		err = check_snat(c, &own, f);
+	if (!err)
+		err = flows_resize(&in, c->flows, f);
+	if (!err)
+		err = read_ports(in.conf, &running, f);
+	if (!err && c->has_snat)
+		write_snat(in.conf, c);
+	if (!err)
+		flows_sweep(&in);
+	if (!err)
+		err = note_sockets(&in, f);
 	if (!err) {
 		err = table_range(&in, NSX_RANGE_HOST, NULL);
 		if (err)
@@ -349,6 +418,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 	if (!err)
 		err = write_conf(&in, c, own, f);
 	if (!err)
+		err = flows_make(&in, c->flows ? c->flows : flows_default(), f);
+	if (!err)
 		err = secure_fib_dev_make(&in.conf->asker, f);
 	if (!err)
 		err = write_own(&in, own, f);
@@ -360,6 +431,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 			fail_errno(f, err, "cannot prepare " NETNS_RUN_DIR);
 	}
 	if (!err) {
+		err = note_sockets(&in, f);
+		flows_sweep(&in);
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) | (mounted ? NSX_UP_MADE_BPFFS : 0);
 		up_attach_local(d, in.conf, !c->no_bind_guard);
 		choose_mode(d, c, &own->link[0], in.conf);

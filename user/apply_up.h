@@ -12,6 +12,17 @@
 int own_keep(struct instance *in, const struct addr_info *info, __u32 now);
 void own_lose(struct instance *in, __u32 index, __u32 now);
 
+/*
+ * apply_flows.c: as many flows as the machine's memory is for; make the session table, with its index; or replace it by
+ * one of another size, for a running instance.
+ */
+__u32 flows_default(void);
+int flows_make(struct instance *in, __u32 flows, struct fail *f);
+int flows_resize(struct instance *in, __u32 flows, struct fail *f);	/* 0: only finish what a command left that died */
+
+/* Start the sweeper, where it does not run. */
+void flows_sweep(struct instance *in);
+
 /* apply_routes.c: tell the datapath what MTUs the routes say. */
 int up_write_routes(struct instance *in, struct fail *f);
 

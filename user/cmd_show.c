@@ -34,9 +34,14 @@ int cmd_ports(const struct cmd *cmd, int argc, char **argv)
 	return cmd_list(cmd, argc, argv, state_ports, columns);
 }
 
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 static void print_status(const json_t *s)
 {
-	const json_t *own = json_object_get(s, "addresses"), *ports = json_object_get(s, "masquerade_ports");
+	const json_t *own = json_object_get(s, "addresses"), *table = json_object_get(s, "session_table");
 	const json_t *addr;
 	size_t i;
 
@@ -47,8 +52,10 @@ static void print_status(const json_t *s)
 	printf("\nmode        %s: %s", json_string_value(json_object_get(s, "mode")),
 	       json_string_value(json_object_get(s, "mode_reason")));
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
-	printf("masquerade  ports %" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT "\n",
-	       json_integer_value(json_array_get(ports, 0)), json_integer_value(json_array_get(ports, 1)));
+	printf("masquerade  ports %s", json_string_value(json_object_get(s, "masquerade_ports")));
+	json_array_foreach(json_object_get(s, "snat"), i, addr)
+		printf("%s%s", i ? ", " : ", from ", json_string_value(addr));
+	putchar('\n');
 	if (!json_is_true(json_object_get(s, "routes_told")))
 		puts("routes      the kernel does not tell them, until nsxdp up is run again");
 	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));
@@ -56,6 +63,9 @@ static void print_status(const json_t *s)
 	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));
 	printf("published   %" JSON_INTEGER_FORMAT " ports\n", json_integer_value(json_object_get(s, "published_ports")));
 	printf("flows       %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "flows")));
+	printf("table       %lld of %lld in use, %lld at most; gave way: %lld closed, %lld unanswered\n", number(table, "used"),
+	       number(table, "room"), number(table, "most"), number(table, "gave_way_closed"),
+	       number(table, "gave_way_unanswered"));
 }
 
 int cmd_status(const struct cmd *cmd, int argc, char **argv)

@@ -10,11 +10,11 @@
 #define MSS_MIN 536	/* what everybody takes (RFC 9293, 3.7.1) */
 
 const unsigned int config_timeouts[NSX_TIMEOUTS] = {
-	[NSX_TO_TCP_OPENING] = 60,
+	[NSX_TO_TCP_OPENING] = 240,		/* RFC 5382 REQ-5: transitory, 4 min or more */
 	[NSX_TO_TCP_ESTABLISHED] = 7440,	/* RFC 5382 REQ-5: 2 h 4 min or more */
 	[NSX_TO_TCP_CLOSED] = 240,		/* RFC 5382 REQ-5: transitory, 4 min or more */
 	[NSX_TO_TCP_RESET] = 240,		/* RFC 7857, 2: as closed, for a RST may be out of window */
-	[NSX_TO_UDP_ONEWAY] = 60,
+	[NSX_TO_UDP_ONEWAY] = 120,		/* RFC 4787 REQ-5: 2 min or more */
 	[NSX_TO_UDP] = 300,			/* RFC 4787 REQ-5: 5 min recommended */
 	[NSX_TO_ICMP] = 60,			/* RFC 5508 REQ-1: 60 s or more */
 };
@@ -75,6 +75,54 @@ static int read_timeout(const char *word, struct up_conf *c, struct fail *f)
 		    "udp-oneway, udp or icmp", word);
 }
 
+/* --snat ADDR[-ADDR] */
+static int read_snat(const char *word, struct up_conf *c, struct fail *f)
+{
+	const char *dash = strchr(word, '-');
+	struct nsx_addr first, last;
+	char text[ADDR_STRLEN];
+
+	c->has_snat = true;
+	if (strcmp(word, "none") == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%.*s", dash ? (int)(dash - word) : (int)sizeof(text) - 1, word);
+	if (parse_addr(text, &first) || parse_addr(dash ? dash + 1 : text, &last))
+		return fail(f, -EINVAL, "--snat %s: not ADDRESS or ADDRESS-ADDRESS", word);
+	if (addr_v4(&last) < addr_v4(&first))
+		return fail(f, -EINVAL, "--snat %s: the range ends before it begins", word);
+	for (__u32 v4 = addr_v4(&first);; v4++) {
+		struct nsx_addr addr;
+
+		addr_set_v4(&addr, v4);
+		for (__u32 i = 0; i < c->snat_count; i++)
+			if (memcmp(&c->snat[i], &addr, sizeof(addr)) == 0)
+				return fail(f, -EINVAL, "--snat %s: %s is there twice", word, format_addr(&addr, text));
+		if (c->snat_count == NSX_SNAT_MAX)
+			return fail(f, -EINVAL, "--snat %s: there are %d addresses at most", word, NSX_SNAT_MAX);
+		c->snat[c->snat_count++] = addr;
+		if (v4 == addr_v4(&last))
+			return 0;
+	}
+}
+
+/* --snat-ports LO-HI */
+static int read_snat_ports(const char *word, struct up_conf *c, struct fail *f)
+{
+	const char *dash = strchr(word, '-');
+	unsigned long lo, hi;
+	char head[8];
+
+	if (dash && dash - word < (long)sizeof(head)) {
+		snprintf(head, sizeof(head), "%.*s", (int)(dash - word), word);
+		if (parse_number(head, NSX_PORT_MIN, 65535, &lo) == 0 && parse_number(dash + 1, lo, 65535, &hi) == 0) {
+			c->snat_lo = lo;
+			c->snat_hi = hi;
+			return 0;
+		}
+	}
+	return fail(f, -EINVAL, "--snat-ports %s: not LOW-HIGH, from %d to 65535", word, NSX_PORT_MIN);
+}
+
 int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 {
 	struct up_conf c = { .mode = NSX_MODE_AUTO };
@@ -109,6 +157,23 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 		} else if (strcmp(argv[i], "--timeout") == 0) {
 			value = config_value(argc, argv, &i, f);
 			if (!value || read_timeout(value, &c, f))
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--flows") == 0) {
+			unsigned long flows;
+
+			value = config_value(argc, argv, &i, f);
+			if (!value)
+				return -EINVAL;
+			if (parse_number(value, NSX_FLOWS_MIN, NSX_FLOWS_MAX, &flows))
+				return fail(f, -EINVAL, "--flows %s: not a number from %d to %u", value, NSX_FLOWS_MIN, NSX_FLOWS_MAX);
+			c.flows = flows;
+		} else if (strcmp(argv[i], "--snat") == 0) {
+			value = config_value(argc, argv, &i, f);
+			if (!value || read_snat(value, &c, f))
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--snat-ports") == 0) {
+			value = config_value(argc, argv, &i, f);
+			if (!value || read_snat_ports(value, &c, f))
 				return -EINVAL;
 		} else if (strcmp(argv[i], "--no-bind-guard") == 0) {
 			c.no_bind_guard = true;

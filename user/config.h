@@ -28,6 +28,12 @@ struct up_conf {
 	unsigned int timeout[NSX_TIMEOUTS];	/* seconds */
 	bool has_timeout;
 	bool no_bind_guard;	/* the host's processes may bind to published ports */
+	__u32 flows;		/* that there is room for; 0: as the machine's memory allows */
+	struct nsx_addr snat[NSX_SNAT_MAX];	/* the host's addresses that masquerading is spread over */
+	__u32 snat_count;	/* 0: the route to a remote chooses */
+	bool has_snat;
+	__u16 snat_lo;		/* ports for masquerading, inclusive; 0: all from 1024 on */
+	__u16 snat_hi;
 };
 
 /** struct ns_conf - a namespace */

@@ -18,6 +18,7 @@
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
 #define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS 47
 
 /* Before all other programs of the hook: BPF_F_BEFORE of kernel 6.6, without a relative. */
 #define ATTACH_FIRST (1U << 3)
@@ -34,6 +35,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, ap);
 }
 
+/* Tests have whoever wins a slot wait for so many turns. */
+static __u32 test_pause(void)
+{
+	const char *turns = getenv("NSXDP_TEST_PAUSE");
+
+	return turns ? atoi(turns) : 0;
+}
+
 int datapath_load(const struct pin_dir *d, struct fail *f)
 {
 	struct nsxdp_tc_bpf *skel;
@@ -47,6 +56,8 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object");
 	skel->rodata->force_csum_helpers = getenv("NSXDP_TEST_CSUM_HELPERS") != NULL;
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
 	err = nsxdp_tc_bpf__load(skel);
 	if (err) {
 		fail_errno(f, err, "the kernel does not take the BPF programs (NSXDP_DEBUG=1 shows its log)");
@@ -96,11 +107,16 @@ int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
 
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object for the command");
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
 	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_cmd_bpf__load(skel);
 	if (err)
 		fail_errno(f, err, "the kernel does not take the programs for the command (NSXDP_DEBUG=1 shows its log)");
+	/* A timer runs for as long as its map is pinned. */
+	if (!err && bpf_obj_pin(bpf_map__fd(skel->maps.nsx_sweeper), pin_path(d, "nsx_sweeper", path)))
+		err = fail_errno(f, -errno, "cannot pin %s", path);
 	bpf_object__for_each_program(prog, skel->obj)
 		if (!err && bpf_obj_pin(bpf_program__fd(prog), pin_path(d, bpf_program__name(prog), path)))
 			err = fail_errno(f, -errno, "cannot pin %s", path);
@@ -117,6 +133,8 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
 	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_xdp_bpf__load(skel);
@@ -218,14 +236,20 @@ static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
 
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f)
 {
-	struct hook h = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
-	char name[32];
+	struct hook in = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
+	struct hook out = { "tc_to_uplink", NULL, ifindex, ATTACH_TCX_EGRESS, 0 };
+	char in_name[32], out_name[32];
+	int err;
 
+	snprintf(out_name, sizeof(out_name), "link_egress_%d", ifindex);
+	out.link = out_name;
 	if (!first) {
-		snprintf(name, sizeof(name), "link_uplink_%d", ifindex);
-		h.link = name;
+		snprintf(in_name, sizeof(in_name), "link_uplink_%d", ifindex);
+		in.link = in_name;
 	}
-	return attach(d, &h, f);
+	/* The pin of the first uplink's ingress comes last: it tells that all is there. */
+	err = attach(d, &out, f);
+	return err ? err : attach(d, &in, f);
 }
 
 int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generic, bool veth, struct fail *f)

@@ -31,7 +31,10 @@ int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct
 void datapath_detach_guard(const struct pin_dir *d);
 void datapath_detach_sock(const struct pin_dir *d);
 
-/* Attach the pinned from_uplink program and pin the link, as "link_uplink" for the first uplink. */
+/*
+ * Attach the pinned programs of an uplink's ingress and egress and pin the links, that of the first uplink's ingress as
+ * "link_uplink".
+ */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f);
 
 /*

@@ -14,9 +14,12 @@ bool json_output;
 
 static const struct cmd commands[] = {
 	{ "up", NULL, cmd_up, "--dev DEV... [--pool ADDR/LEN] [--mode auto|tc|xdp|xdp-generic] [--timeout NAME=SECONDS]... "
-	  "[--no-bind-guard]",
+	  "[--flows N] [--snat ADDR[-ADDR]]... [--snat-ports LOW-HIGH] [--no-bind-guard]",
 	  "Attach the datapath to the uplink DEV, or to several (--dev DEV --dev DEV). Namespaces get their addresses from the pool\n"
 	  "(192.168.0.0/16). The mode says whether XDP takes what it can before TC (auto).\n"
+	  "--flows is how many masqueraded flows there is room for (as the machine's memory says, 262144 or more). --snat spreads\n"
+	  "masquerading over addresses of the host; --snat-ports are the ports that it uses (all from 1024 on that\n"
+	  "ip_local_port_range leaves).\n"
 	  "Timeouts: tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp, icmp.\n"
 	  "Processes of the host cannot bind to published ports, unless --no-bind-guard." },
 	{ "down", NULL, cmd_down, "[--keep-ns]",

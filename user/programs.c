@@ -28,25 +28,69 @@ __u32 now_tick(struct instance *in)
 	return run(in, "nsx_clock", NULL, 0, &now) ? 0 : now;
 }
 
+int table_sweep_start(struct instance *in)
+{
+	__u32 ret;
+	int err = run(in, "nsx_sweep_start", NULL, 0, &ret);
+
+	return err ? err : (int)ret == -EBUSY ? 0 : (int)ret;
+}
+
+int table_sweep(struct instance *in)
+{
+	__u32 ret;
+
+	return run(in, "nsx_sweep", NULL, 0, &ret);
+}
+
+#define BUSY_TRIES 2000		/* milliseconds that a slot's writer may be interrupted for */
+
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map)
 {
 	struct nsx_range args = { .op = op };
-	__u32 result;
+	__u32 ignored;
 	int err;
 
 	if (map)
 		args.map = *map;
-	err = run(in, "nsx_range", &args, sizeof(args), &result);
+	for (int tries = 0; tries < BUSY_TRIES; tries++) {
+		err = run(in, "nsx_range", &args, sizeof(args), &ignored);
+		if (err || !args.busy)
+			return err ? err : (int)args.result;
+		usleep(1000);
+	}
+	return -EBUSY;
+}
 
-	return err ? err : (int)result;
+int table_move(struct instance *in)
+{
+	struct nsx_move args = {};
+	__u32 ignored;
+	int err, lost = 0;
+
+	for (int tries = 0; tries < BUSY_TRIES; tries++) {
+		err = run(in, "nsx_move", &args, sizeof(args), &ignored);
+		lost += args.lost;
+		if (err || !args.busy)
+			return err ? err : lost;
+		usleep(1000);
+	}
+	return -EBUSY;
 }
 
 static int flush(struct instance *in, struct nsx_flush *args)
 {
-	__u32 ended;
-	int err = run(in, "nsx_flush", args, sizeof(*args), &ended);
+	__u32 ignored;
+	int err, ended = 0;
 
-	return err ? err : (int)ended;
+	for (int tries = 0; tries < BUSY_TRIES; tries++) {
+		err = run(in, "nsx_flush", args, sizeof(*args), &ignored);
+		ended += args->ended;
+		if (err || !args->busy)
+			return err ? err : ended;
+		usleep(1000);
+	}
+	return -EBUSY;
 }
 
 #define KIND(kind) (1U << (kind))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The running state as JSON. */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,40 +77,58 @@ static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
 	return json_string(buf);
 }
 
-static void flow_append(json_t *rows, struct instance *in, const struct ns_list *list, const struct nsx_slot *s,
-			__u32 now)
+/* Who else may have the outside port (RFC 4787, 4.1): no other endpoint, or others with other remotes. */
+static const char *flow_mapping(const struct nsx_slot *s, bool session)
+{
+	if (NSX_KIND(s->state) == NSX_RETURN)
+		return "published";
+	return session && (s->flags & NSX_F_SHARED) ? "shared" : "endpoint-independent";
+}
+
+/* What rows of flows are made of. */
+struct flow_rows {
+	json_t *rows;
+	struct instance *in;
+	struct ns_list list;
+	__u32 now;
+};
+
+static void flow_append(struct flow_rows *r, const struct nsx_slot *s, bool session)
 {
 	__u32 kind = NSX_KIND(s->state);
+	const struct nsx_conf *conf = r->in->conf;
 	__s32 left;
 
 	if (kind != NSX_FLOW && kind != NSX_RETURN)
 		return;
-	left = nsx_flow_left(s, in->conf, now);
+	left = nsx_flow_left(s, conf, r->now);
 	if (left < 0)
 		return;
 	json_array_append_new(
-		rows, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "proto", proto_name(s->proto), "kind",
-				kind == NSX_FLOW ? "masquerade" : "published", "ns", ns_at_json(list, &s->inside),
-				"inside", endpoint_json(&s->inside, s->inside_port), "outside",
-				endpoint_json(&in->conf->own[s->own].addr, s->outside_port), "remote",
-				endpoint_json(&s->remote, s->remote_port), "state", flow_state(s), "expires",
-				(int)(((__u64)left << NSX_TICK_SHIFT) / in->conf->hz)));
+		r->rows, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "proto", proto_name(s->proto), "kind",
+				   kind == NSX_FLOW ? "masquerade" : "published", "mapping", flow_mapping(s, session), "ns",
+				   ns_at_json(&r->list, &s->inside), "inside", endpoint_json(&s->inside, s->inside_port),
+				   "outside", endpoint_json(&conf->own[s->own & (NSX_OWN_MAX - 1)].addr, s->outside_port),
+				   "remote", endpoint_json(&s->remote, s->remote_port), "state", flow_state(s), "expires",
+				   (int)(((__u64)left << NSX_TICK_SHIFT) / conf->hz)));
+}
+
+static void session_append(struct nsx_slot *s, void *arg)
+{
+	flow_append(arg, s, true);
 }
 
 json_t *state_flows(struct instance *in)
 {
-	json_t *rows = json_array();
-	struct ns_list list = {};
-	const struct nsx_slot *ports = table_ports(in), *sessions = table_sessions(in);
-	__u32 now = now_tick(in);
+	struct flow_rows r = { .rows = json_array(), .in = in, .now = now_tick(in) };
+	const struct nsx_slot *ports = table_ports(in);
 
-	table_ns_list(in, &list);
+	table_ns_list(in, &r.list);
 	for (__u32 i = 0; ports && i < TABLE_PORTS_COUNT; i++)
-		flow_append(rows, in, &list, &ports[i], now);
-	for (__u32 i = 0; sessions && i < TABLE_SESSIONS_COUNT; i++)
-		flow_append(rows, in, &list, &sessions[i], now);
-	ns_list_free(&list);
-	return rows;
+		flow_append(&r, &ports[i], false);
+	table_sessions(in, session_append, &r);
+	ns_list_free(&r.list);
+	return r.rows;
 }
 
 static const char *ns_state(const struct instance *in, const char *name, const struct nsx_ns *ns)
@@ -126,16 +145,21 @@ static const char *ns_state(const struct instance *in, const char *name, const s
 json_t *state_ns(struct instance *in, const char name[NSX_NAME_LEN], const struct nsx_ns *ns)
 {
 	char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], mac[ADDR_STRLEN], mss[8] = "no";
+	struct nsx_veth veth;
+	json_int_t flows = 0;
 
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&ns->addr, addr), ns->prefix_len);
 	if (ns->mss)
 		snprintf(mss, sizeof(mss), "%u", ns->mss);
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "name", name, "address", prefix,
+	if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) == 0)
+		for (int p = 0; p < NSX_PROTOS; p++)
+			flows += veth.flows[p];
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:s}", "name", name, "address", prefix,
 			 "gateway", addr_json(&ns->gw), "mac", format_mac(ns->mac, mac), "host_if", ns->host_if, "ns_if",
 			 ns->ns_if, "netns", ns->flags & NSX_NS_MADE_NETNS ? "made" : "adopted", "datapath",
 			 ns->flags & NSX_NS_XDP ? "xdp" : "tc", "filtering", config_filtering_name(ns->flags), "link_local",
 			 ns->flags & NSX_NS_LINK_LOCAL ? "open" : "closed", "clamp_mss",
-			 ns->mss == MSS_PATH ? "path" : mss, "max_flows", ns->max_flows, "egress_rate",
+			 ns->mss == MSS_PATH ? "path" : mss, "flows", flows, "max_flows", ns->max_flows, "egress_rate",
 			 (json_int_t)ns->egress_rate, "state", ns_state(in, name, ns));
 }
 
@@ -184,13 +208,48 @@ static json_t *timeouts_json(struct instance *in)
 	return object;
 }
 
+/* "1024-32767 61000-65535": the ports for masquerading, without those of the host's own sockets. */
+static const char *masquerade_ports(const struct nsx_conf *conf, char buf[32])
+{
+	bool hole = nsx_port_hole(conf) != 0;
+	int used = 0;
+
+	if (!hole)
+		snprintf(buf, 32, "%u-%u", conf->port_lo, conf->port_hi);
+	if (hole && conf->port_lo < conf->host_lo)
+		used = snprintf(buf, 32, "%u-%u", conf->port_lo, conf->host_lo - 1);
+	if (hole && conf->port_hi > conf->host_hi)
+		snprintf(buf + used, 32 - used, "%s%u-%u", used ? " " : "", conf->host_hi + 1, conf->port_hi);
+	return buf;
+}
+
+/* How full the session table is and was, what gave way, and who holds the outside ports. */
+static json_t *usage_json(struct instance *in)
+{
+	const struct nsx_held *held = table_held(in);
+	struct nsx_usage usage;
+	json_t *ports = json_object();
+	__s64 high;
+
+	if (table_usage(in, &usage))
+		memset(&usage, 0, sizeof(usage));
+	high = usage.places > in->conf->high ? usage.places : in->conf->high;
+	for (int p = 0; held && p < NSX_PROTOS; p++)
+		json_object_set_new(ports, proto_name(p), json_pack("{s:i, s:i, s:I}", "own", held->own[p], "shared",
+								    held->shared[p], "flows", (json_int_t)usage.flows[p]));
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "room", (json_int_t)in->conf->flows, "used",
+			 (json_int_t)usage.places, "most", (json_int_t)high, "gave_way_closed", (json_int_t)usage.closed,
+			 "gave_way_unanswered", (json_int_t)usage.unanswered, "swept", (json_int_t)usage.swept, "ports", ports);
+}
+
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], ifname[IF_NAMESIZE];
-	char names[NSX_UPLINKS * 18] = "";
+	char names[NSX_UPLINKS * 18] = "", ports[32];
 	bool present = true;
 	json_t *own = json_array(), *namespaces = state_ns_list(in);
-	json_t *maps = state_maps(in, 0), *flows = state_flows(in), *status;
+	json_t *maps = state_maps(in, 0), *status, *snat = json_array();
+	struct nsx_usage usage = {};
 
 	for (int i = 0; i < NSX_UPLINKS && in->conf->uplinks[i]; i++) {
 		present = present && if_indextoname(in->conf->uplinks[i], ifname);
@@ -199,18 +258,21 @@ json_t *state_status(struct instance *in)
 	for (__u32 i = 0; i < NSX_OWN_MAX && i < in->conf->own_count; i++)
 		if (in->conf->own[i].state == NSX_OWN_HERE)
 			json_array_append_new(own, addr_json(&in->conf->own[i].addr));
+	for (__u32 i = 0; i < in->conf->snat_count; i++)
+		json_array_append_new(snat, addr_json(&in->conf->snat[i]));
+	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:s, s:[i,i], s:s, s:b, s:i, s:i, s:i, s:o, s:o}", "uplink", names,
+	status = json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, s:o}", "uplink", names,
 			   "uplink_present", present, "routes_told", secure_fib_dev_works(in->conf->asker), "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
-			   "pool", prefix, "masquerade_ports", in->conf->port_lo, in->conf->port_hi, "host_local",
+			   "pool", prefix, "masquerade_ports", masquerade_ports(in->conf, ports), "snat", snat, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",
 			   (in->conf->flags & NSX_UP_BIND_GUARD) != 0, "namespaces",
 			   (int)json_array_size(namespaces), "published_ports", (int)json_array_size(maps), "flows",
-			   (int)json_array_size(flows), "timeouts", timeouts_json(in), "verdicts",
+			   (json_int_t)(usage.flows[NSX_TCP] + usage.flows[NSX_UDP] + usage.flows[NSX_ICMP]), "session_table",
+			   usage_json(in), "timeouts", timeouts_json(in), "verdicts",
 			   counts_json(in));
 	json_decref(namespaces);
 	json_decref(maps);
-	json_decref(flows);
 	return status;
 }

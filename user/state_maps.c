@@ -70,7 +70,7 @@ static void service_json(struct instance *in, json_t *json, const struct nsx_slo
 	for (__u32 i = 0; svc && i < svc->count; i++) {
 		json_t *target;
 
-		if (!is_here(svc, map, &svc->target[i]))
+		if (!svc->target[i].weight || !is_here(svc, map, &svc->target[i]))
 			continue;
 		target = target_json(&svc->target[i], list, svc->last - svc->first);
 		json_object_set_new(target, "share", json_integer(target_share(svc, i)));
@@ -82,7 +82,7 @@ static void service_json(struct instance *in, json_t *json, const struct nsx_slo
 	for (__u32 i = 0; svc && (svc->flags & NSX_S_DRAINING) && left > 0 && i < svc->was_count; i++) {
 		json_t *target;
 
-		if (!is_here(svc, map, &svc->was[i]) || stays(svc, &svc->was[i]))
+		if (!svc->was[i].weight || !is_here(svc, map, &svc->was[i]) || stays(svc, &svc->was[i]))
 			continue;
 		target = target_json(&svc->was[i], list, svc->last - svc->first);
 		json_object_set_new(target, "seconds", json_integer(((json_int_t)left << NSX_TICK_SHIFT) / in->conf->hz));
@@ -136,7 +136,7 @@ static void append_by_address(json_t *rows, struct instance *in, const struct ns
 
 		while (n < count && seen[n] != t->at)
 			n++;
-		if (n < count || (ns_id && t->id != ns_id))
+		if (!t->weight || n < count || (ns_id && t->id != ns_id))
 			continue;
 		seen[count++] = t->at;
 		map.at = t->at;
@@ -189,7 +189,11 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	if (NSX_KIND(s->state) == NSX_MAP && s->first == port) {
 		range_text(s->first, s->last, ports);
 		snprintf(reason, sizeof(reason), "published, to port %u", ntohs(s->inside_port));
-	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_flow_left(s, in->conf, now) >= 0) {
+	} else if (NSX_KIND(s->state) == NSX_SHARED && nsx_port_left(s, in->conf, now) >= 0) {
+		snprintf(ports, sizeof(ports), "%u", port);
+		snprintf(reason, sizeof(reason), "masquerades, shared");
+		item = NULL;
+	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_port_left(s, in->conf, now) >= 0) {
 		snprintf(ports, sizeof(ports), "%u", port);
 		snprintf(reason, sizeof(reason), "masquerades %s:%u", format_addr(&s->inside, addr), ntohs(s->inside_port));
 	} else {
@@ -198,11 +202,14 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	if (NSX_KIND(s->state) == NSX_MAP && (s->flags & NSX_F_SERVICE)) {
 		const struct nsx_service *svc = table_service(in, s->service);
 
-		if (svc && (svc->flags & NSX_S_BY_ADDRESS) && svc->count > 1)
-			snprintf(reason, sizeof(reason), "published, at %u addresses", svc->count);
-		else if (svc && svc->count != 1)
-			snprintf(reason, sizeof(reason), svc->count ? "published, to %u targets" : "published, drains",
-				 svc->count);
+		__u32 targets = 0;
+
+		for (__u32 i = 0; svc && i < svc->count; i++)
+			targets += svc->target[i].weight != 0;
+		if (svc && (svc->flags & NSX_S_BY_ADDRESS) && targets > 1)
+			snprintf(reason, sizeof(reason), "published, at %u addresses", targets);
+		else if (svc && targets != 1)
+			snprintf(reason, sizeof(reason), targets ? "published, to %u targets" : "published, drains", targets);
 	}
 	return port_json(s->proto, ports, port, item ? item->name : "-", reason);
 }

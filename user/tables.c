@@ -18,11 +18,15 @@ const char *const table_names[TABLES] = {
 	[TABLE_NAMES] = "nsx_names",	   [TABLE_COUNTS] = "nsx_counts",
 	[TABLE_ROUTES] = "nsx_routes",	   [TABLE_SERVICES] = "nsx_services",
 	[TABLE_ALLOW] = "nsx_allow",	   [TABLE_TARGET_COUNTS] = "nsx_target_counts",
-	[TABLE_QUOTAS] = "nsx_quotas",
+	[TABLE_QUOTAS] = "nsx_quotas",	   [TABLE_REVERSE] = "nsx_reverse", [TABLE_USAGE] = "nsx_usage",
+	[TABLE_HELD] = "nsx_held",
 };
 
-/* Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. */
-static void *table_window(struct instance *in, enum table table, size_t offset, size_t size)
+/*
+ * Map [offset, offset + size) of a table, from the page that it begins in; a mapping made before serves again. fd: of a
+ * table that is in another, else that of the table.
+ */
+static void *window_of(struct instance *in, int table, int fd, size_t offset, size_t size)
 {
 	size_t page = sysconf(_SC_PAGESIZE), start = offset / page * page;
 	size_t length = (offset + size - start + page - 1) / page * page;
@@ -36,11 +40,16 @@ static void *table_window(struct instance *in, enum table table, size_t offset, 
 		errno = ENOMEM;
 		return NULL;
 	}
-	memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, in->fd[table], start);
+	memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, start);
 	if (memory == MAP_FAILED)
 		return NULL;
 	in->window[in->windows++] = (struct window){ table, start, length, memory };
 	return (char *)memory + (offset - start);
+}
+
+static void *table_window(struct instance *in, enum table table, size_t offset, size_t size)
+{
+	return window_of(in, table, in->fd[table], offset, size);
 }
 
 static void instance_init(struct instance *in)
@@ -117,9 +126,86 @@ struct nsx_slot *table_ports(struct instance *in)
 	return table_window(in, TABLE_PORTS, 0, TABLE_PORTS_COUNT * sizeof(struct nsx_slot));
 }
 
-struct nsx_slot *table_sessions(struct instance *in)
+int table_inner(struct instance *in, enum table table, __u32 which)
 {
-	return table_window(in, TABLE_SESSIONS, 0, TABLE_SESSIONS_COUNT * sizeof(struct nsx_slot));
+	__u32 id;
+
+	if (bpf_map_lookup_elem(in->fd[table], &which, &id))
+		return -errno;
+	return bpf_map_get_fd_by_id(id);
+}
+
+void table_sessions(struct instance *in, void (*cb)(struct nsx_slot *s, void *arg), void *arg)
+{
+	for (__u32 which = 0; which < 2; which++) {
+		__u32 count = in->conf->buckets[which];
+		struct nsx_bucket *b;
+		int fd;
+
+		if (!count)
+			continue;
+		fd = table_inner(in, TABLE_SESSIONS, which);
+		b = fd < 0 ? NULL : window_of(in, TABLES + which, fd, 0, (size_t)count * sizeof(*b));
+		if (fd >= 0)
+			close(fd);
+		for (__u32 i = 0; b && i < count; i++)
+			for (int way = 0; way < NSX_WAYS; way++)
+				if (b[i].tag[way])
+					cb(&b[i].way[way], arg);
+	}
+}
+
+int table_residue(struct instance *in)
+{
+	int count = 0;
+
+	for (__u32 which = 0; which < 2; which++) {
+		int buckets = in->conf->buckets[which] ? table_inner(in, TABLE_SESSIONS, which) : -1;
+		int lines = in->conf->buckets[which] ? table_inner(in, TABLE_REVERSE, which) : -1;
+		struct nsx_bucket b;
+		struct nsx_line l;
+
+		for (__u32 i = 0; buckets >= 0 && i < in->conf->buckets[which] && !bpf_map_lookup_elem(buckets, &i, &b); i++) {
+			count += b.spilled[0] + b.spilled[1];
+			for (int way = 0; way < NSX_WAYS; way++)
+				count += b.tag[way] != 0;
+		}
+		for (__u32 i = 0; lines >= 0 && i < in->conf->lines[which] && !bpf_map_lookup_elem(lines, &i, &l); i++)
+			for (int cell = 0; cell < NSX_CELLS; cell++)
+				count += l.cell[cell] != 0;
+		if (buckets >= 0)
+			close(buckets);
+		if (lines >= 0)
+			close(lines);
+	}
+	return count;
+}
+
+int table_usage(struct instance *in, struct nsx_usage *ret)
+{
+	int cpus = libbpf_num_possible_cpus();
+	__u32 zero = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (cpus < 1)
+		return cpus;
+	struct nsx_usage each[cpus];
+
+	if (bpf_map_lookup_elem(in->fd[TABLE_USAGE], &zero, each))
+		return -errno;
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		const __u64 *from = (const __u64 *)&each[cpu];
+		__u64 *to = (__u64 *)ret;
+
+		for (size_t i = 0; i < sizeof(*ret) / sizeof(__u64); i++)
+			to[i] += from[i];
+	}
+	return 0;
+}
+
+const struct nsx_held *table_held(struct instance *in)
+{
+	return table_window(in, TABLE_HELD, 0, sizeof(struct nsx_held));
 }
 
 int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret)

@@ -27,16 +27,19 @@ enum table {
 	TABLE_ALLOW,
 	TABLE_TARGET_COUNTS,
 	TABLE_QUOTAS,
+	TABLE_REVERSE,
+	TABLE_USAGE,
+	TABLE_HELD,
 	TABLES,
 };
 
 extern const char *const table_names[TABLES];
 
-#define TABLE_WINDOWS 8
+#define TABLE_WINDOWS 12
 
 /** struct window - a part of a table that is mapped into memory */
 struct window {
-	enum table table;
+	int table;	/* enum table, or a session table: TABLES plus its number */
 	size_t offset;
 	size_t size;
 	void *memory;
@@ -65,11 +68,23 @@ void instance_close(struct instance *in);
 
 /*
  * Entries in place, NULL where the kernel refuses the memory. One slot or bucket costs a page;
- * table_ports() ([proto << 16 | port in host byte order]) and table_sessions() cost milliseconds.
+ * table_ports() ([proto << 16 | port in host byte order]) costs milliseconds.
  */
 struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port);
 struct nsx_slot *table_ports(struct instance *in);
-struct nsx_slot *table_sessions(struct instance *in);
+
+/* Look at each place of the session table that is in use. */
+void table_sessions(struct instance *in, void (*cb)(struct nsx_slot *s, void *arg), void *arg);
+
+/* Entries of the session tables' indices, and entries that are not in their first bucket; none where the tables are empty. */
+int table_residue(struct instance *in);
+
+/* A descriptor of one of the two tables in TABLE_SESSIONS or TABLE_REVERSE, which the caller closes; or a negative errno. */
+int table_inner(struct instance *in, enum table table, __u32 which);
+
+/* How many entries there are, summed up over the CPUs; and how many ports are held, or NULL. */
+int table_usage(struct instance *in, struct nsx_usage *ret);
+const struct nsx_held *table_held(struct instance *in);
 
 /* A service in place; NULL for index 0 and where the kernel refuses the memory. */
 struct nsx_service *table_service(struct instance *in, __u32 index);
@@ -80,7 +95,6 @@ int table_target_counts(struct instance *in, __u32 index, struct nsx_count ret[N
 /* Map the way back as a whole, before many look-ups in it. */
 int table_map_back(struct instance *in);
 #define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
-#define TABLE_SESSIONS_COUNT (NSX_BUCKETS * NSX_WAYS)
 
 /* Namespaces by name. A failed look-up is -ENOENT. */
 int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret);
@@ -112,6 +126,13 @@ void table_back_del(struct nsx_back *back);
 
 /* The datapath's clock, ticks. */
 __u32 now_tick(struct instance *in);
+
+/* Have the sweeper run: from now on by itself, or once over everything. 0 or a negative errno. */
+int table_sweep_start(struct instance *in);
+int table_sweep(struct instance *in);
+
+/* Move the entries of the session table that is not current into the one that is. How many found no room, or a negative errno. */
+int table_move(struct instance *in);
 
 /* Do something with the ports of a range (map: NULL where that is all ports); what it returns says enum nsx_range_op, or a negative errno. */
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map);

@@ -17,7 +17,7 @@ import sys
 TYPEDEFS = """__s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 __be16 __be32 __be64 __sum16 __wsum
               s8 u8 s16 u16 s32 u32 s64 u64 bool""".split()
 STRUCTS = """ethhdr iphdr udphdr tcphdr icmphdr __sk_buff xdp_md bpf_fib_lookup bpf_redir_neigh
-             bpf_sock bpf_sock_tuple bpf_sock_addr bpf_devmap_val""".split()
+             bpf_sock bpf_sock_tuple bpf_sock_addr bpf_devmap_val bpf_timer""".split()
 ENUMS = ["bpf_map_type", "bpf_adj_room_mode"]
 # An anonymous enum is found by one of its members.
 ENUM_MEMBERS = ["BPF_F_INGRESS", "BPF_FIB_LKUP_RET_SUCCESS", "BPF_ANY", "BPF_FIB_LOOKUP_DIRECT",
@@ -26,13 +26,13 @@ ENUM_MEMBERS = ["BPF_F_INGRESS", "BPF_FIB_LKUP_RET_SUCCESS", "BPF_ANY", "BPF_FIB
 ACTION_ENUMS = ["xdp_action"]
 # Kernel-internal structs: members read through CO-RE.
 PARTIAL = {"sk_buff": ["ip_summed", "csum_start", "csum_offset", "head", "data", "vlan_all"],
+           "sk_buff_head": ["next"],
            "bpf_sock_addr_kern": ["sk"],
            "inet_sock": ["local_port_range"]}
 FORWARD = """bpf_perf_event_data bpf_pidns_info bpf_sk_lookup bpf_sysctl bpf_tcp_sock bpf_tunnel_key
              bpf_xfrm_state bpf_sock_ops btf_ptr cgroup file inode linux_binprm path pt_regs sk_msg_md
              sk_reuseport_md sock sockaddr socket task_struct tcp6_sock tcp_request_sock tcp_sock
-             tcp_timewait_sock udp6_sock unix_sock seq_file mptcp_sock bpf_dynptr bpf_map bpf_spin_lock
-             bpf_timer""".split()
+             tcp_timewait_sock udp6_sock unix_sock seq_file mptcp_sock bpf_dynptr bpf_map bpf_spin_lock""".split()
 
 
 def main():

@@ -58,7 +58,6 @@ struct mptcp_sock;
 struct bpf_dynptr;
 struct bpf_map;
 struct bpf_spin_lock;
-struct bpf_timer;
 
 enum {
 	false = 0,
@@ -466,6 +465,10 @@ struct bpf_devmap_val {
 	} bpf_prog;
 };
 
+struct bpf_timer {
+	__u64 __opaque[2];
+};
+
 struct sk_buff {
 	__u8 ip_summed: 2;
 	__u16 csum_start;
@@ -473,6 +476,10 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	u32 vlan_all;
+} __attribute__((preserve_access_index));
+
+struct sk_buff_head {
+	struct sk_buff *next;
 } __attribute__((preserve_access_index));
 
 struct bpf_sock_addr_kern {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a namespace may send towards outside: bytes per second, as they are on the wire. */
+#ifndef NSXDP_EGRESS_H
+#define NSXDP_EGRESS_H
+
+#include "defs.h"
+#include "limit.h"
+#include "maps.h"
+#include "parse.h"
+
+#define EGRESS_BURST	200000000ULL	/* nanoseconds that may be owed: less, and TCP does not reach the rate */
+#define EGRESS_LEAST	(2 * 65536)	/* bytes that are always taken at once: two super-packets */
+
+/* Bytes that a packet, or all segments of a super-packet with their headers, have on the wire. */
+static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
+{
+	__u32 size = ctx_gso_size(ctx), len = ctx_len(ctx), headers;
+
+	if (!size)
+		return len;
+	headers = p->l4 + (p->proto == NSX_TCP ? p->l4_len : UDP_HLEN);
+	if (len <= headers)
+		return len;
+	return len + (len - headers - 1) / size * headers;
+}
+
+/**
+ * egress_take() - may the namespace send these bytes now?
+ *
+ * Return: NSX_CONTINUE, or DROP_EGRESS_RATE.
+ */
+__noinline int egress_take(__u32 ifindex, __u32 bytes)
+{
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	__u64 burst;
+
+	if (!veth || !veth->egress_cost)
+		return NSX_CONTINUE;
+	burst = EGRESS_LEAST * veth->egress_cost >> 10;
+	if (burst < EGRESS_BURST)
+		burst = EGRESS_BURST;
+	return gcra_take(&veth->egress_tat, (__u64)bytes * veth->egress_cost >> 10, burst) ? NSX_CONTINUE :
+											    NSX_DROP_EGRESS_RATE;
+}
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The sweeper: one timer for the whole instance, which looks at a part of the tables every so often and frees what is
+ * dead: entries, ports, and the ports of services whose draining is over. So the counts are of what is alive, give or take
+ * a round, and nothing that is over is in anybody's way for longer than that.
+ *
+ * Without it only punctuality is lost: look-ups do not see what is dead, and who wants a place takes that of a dead one.
+ *
+ * It runs in a softirq, on any CPU, against all others; it frees by the rule of slot.h, like everybody.
+ */
+#ifndef NSXDP_SWEEP_H
+#define NSXDP_SWEEP_H
+
+#include "defs.h"
+#include "back.h"
+#include "port.h"
+#include "reverse.h"
+#include "session.h"
+
+#define SWEEP_EVERY	20000000ULL	/* nanoseconds */
+#define SWEEP_BUCKETS	320		/* at once: a table for a million flows takes 12 seconds */
+#define SWEEP_PORTS	512		/* the registry 8 seconds */
+#define SWEEP_SERVICES	32		/* services 0.6 seconds */
+
+struct sweeper {
+	struct bpf_timer timer;
+	__u32 bucket;	/* where it goes on: in which table the upper bit says */
+	__u32 port;
+	__u32 service;
+	__u32 rounds;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sweeper);
+} nsx_sweeper SEC(".maps");
+
+struct sweep {
+	__u32 at;	/* where the walk begins */
+	__u32 now;
+	__u32 swept;
+};
+
+/* The port of an alias is not its endpoint's any more. */
+static __always_inline bool alias_over(const struct nsx_slot *s)
+{
+	const struct nsx_slot *port = port_slot(s->proto, s->outside_port);
+	__u32 kind = port ? NSX_KIND(READ_ONCE(port->state)) : NSX_FREE;
+
+	return kind != NSX_CLAIMED &&
+	       (kind != NSX_FLOW || port->inside_port != s->inside_port || !addr_eq(&port->inside, &s->inside));
+}
+
+/* Renew the lease of a living flow's port. */
+static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state, const struct nsx_conf *conf, __u32 now)
+{
+	struct nsx_slot *port = port_slot(flow->proto, flow->outside_port);
+
+	if (port && port_serves(port, READ_ONCE(port->state), flow) && slot_same(flow, state))
+		flow_keep_port(port, flow, conf, now);
+}
+
+__noinline int sweep_way(__u32 where, __u32 way, __u32 now)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct found e = { .place = place_in(where, way) };
+	__u32 kind;
+
+	e.slot = session_at(e.place);
+	if (!e.slot || !conf)
+		return 0;
+	e.state = READ_ONCE(e.slot->state);
+	kind = NSX_KIND(e.state);
+	if (kind == NSX_FREE || kind == NSX_CLAIMED)
+		return 0;
+	if (kind == NSX_ALIAS ? alias_over(e.slot) : nsx_flow_over(e.slot, conf, now))
+		return session_free(&e);
+	if (kind == NSX_FLOW)
+		sweep_lease(e.slot, e.state, conf, now);
+	return 0;
+}
+
+static long sweep_bucket(__u64 i, struct sweep *w)
+{
+	__u32 where = w->at + i;
+	const struct nsx_bucket *b = bucket_at(where);
+
+	for (int way = 0; b && way < NSX_WAYS; way++)
+		if (b->tag[way])
+			w->swept += sweep_way(where, way, w->now);
+	return !b;
+}
+
+__noinline int sweep_slot(__u32 index, __u32 now)
+{
+	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
+	const struct nsx_conf *conf = conf_get();
+	__u32 state, kind, claim;
+
+	if (!s || !conf)
+		return 0;
+	state = READ_ONCE(s->state);
+	kind = NSX_KIND(state);
+	if (kind != NSX_FLOW && kind != NSX_SHARED && kind != NSX_HOST)
+		return 0;
+	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, now) || nsx_further_left(s, now) >= 0 : !port_free(s, kind, conf, now))
+		return 0;
+	claim = port_claim(s, state, now);
+	if (!claim)
+		return 0;
+	slot_publish(s, claim, NSX_FREE);
+	return kind == NSX_FLOW;
+}
+
+static long sweep_port(__u64 i, struct sweep *w)
+{
+	w->swept += sweep_slot((w->at + i) % (NSX_PROTOS * NSX_PORTS), w->now);
+	return 0;
+}
+
+/* The ports of a service that takes nobody new, and whose draining is over. */
+struct drained {
+	__u32 service;
+	__u16 first;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* The mirrors of its i-th port; those that answer for others too are left to the command. */
+__noinline int unmirror_drained(__u32 service, __u32 i, __u32 port)
+{
+	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &service);
+
+	for (__u32 n = 0; svc && n < NSX_TARGETS && n < svc->was_count; n++) {
+		const struct nsx_target *t = &svc->was[n];
+		struct nsx_back *back = back_at(back_seek(t->ifindex, bpf_htons(bpf_ntohs(t->port) + i), svc->proto));
+
+		if (back && !(back->flags & NSX_B_STATEFUL) && back->outside_port == bpf_htons(port))
+			*(volatile __u32 *)&back->ifindex = NSX_BACK_GONE;
+	}
+	return 0;
+}
+
+static long free_drained(__u64 i, struct drained *d)
+{
+	struct nsx_slot *s = port_slot(d->proto & 3, bpf_htons(d->first + i));
+	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE, claim;
+
+	if (!s || NSX_KIND(state) != NSX_MAP || !(s->flags & NSX_F_SERVICE) || s->service != d->service)
+		return 0;
+	claim = slot_claim(s, state);
+	if (!claim)
+		return 0;
+	s->flags = 0;
+	slot_publish(s, claim, NSX_FREE);
+	unmirror_drained(d->service, i, d->first + i);
+	return 0;
+}
+
+static long sweep_service(__u64 i, struct sweep *w)
+{
+	__u32 index = (w->at + i) % NSX_SERVICES;
+	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+	struct drained d = { .service = index };
+
+	if (!svc || !(svc->flags & NSX_S_DRAINING) || svc->count || (__s32)(svc->until - w->now) > 0)
+		return 0;
+	d.first = svc->first;
+	d.proto = svc->proto;
+	bpf_loop(svc->last - svc->first + 1U, free_drained, &d, 0);
+	return 0;
+}
+
+static __always_inline void sweep_done(const struct sweep *w)
+{
+	struct nsx_usage *u = usage_here();
+
+	if (u && w->swept)
+		__sync_fetch_and_add(&u->swept, w->swept);
+	usage_measure(w->now);
+}
+
+static int sweep_some(void *map, __u32 *key, struct sweeper *s)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct sweep w = { .now = now_tick() };
+	__u32 tables, table, left, count = SWEEP_BUCKETS;
+
+	if (!conf)
+		return 0;
+	tables = READ_ONCE(conf->tables);
+	/* While entries move, or where the command that had them move has died, in both tables by turns. */
+	table = (tables ^ (tables & NSX_TABLES_MOVING ? s->rounds : 0)) & NSX_TABLES_CURRENT;
+	if (s->bucket >= conf->buckets[table]) {
+		s->bucket = 0;
+		s->rounds++;
+	}
+	left = s->bucket < conf->buckets[table] ? conf->buckets[table] - s->bucket : 0;
+	if (count > left)
+		count = left;
+	w.at = s->bucket | (table ? NSX_PLACE_TABLE : 0);
+	bpf_loop(count, sweep_bucket, &w, 0);
+	s->bucket += count;
+	w.at = s->port;
+	bpf_loop(SWEEP_PORTS, sweep_port, &w, 0);
+	s->port = (s->port + SWEEP_PORTS) % (NSX_PROTOS * NSX_PORTS);
+	w.at = s->service;
+	bpf_loop(SWEEP_SERVICES, sweep_service, &w, 0);
+	s->service = (s->service + SWEEP_SERVICES) % NSX_SERVICES;
+	sweep_done(&w);
+	bpf_timer_start(&s->timer, SWEEP_EVERY, 0);
+	return 0;
+}
+
+#define CLOCK_MONOTONIC 1
+
+/* Start the timer, where it does not run. It goes on by itself until the map goes. */
+SEC("syscall")
+int nsx_sweep_start(void *unused)
+{
+	__u32 zero = 0;
+	struct sweeper *s = bpf_map_lookup_elem(&nsx_sweeper, &zero);
+	int err;
+
+	if (!s)
+		return -1;
+	err = bpf_timer_init(&s->timer, &nsx_sweeper, CLOCK_MONOTONIC);
+	if (err)
+		return err;
+	err = bpf_timer_set_callback(&s->timer, sweep_some);
+	return err ? err : bpf_timer_start(&s->timer, SWEEP_EVERY, 0);
+}
+
+/* Sweep everything at once. */
+SEC("syscall")
+int nsx_sweep(void *unused)
+{
+	const struct nsx_conf *conf = conf_get();
+	struct sweep w = { .now = now_tick() };
+
+	if (!conf)
+		return -1;
+	for (__u32 table = 0; table < 2; table++) {
+		w.at = table ? NSX_PLACE_TABLE : 0;
+		bpf_loop(conf->buckets[table], sweep_bucket, &w, 0);
+	}
+	w.at = 0;
+	bpf_loop(NSX_PROTOS * NSX_PORTS, sweep_port, &w, 0);
+	w.at = 0;
+	bpf_loop(NSX_SERVICES, sweep_service, &w, 0);
+	sweep_done(&w);
+	return 0;
+}
+
+#endif

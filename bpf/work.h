@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a program works on, kept beside its stack, which is small. There is one for each CPU, for the programs at TC and XDP:
+ * they run in softirqs, which do not interrupt each other.
+ */
+#ifndef NSXDP_WORK_H
+#define NSXDP_WORK_H
+
+#include "defs.h"
+#include "parse.h"
+#include "reverse.h"
+
+struct work {
+	struct pkt p;
+	struct xlat x;
+	struct nsx_session_key key;
+	struct nsx_session_key flow;	/* of the packet, with what session_seek() said of it: */
+	__u64 seek;
+	__u32 sought;			/* these two are valid */
+	struct outside outside;
+	struct won won;
+	__u32 number;		/* of the entry that was made, for quota_commit() */
+	__u32 own;		/* index of the address that it leaves from */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct work);
+} nsx_work SEC(".maps");
+
+static __always_inline struct work *work_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nsx_work, &zero);
+}
+
+/* The same, for a packet that comes. */
+static __always_inline struct work *work_begin(void)
+{
+	struct work *w = work_get();
+
+	if (w) {
+		__builtin_memset(&w->p, 0, sizeof(w->p));
+		__builtin_memset(&w->x, 0, sizeof(w->x));
+		w->sought = 0;
+	}
+	return w;
+}
+
+#endif
