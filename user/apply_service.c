@@ -239,14 +239,24 @@ bool service_has_ns(struct instance *in, __u32 index, __u32 ns_id)
 	return false;
 }
 
-static __u32 forget(struct nsx_target *list, __u32 count, __u32 ns_id)
+/*
+ * Leave a namespace's targets out of a list and its table, while packets go on. Other targets keep their places, so that
+ * neither the table nor their counters speak of another one in between; what is left of a target has no weight.
+ */
+static void forget(struct nsx_target *list, __u32 *count, __u8 table[NSX_TABLE], __u32 ns_id)
 {
-	__u32 kept = 0;
+	struct nsx_target kept[NSX_TARGETS];
+	__u8 next[NSX_TABLE];
 
-	for (__u32 i = 0; i < count; i++)
-		if (list[i].id != ns_id)
-			list[kept++] = list[i];
-	return kept;
+	memcpy(kept, list, sizeof(kept));
+	for (__u32 i = 0; i < *count; i++)
+		if (kept[i].id == ns_id)
+			memset(&kept[i], 0, sizeof(kept[i]));
+	service_spread(next, kept, *count);
+	memcpy(table, next, sizeof(next));
+	memcpy(list, kept, sizeof(kept));
+	while (*count && !list[*count - 1].weight)
+		--*count;
 }
 
 bool service_forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
@@ -255,10 +265,7 @@ bool service_forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
 
 	if (!svc)
 		return s->id != ns_id;
-	/* In place: whoever meets it half done loses a packet to a namespace that goes away. */
-	svc->count = forget(svc->target, svc->count, ns_id);
-	svc->was_count = forget(svc->was, svc->was_count, ns_id);
-	service_spread(svc->table, svc->target, svc->count);
-	service_spread(svc->was_table, svc->was, svc->was_count);
+	forget(svc->target, &svc->count, svc->table, ns_id);
+	forget(svc->was, &svc->was_count, svc->was_table, ns_id);
 	return svc->count || svc->was_count;
 }
