@@ -21,6 +21,7 @@ TOP = os.path.dirname(HERE)
 OUT = os.path.join(TOP, "build", "bench")
 sys.path.insert(0, HERE)
 import report  # noqa: E402
+from lab import Lab  # noqa: E402
 
 QUICK = "--quick" in sys.argv
 ONLY = [sys.argv[i + 1] for i, w in enumerate(sys.argv) if w == "--only"]
@@ -39,6 +40,7 @@ LOOPS = [
     ("out-1", "Masquerade, 1 flow", "out", 1, 64, False),
     ("out-200", "Masquerade, 200 flows", "out", 200, 64, True),
     ("out-20k", "Masquerade, 20,000 flows", "out", 20000, 64, True),
+    ("out-1m", "Masquerade, 1,000,000 flows alive", "out", 1000000, 64, False),
     ("out-new", "Masquerade, every packet a new flow", "out", 0, 64, True),
     ("in-512", "Published port, 200 flows, 512 bytes", "in", 200, 512, False),
     ("in-1500", "Published port, 200 flows, 1,500 bytes", "in", 200, 1500, False),
@@ -50,57 +52,6 @@ CROWDS = [
     ("namespaces-100", "100 namespaces present, new flows", 1, 100),
     ("namespaces-1000", "1,000 namespaces present, new flows", 1, 1000),
 ]
-
-
-class Lab:
-    count = 0
-
-    def __init__(self, name, ports=1, namespaces=1):
-        Lab.count += 1
-        env = dict(os.environ, LAB_ID="b%d.%d" % (os.getpid() % 10000, Lab.count))
-        self.process = subprocess.Popen(["bash", os.path.join(HERE, "rival.sh"), name, str(ports), str(namespaces)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: the lab of %s could not be made" % name)
-        self.__dict__.update(json.loads(line))
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-    def run(self, machine, *words, check=True):
-        r = subprocess.run(["nsenter", "--net=/run/netns/" + getattr(self, machine), *words], text=True,
-                           capture_output=True)
-        if check and r.returncode:
-            raise SystemExit("bench: %s: %s: %s" % (self.name, " ".join(words), r.stderr.strip()))
-        return r.stdout
-
-    def start(self, machine, *words):
-        return subprocess.Popen(["nsenter", "--net=/run/netns/" + getattr(self, machine), *words],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def forget(self):
-        """Begin with an empty connection table: one that earlier runs filled refuses everything."""
-        if self.name in ("iptables", "nftables"):
-            self.run("host", "conntrack", "-F", check=False)
-
-    def loop(self, direction, flows, size):
-        """Packets per second that circulate, and the share of them that was not lost."""
-        words = [os.path.join(TOP, "build", "loop"), "--client", self.client, "eth0", "--ns", self.ns, "eth0",
-                 "--hook", "xdp" if self.name.endswith("-xdp") else "tc", "--flows", str(flows),
-                 "--size", str(size if size < 1500 else 1514), "--seconds", str(SECONDS), "--warm", "0.1"]
-        if direction == "out":
-            words += ["--out", "--mac", self.gateway_mac, "--from", "192.168.0.2:10000", "--to", "198.51.100.8:9"]
-        else:
-            words += ["--mac", self.uplink_mac, "--from", "203.0.113.10:10000", "--to", self.target]
-        if not flows:
-            words += ["--addr", "198.18.0.1"]
-        r = subprocess.run(words, text=True, capture_output=True)
-        if r.returncode:
-            raise SystemExit("bench: %s: %s" % (self.name, r.stderr.strip()))
-        rate, alive = r.stdout.split()
-        return float(rate), float(alive)
 
 
 def interleaved(rivals, measure):
@@ -135,7 +86,7 @@ def measure_loops(labs):
     for key, title, direction, flows, size, quick in LOOPS:
         if not wanted(key, quick):
             continue
-        both = interleaved([labs[n] for n in ALL], lambda lab: lab.loop(direction, flows, size))
+        both = interleaved([labs[n] for n in ALL], lambda lab: lab.loop(direction, flows, size, SECONDS))
         result = row(key, title, "packets/s", {n: [r for r, _ in v] for n, v in both.items()})
         for n, v in both.items():
             result["rivals"][n]["kept"] = min(a for _, a in v)
@@ -150,8 +101,8 @@ def measure_crowds(labs):
             continue
         crowd = [Lab(n, ports, namespaces) for n in ("iptables", "nftables", "nsxdp-tc", "nsxdp-xdp")]
         alone = [labs[lab.name] for lab in crowd]
-        pairs = interleaved(crowd, lambda lab: lab.loop("in", 0, 64)[0])
-        base = interleaved(alone, lambda lab: lab.loop("in", 0, 64)[0])
+        pairs = interleaved(crowd, lambda lab: lab.loop("in", 0, 64, SECONDS)[0])
+        base = interleaved(alone, lambda lab: lab.loop("in", 0, 64, SECONDS)[0])
         result = row(key, title, "packets/s", pairs)
         for n, v in base.items():
             result["rivals"][n]["against_one"] = result["rivals"][n]["median"] / statistics.median(v)
@@ -279,6 +230,32 @@ http { access_log off; keepalive_requests 1000000; server { listen 8080 backlog=
     return [row("http", "HTTP over 2,000 keep-alive connections", "requests/s", v)]
 
 
+CAPACITY = [
+    ("short", "48,000 short connections of six namespaces to one server"),
+    ("hold", "60,000 UDP sockets at once to four ports, answered"),
+    ("told", "The same, sent to later, unasked"),
+    ("fleet", "200,000 connections of 1,000 namespaces to eight ports"),
+]
+
+
+def measure_capacity():
+    """How many of a crowd of flows came to something: the share of those that were wanted, once for each competitor."""
+    values = {}
+    if not wanted("capacity", False):
+        return []
+    for name in ("iptables", "nsxdp-tc", "nsxdp-xdp"):
+        for words in ([], ["fleet"]):
+            r = subprocess.run([os.path.join(HERE, "capacity.sh"), name, *words], capture_output=True, text=True,
+                               env=dict(os.environ, LAB_ID="bc%d" % (os.getpid() % 10000)))
+            if r.returncode:
+                raise SystemExit("bench: capacity of %s: %s" % (name, r.stderr.strip()))
+            for line in r.stdout.splitlines():
+                key, good, all_, seconds = line.split()
+                values.setdefault(key, {})[name] = [int(good)]
+                print("%-24s %s: %s of %s in %s s" % ("capacity-" + key, name, good, all_, seconds), flush=True)
+    return [row("capacity-" + key, title, "flows", values[key]) for key, title in CAPACITY]
+
+
 def measure_programs(labs):
     """Nanoseconds per packet of each program alone: [program, what, ns]."""
     results = []
@@ -320,8 +297,8 @@ def namespace_memory():
 
 def memory():
     ours, by_hand = namespace_memory()
-    return {"namespace": ours, "namespace_by_hand": by_hand, "conntrack_connection": conntrack_size(), "published_connection": 0, "masqueraded_flow": 64,
-            "published_port": 64 + 32, "tables": (64 * 3 * 65536) + (512 * 8192) + (256 * 32768)}
+    return {"namespace": ours, "namespace_by_hand": by_hand, "conntrack_connection": conntrack_size(), "published_connection": 0, "masqueraded_flow": 98,
+            "published_port": 64 + 32, "tables": (64 * 3 * 65536) + (256 * 32768)}
 
 
 def machine():
@@ -346,7 +323,7 @@ def main():
         for n in ALL:
             labs[n] = Lab(n)
         programs = measure_programs(labs)
-        results = measure_loops(labs) + measure_sockets(labs) + measure_crowds(labs) + measure_http(labs)
+        results = measure_loops(labs) + measure_sockets(labs) + measure_crowds(labs) + measure_http(labs) + measure_capacity()
     finally:
         for lab in labs.values():
             lab.close()

@@ -34,7 +34,7 @@ by_hand() {
 }
 
 # Netfilter must not refuse what the loop brings: tables as large as they get by hand on such hosts.
-tune() { on host sysctl -qw net.netfilter.nf_conntrack_max=262144 2> /dev/null || true; }
+tune() { on host sysctl -qw net.netfilter.nf_conntrack_max=4194304 2> /dev/null || true; }
 
 case $name in
 iptables)
@@ -88,7 +88,8 @@ bare-xdp)
 	;;
 nsxdp-tc | nsxdp-xdp)
 	mode=${name#nsxdp-}
-	nsxdp up --dev ens5 $([ "$mode" = tc ] || echo --mode xdp) 2> /dev/null
+	# Room for what the loops bring, as netfilter gets it below.
+	nsxdp up --dev ens5 $(nsxdp up --help | grep -q -- --flows && echo --flows 4194304) $([ "$mode" = tc ] || echo --mode xdp) 2> /dev/null
 	nsxdp ns add "$NS1" --dns 192.0.2.53 $([ "$mode" = tc ] || echo --datapath xdp)
 	for i in $(seq 2 "$namespaces"); do nsxdp ns add "$(lab_ns "x$i")" --dns 192.0.2.53; done
 	[ "$ports" = 1 ] || nsxdp map add -p udp "20002-$((20000 + ports))" "$NS1:20002"
