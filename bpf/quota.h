@@ -2,8 +2,8 @@
 /*
  * How many entries of the tables one namespace may have.
  *
- * They are counted (usage.h), but one that is over is counted until somebody finds it, and a limit is for what is alive. A namespace with a limit has a ring of as many
- * references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
+ * They are counted (usage.h), but one that is over is counted until somebody finds it, and a limit is for what is alive. So
+ * a namespace with a limit has a ring of as many references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
  * taken in turn, so the next ones are those that were taken longest ago. A reference is the number of a slot and its
  * state word, which changes with each owner of the slot. Where a row of them is of long-lived entries, others are looked at.
  *

@@ -308,7 +308,7 @@ static __always_inline void session_undo(int place, __u32 claim, __u32 kind)
 }
 
 /* Somebody else shows the identity in a bucket: has an entry, or is about to. */
-__noinline int bucket_rival(__u32 where, __u32 tag, const struct nsx_session_key *k, int place)
+static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct nsx_session_key *k, int place)
 {
 	struct nsx_bucket *b = bucket_at(where);
 

@@ -12,19 +12,6 @@
 #include "usage.h"
 #include "work.h"
 
-/* An endpoint, whose alias says by which port it is known where that is not its own. */
-static __always_inline void endpoint_key(struct nsx_session_key *k, const struct pkt *p)
-{
-	k->inside = p->src;
-	k->remote.d[0] = 0;
-	k->remote.d[1] = 0;
-	k->inside_port = p->sport;
-	k->remote_port = 0;
-	k->proto = p->proto;
-	k->kind = NSX_ALIAS;
-	k->pad = 0;
-}
-
 /* The remote is the one that the endpoint's slot has inline, or anybody may be. */
 static __always_inline bool snat_knows(const struct nsx_slot *s, const struct pkt *p, const struct nsx_conf *conf,
 				       __u32 now)
@@ -327,7 +314,10 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 		if (v != NSX_CONTINUE)
 			snat_untake(p, *port);
 	}
-	/* Another CPU, for which ports were short already, has made the flow by a shared one: that comes to know of this, or ... */
+	/*
+	 * Another CPU, for which ports were short already, may have made this flow by a shared one. Each looks for the other's
+	 * after it has shown its own, so at least one of them sees the other and withdraws.
+	 */
 	if (v == NSX_CONTINUE && !s && session_seek(&w->flow)) {
 		snat_untake(p, *port);
 		v = NSX_DROP_CHANGED;

@@ -93,6 +93,38 @@ static __always_inline __s32 port_evictable(const struct nsx_slot *s, __u32 kind
 	return has_rested(s, weight, conf) ? weight : NEVER;
 }
 
+/* An endpoint, whose alias says by which port it is known where that is not its own. */
+static __always_inline void endpoint_key(struct nsx_session_key *k, const struct pkt *p)
+{
+	k->inside = p->src;
+	k->remote.d[0] = 0;
+	k->remote.d[1] = 0;
+	k->inside_port = p->sport;
+	k->remote_port = 0;
+	k->proto = p->proto;
+	k->kind = NSX_ALIAS;
+	k->pad = 0;
+}
+
+/*
+ * The endpoint has a port of its own, and the host does not want that. Without a look at remotes: for who is about to make
+ * a flow by another port.
+ */
+static __always_inline bool has_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct work *w,
+					 __u32 now)
+{
+	const struct nsx_slot *s = port_slot(p->proto & 3, p->sport);
+	struct found f;
+
+	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, now) >= 0)
+		return true;
+	endpoint_key(&w->key, p);
+	if (!session_find(&w->key, &f) || !alias_alive(f.slot, conf, now))
+		return false;
+	s = port_slot(p->proto & 3, f.slot->outside_port);
+	return s && !(s->flags & NSX_F_HOST);
+}
+
 static __always_inline __u8 slot_flags(const struct pkt *p)
 {
 	__u8 flags = p->veth_flags & NSX_V_XDP ? NSX_F_XDP : 0;

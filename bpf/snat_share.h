@@ -22,8 +22,6 @@ static __always_inline void outside_of(struct outside *o, const struct pkt *p, _
 	o->pad = 0;
 }
 
-__noinline int snat_mapping(CTX *ctx, const struct pkt *p);
-
 /* How gladly the holder of an outside tuple gives it to a newer flow. */
 static __always_inline __s32 tuple_evictable(const struct found *f, const struct nsx_conf *conf, __u32 now)
 {
@@ -163,8 +161,8 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 	s = session_at(w->won.place);
 	if (!s)
 		return NSX_DROP_ERROR;
-	/* ... this of the port that the endpoint has got meanwhile. */
-	if (snat_mapping(ctx, p) != NO_PORT) {
+	/* The endpoint may have got a port of its own from another CPU meanwhile: see snat_open(). */
+	if (has_own_port(ctx, p, conf, w, now)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_CHANGED;
 	}
@@ -198,15 +196,6 @@ static __always_inline __u64 share_start(const struct pkt *p, const struct nsx_c
 {
 	return (conf->hash_seed ^ p->src.d[1] ^ p->sport) * 0x9e3779b97f4a7c15ULL;
 }
-
-/* The search for a port: where it is, and the best one yet. */
-struct share_search {
-	__u64 at;
-	__u32 looks;
-	__u32 now;
-	__u32 port;
-	__s32 weight;
-};
 
 static long share_look(__u64 i, struct share_search *q)
 {
@@ -256,11 +245,15 @@ __noinline int share_find(struct share_search *q)
 
 static __always_inline int share_new(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __u64 seek, __be16 *port)
 {
-	struct share_search q = { .at = share_start(p, conf) };
+	struct work *w = work_get();
 	int v = NSX_DROP_NO_PORT, found;
 
+	if (!w)
+		return NSX_DROP_ERROR;
+	w->search.at = share_start(p, conf);
+	w->search.looks = 0;
 	for (int i = 0; i < SHARE_TRIES && v == NSX_DROP_NO_PORT; i++) {
-		found = share_find(&q);
+		found = share_find(&w->search);
 		if (found == NO_PORT)
 			break;
 		*port = bpf_htons(found);

@@ -10,6 +10,15 @@
 #include "parse.h"
 #include "reverse.h"
 
+/* The search for a port: where it is, and the best one yet. */
+struct share_search {
+	__u64 at;
+	__u32 looks;
+	__u32 now;
+	__u32 port;
+	__s32 weight;
+};
+
 struct work {
 	struct pkt p;
 	struct xlat x;
@@ -19,6 +28,7 @@ struct work {
 	__u32 sought;			/* these two are valid */
 	struct outside outside;
 	struct won won;
+	struct share_search search;
 	__u32 number;		/* of the entry that was made, for quota_commit() */
 	__u32 own;		/* index of the address that it leaves from */
 };

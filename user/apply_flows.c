@@ -148,7 +148,6 @@ int flows_resize(struct instance *in, __u32 flows, struct fail *f)
 		drop_tables(in, next);
 		return fail_errno(f, err, "no memory for %u flows (--flows)", flows);
 	}
-	/* A lease may have to be longer before it is: the longer of the two holds while entries move. */
 	__atomic_store_n(&in->conf->tables, next | NSX_TABLES_MOVING, __ATOMIC_SEQ_CST);
 	return finish_move(in, f);
 }
