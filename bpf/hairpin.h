@@ -16,10 +16,11 @@
 __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 {
 	const struct nsx_conf *conf = conf_get();
+	struct work *w = work_get();
 	const struct nsx_slot *s;
 	__u32 state;
 
-	if (!p || !x || !conf)
+	if (!p || !x || !conf || !w)
 		return NSX_DROP_ERROR;
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)
@@ -38,6 +39,7 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 	p->dst.d[0] = 0;
 	p->dst.d[1] = 0;
 	p->dport = 0;
+	w->sought = 0;	/* that was with the host's address for a remote */
 	return NSX_OPEN;
 }
 

@@ -18,7 +18,8 @@ static __always_inline bool is_pinged(const struct nsx_slot *s, __u8 proto)
 static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
 {
 	if (kind == NSX_HOST)
-		return nsx_idle(now, s->seen) > (s->proto == NSX_ICMP ? conf->timeout[NSX_TO_ICMP] : nsx_ticks(conf, NSX_HOST_SECONDS));
+		return nsx_idle(now, s->seen) >
+		       (s->proto == NSX_ICMP ? conf->timeout[NSX_TO_ICMP] : nsx_ticks(conf, NSX_HOST_SECONDS));
 	return kind == NSX_FREE || ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now) < 0);
 }
 
@@ -83,15 +84,17 @@ static __always_inline void port_end(const struct nsx_slot *s, __u32 kind)
  */
 static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 now)
 {
-	__u32 kind = NSX_KIND(state), idle, span, claim = slot_claim(s, state);
 	const struct nsx_conf *conf = conf_get();
+	__u32 kind = NSX_KIND(state), idle, span, claim = conf ? slot_claim(s, state) : 0;
+	bool needed;
 
-	if (!claim || !conf)
+	if (!claim)
 		return 0;
 	idle = nsx_idle(now, s->seen);
 	span = s->until - s->seen;
 	/* Of an address that the host has lost nothing is needed. */
-	if ((kind == NSX_SHARED || (kind == NSX_FLOW && (s->flags & NSX_F_MANY) && nsx_own_serves(s, conf, now))) && (__s32)span >= 0 && idle <= span) {
+	needed = kind == NSX_SHARED || (kind == NSX_FLOW && (s->flags & NSX_F_MANY) && nsx_own_serves(s, conf, now));
+	if (needed && (__s32)span >= 0 && idle <= span) {
 		slot_publish(s, claim, kind);
 		return 0;
 	}
@@ -102,10 +105,10 @@ static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 n
 }
 
 /*
- * The host's own socket gets a port, or sends a ping with this identifier. Masqueraded flows there go on with the remotes that they have, and their endpoints
- * get another port for those that the host wants: a bind, which anybody may make, ends nothing. Where there is no flow
- * nobody masquerades in the moment until the kernel shows the socket to those who look it up. The mark stays, for a
- * connected socket is only found by who asks for its remote.
+ * The host's own socket gets a port, or sends a ping with this identifier. Masqueraded flows there go on with the remotes
+ * that they have, and their endpoints get another port for those that the host wants: a bind, which anybody may make, ends
+ * nothing. Where there is no flow nobody masquerades in the moment until the kernel shows the socket to those who look it
+ * up. The mark stays, for a connected socket is only found by who asks for its remote.
  */
 static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 {

@@ -176,8 +176,10 @@ __noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32
 	if (!p || !port || !x || !conf || !w || nsx_further_left(port, now) < 0)
 		return NSX_UNKNOWN;
 	further_key(&w->key, p->proto, &port->inside, port->inside_port, &p->src, p->sport, port->flags & NSX_F_ANY_PORT);
-	if ((session_at_home(conf, &w->key, &f) != HOME_HAS && !session_find(&w->key, &f)) || !flow_alive(f.slot, conf, now) || f.slot->outside_port != p->dport ||
-	    f.slot->own != port->own || !slot_same(port, state))
+	if (session_at_home(conf, &w->key, &f) != HOME_HAS && !session_find(&w->key, &f))
+		return NSX_UNKNOWN;
+	if (!flow_alive(f.slot, conf, now) || f.slot->outside_port != p->dport || f.slot->own != port->own ||
+	    !slot_same(port, state))
 		return NSX_UNKNOWN;
 	return snat_in_session(p, conf, port, &f, now, x);
 }
