@@ -94,11 +94,11 @@ static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
 /* A frame of a namespace that is not IPv4. */
 __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 
-	if (!conf || !p)
+	if (!p)
 		return NSX_DROP_ERROR;
 	if (!veth)
 		return NSX_DROP_DETACHED;
@@ -164,12 +164,12 @@ static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
 /* 169.254.0.0/16 is the host's, or for namespaces that may reach it. */
 __noinline int admit_link_local(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct nsx_addr dst;
 
-	if (!p || !conf || !veth)
+	if (!p || !veth)
 		return NSX_DROP_DETACHED;
 	addr_from_v4(&dst, p->daddr);
 	return (veth->flags & NSX_V_LINK_LOCAL) || is_own(conf, &dst) ? NSX_CONTINUE : NSX_DROP_LINK_LOCAL;

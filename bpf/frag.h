@@ -111,11 +111,11 @@ static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end
 /* Keep what was decided for the first fragment. */
 __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct frag_key k;
 	struct frag f = {};
 
-	if (!p || !x || !conf)
+	if (!p || !x)
 		return -1;
 	frag_key(&k, p, ctx_ifindex(ctx));
 	f.x = *x;
@@ -168,12 +168,12 @@ static __always_inline bool frag_may_wait(void)
  */
 __noinline int frag_wait(CTX *ctx, int give_up, int *action)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 mark = ctx->mark, jiffy = bpf_jiffies64() & ~FRAG_MARK_MASK;
 	bool waits = (mark & FRAG_MARK_MASK) == FRAG_MARK;
 	__u32 waited = waits ? (jiffy - mark) & ~FRAG_MARK_MASK : 0;
 
-	if (!action || !conf)
+	if (!action)
 		return NSX_DROP_ERROR;
 	/* A mark of somebody else's is not ours to change. */
 	if ((mark && !waits) || waited > FRAG_WAIT(conf) || !frag_may_wait()) {

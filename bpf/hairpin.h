@@ -15,12 +15,12 @@
  */
 __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	const struct nsx_slot *s;
 	__u32 state;
 
-	if (!p || !x || !conf || !w)
+	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)

@@ -31,10 +31,10 @@ struct {
 
 static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct hop *h)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
 
-	if (!dst || !h || !conf || route_ask(ctx, dst, 0, &fib) != 0 ||
+	if (!dst || !h || route_ask(ctx, dst, 0, &fib) != 0 ||
 	    fib.ifindex != conf->uplinks[0])
 		return -1;
 	h->dst = *dst;

@@ -5,14 +5,11 @@
 
 #include "defs.h"
 
-/* Settings of the instance. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct nsx_conf);
-} nsx_conf SEC(".maps");
+/*
+ * Settings of the instance. A section of data is an array of one element, of which the programs know the address: every
+ * packet asks for them several times.
+ */
+struct nsx_conf nsx_conf SEC(".data.nsx_conf");
 
 /* The port registry: who holds an outside port, [protocol][port]. Serves both directions. */
 struct {
@@ -168,13 +165,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nsx_count);
 } nsx_counts SEC(".maps");
-
-static __always_inline const struct nsx_conf *conf_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&nsx_conf, &zero);
-}
 
 /* The registry's entry of an outside port; NULL only to please the verifier. */
 static __always_inline struct nsx_slot *port_slot(__u8 proto, __be16 port)

@@ -79,11 +79,11 @@ __noinline int move_quota(int place)
 /* The new table has one with this identity already, which came in the moment of the change. */
 __noinline int move_exists(const struct nsx_slot *from, __u32 kind)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_session_key k;
 	struct found f;
 
-	if (!from || !conf)
+	if (!from)
 		return false;
 	session_key_of(&k, from, kind);
 	return session_find(&k, &f) && !(f.place & NSX_PLACE_TABLE) == !(conf->tables & NSX_TABLES_CURRENT);
@@ -91,13 +91,13 @@ __noinline int move_exists(const struct nsx_slot *from, __u32 kind)
 
 __noinline int move_way(__u32 where, __u32 way, struct move *m)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct found e = { .place = place_in(where, way) };
 	int took, made = 0;
 	__u32 kind;
 
 	e.slot = session_at(e.place);
-	if (!e.slot || !m || !conf)
+	if (!e.slot || !m)
 		return 0;
 	e.state = slot_state(e.slot);
 	kind = NSX_KIND(e.state);

@@ -37,12 +37,12 @@ struct {
  */
 __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
 	struct mtu *m;
 	__u32 index;
 
-	if (!dst || !conf)
+	if (!dst)
 		return 0xffff;
 	index = (dst->w[3] * 0x9e3779b1U) >> 22;
 	m = bpf_map_lookup_elem(&nsx_mtus, &index);

@@ -101,11 +101,9 @@ static long flush_bucket(__u64 i, struct nsx_flush *f)
 SEC("syscall")
 int nsx_flush(struct nsx_flush *args)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_flush f = *args;
 
-	if (!conf)
-		return -1;
 	f.ended = 0;
 	f.busy = 0;
 	for (__u32 table = 0; table < 2; table++) {
@@ -200,12 +198,12 @@ static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
 static long write(__u64 unused, struct nsx_range *r)
 {
 	__u32 i = r->at;
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = range_slot(r, i);
 	__u32 port = r->map.first + i, claim, kind;
 	bool masquerades;
 
-	if (!s || !conf)
+	if (!s)
 		return 1;
 	kind = NSX_KIND(READ_ONCE(s->state));
 	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now_tick()) >= 0;
@@ -273,11 +271,11 @@ static long unmirror(__u64 i, struct nsx_range *r)
 /* Any protocol's: [protocol][port]. */
 static long note_host_range(__u64 i, struct nsx_range *r)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 index = i, port = i & 0xffff;
 	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
 
-	if (!s || !conf || NSX_KIND(READ_ONCE(s->state)) != NSX_MAP)
+	if (!s || NSX_KIND(READ_ONCE(s->state)) != NSX_MAP)
 		return 0;
 	if (port >= conf->host_lo && port <= conf->host_hi)
 		s->flags |= NSX_F_HOST_RANGE;
@@ -342,12 +340,10 @@ int nsx_range(struct nsx_range *args)
 SEC("syscall")
 int nsx_move(struct nsx_move *args)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct move m = {};
 	__u32 from;
 
-	if (!conf)
-		return -1;
 	from = (conf->tables & NSX_TABLES_CURRENT) ^ 1;
 	m.where = from ? NSX_PLACE_TABLE : 0;
 	bpf_loop(conf->buckets[from], move_bucket, &m, 0);

@@ -108,7 +108,7 @@ static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, _
 /* Where a published port that is dialled at addr leads; false where it is none. */
 static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
 	struct dialled was = { .addr = *addr, .port = *port };
 	struct dialled_key k = {};
@@ -144,7 +144,7 @@ static __always_inline bool undial(CTX *ctx, __be32 *addr, __u32 *port)
 	struct dialled_key k = {};
 	const struct dialled *was;
 
-	if (proto < 0 || !is_ours(ctx, conf_get()))
+	if (proto < 0 || !is_ours(ctx, &nsx_conf))
 		return false;
 	k.cookie = bpf_get_socket_cookie(ctx);
 	k.addr = *addr;
@@ -189,7 +189,7 @@ static long look_for_free(__u64 i, struct range *r)
  */
 static __always_inline bool may_bind(CTX *ctx)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
 	struct bpf_sock_addr_kern *kern;
 	struct range r = { .proto = proto };
@@ -243,7 +243,7 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
  */
 static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way way)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
 	struct nsx_addr remote;
 	struct nsx_slot *s;
@@ -353,13 +353,13 @@ int sock_getpeername6(CTX *ctx)
 /* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */
 static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(sk->protocol);
 	struct nsx_slot *s;
 	struct nsx_addr addr;
 	__u16 port = sk->src_port;
 
-	if (proto < 0 || !conf || bpf_get_netns_cookie(sk) != conf->netns_cookie)
+	if (proto < 0 || bpf_get_netns_cookie(sk) != conf->netns_cookie)
 		return 1;
 	addr_from_v4(&addr, v4);
 	if (in_pool(conf, &addr))

@@ -129,7 +129,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_addr local = {};
 	int own, v;
 
@@ -137,7 +137,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
 	/* A device that bridges or is listened to also sees frames for other machines. */
-	if (!conf || ctx->pkt_type != PACKET_HOST)
+	if (ctx->pkt_type != PACKET_HOST)
 		return NSX_PASS_HOST;
 
 	addr_from_v4(&local, p->daddr);
@@ -181,7 +181,7 @@ found:
 /* Everything that snat_established() did not answer. */
 __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_slot *port;
 	const struct nsx_veth *veth;
@@ -189,7 +189,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	bool pool;
 	int own, v;
 
-	if (!p || !x || !conf)
+	if (!p || !x)
 		return NSX_DROP_ERROR;
 	addr_from_v4(&remote, p->daddr);
 	own = own_index(conf, &remote);
@@ -260,7 +260,7 @@ static __always_inline int later_fragment(CTX *ctx, const struct pkt *p, int whe
 
 static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = NULL;
 	__be16 dport = 0;
 	__u32 mtu;
@@ -269,8 +269,6 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	v = admit_ns(ctx, p, parse_pkt(ctx, p));
 	if (v != NSX_CONTINUE)
 		return v;
-	if (!conf)
-		return NSX_DROP_ERROR;
 
 	v = NSX_DROP_NO_FLOW;
 	if (p->proto < NSX_PROTOS && !p->icmp_error)

@@ -73,7 +73,7 @@ static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
 
 static __always_inline int from_uplink(struct xdp_md *ctx)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_begin();
 	struct nsx_slot *s;
 	struct xlat *x;
@@ -85,7 +85,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (!conf || parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr) ||
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr) ||
 	    !own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p->proto & 3, p->dport);
@@ -150,10 +150,10 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int own;
 
-	if (!conf || !veth || is_spoofed(p, veth))
+	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
 	own = own_for(ctx, &p->dst);
@@ -165,7 +165,7 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
 
 static __always_inline int from_ns(struct xdp_md *ctx)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_begin();
 	const struct hop *hop;
 	struct nsx_slot *s;
@@ -177,7 +177,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (!conf || parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local(p->daddr) ||
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local(p->daddr) ||
 	    !ip_sum_right(ctx, p))
 		return XDP_PASS;
 	s = port_slot(p->proto & 3, p->sport);

@@ -77,11 +77,9 @@ enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
 __noinline int forwarding(CTX *ctx, __be32 v4)
 {
 	struct bpf_fib_lookup fib = { .family = AF_INET, .ipv4_dst = v4 };
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	int err;
 
-	if (!conf)
-		return NOT_TOLD;
 	fib.ifindex = conf->asker;
 	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
 	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
@@ -105,11 +103,11 @@ struct own_walk {
 
 static long broadcast_of(__u64 i, struct own_walk *w)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	const struct nsx_own *own;
 	__u32 host;
 
-	if (!conf || i >= NSX_OWN_MAX)
+	if (i >= NSX_OWN_MAX)
 		return 1;
 	own = &conf->own[i];
 	host = own->len ? 0xffffffffU >> (own->len & 31) : 0xff;
@@ -130,11 +128,10 @@ static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
 /* An address that was lost some time ago: its flows are dead and stay so. */
 static long place_of_lost(__u64 i, struct own_walk *w)
 {
-	__u32 zero = 0;
-	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	struct nsx_conf *conf = &nsx_conf;
 	struct nsx_own *own;
 
-	if (!conf || i >= NSX_OWN_MAX)
+	if (i >= NSX_OWN_MAX)
 		return 1;
 	own = &conf->own[i];
 	/* The first place is what the fast path serves: for an uplink's address only. */
@@ -195,12 +192,12 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
  */
 __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int on_uplink)
 {
-	__u32 zero = 0, slot;
-	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	__u32 slot;
+	struct nsx_conf *conf = &nsx_conf;
 	struct own_asked *a;
 	__s32 index = -1;
 
-	if (!conf || !addr || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
+	if (!addr || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
 		return -1;
 	slot = own_slot(addr);
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);
@@ -224,13 +221,13 @@ __noinline int own_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int o
  */
 __noinline int own_check(CTX *ctx, __u32 index)
 {
-	__u32 zero = 0, slot, now = now_tick();
-	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	__u32 slot, now = now_tick();
+	struct nsx_conf *conf = &nsx_conf;
 	struct own_asked *a;
 	struct nsx_own *own;
 	struct nsx_addr addr;
 
-	if (!conf || index >= NSX_OWN_MAX)
+	if (index >= NSX_OWN_MAX)
 		return false;
 	own = &conf->own[index];
 	addr = own->addr;
@@ -316,10 +313,10 @@ static __always_inline __s32 own_by_route(CTX *ctx, const struct nsx_conf *conf,
  */
 __noinline int own_paired(CTX *ctx, __be32 inside, __u32 by_route)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 at;
 
-	if (!conf || !conf->snat_count)
+	if (!conf->snat_count)
 		return by_route;
 	at = bpf_ntohl(inside) * 0x9e3779b1U >> 16;
 	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
@@ -341,12 +338,12 @@ __noinline int own_paired(CTX *ctx, __be32 inside, __u32 by_route)
  */
 __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct own_asked *a;
 	__s32 index;
 	__u32 slot;
 
-	if (!conf || !dst)
+	if (!dst)
 		return OWN_NO_UPLINK;
 	slot = own_slot(dst);
 	a = bpf_map_lookup_elem(&nsx_own_sources, &slot);
@@ -370,13 +367,13 @@ __noinline int own_for(CTX *ctx, const struct nsx_addr *dst)
  */
 __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 {
-	__u32 zero = 0, slot;
-	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	__u32 slot;
+	struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = { .family = AF_INET };
 	struct own_asked *a;
 	int err;
 
-	if (!conf || !addr)
+	if (!addr)
 		return false;
 	slot = own_slot(addr);
 	a = bpf_map_lookup_elem(&nsx_own_asked, &slot);

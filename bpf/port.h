@@ -84,7 +84,7 @@ static __always_inline void port_end(const struct nsx_slot *s, __u32 kind)
  */
 static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 kind = NSX_KIND(state), idle, span, claim = conf ? slot_claim(s, state) : 0;
 	bool needed;
 
@@ -113,9 +113,9 @@ static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 n
 static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 {
 	__u32 state = READ_ONCE(s->state), kind = NSX_KIND(state), now = now_tick(), claim;
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 
-	if (!conf || kind == NSX_MAP || kind == NSX_CLAIMED)
+	if (kind == NSX_MAP || kind == NSX_CLAIMED)
 		return;
 	if ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now) >= 0) {
 		if (!(s->flags & NSX_F_HOST))

@@ -63,12 +63,12 @@ static __always_inline bool return_assured(CTX *ctx, const struct pkt *p, const 
  */
 __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_session_key k;
 	struct nsx_slot *s;
 	struct found f;
 
-	if (!p || !x || !conf)
+	if (!p || !x)
 		return NSX_DROP_ERROR;
 	if (p->icmp_error)
 		return NSX_CONTINUE;
@@ -94,14 +94,14 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 /* Remember a connection. Dead or not, a session with its identity is taken over: there is never a second. */
 __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 now = now_tick();
 	int quota = QUOTA_NONE, took;
 	struct nsx_session_key k;
 	struct nsx_slot *s;
 	struct won won;
 
-	if (!p || !x || !conf)
+	if (!p || !x)
 		return NSX_DROP_ERROR;
 	if (client && conf->limits) {
 		quota = quota_reserve(client);

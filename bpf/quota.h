@@ -55,11 +55,11 @@ static long quota_try(__u64 i, struct quota_search *q)
 {
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &q->ifindex);
 	void *ring = bpf_map_lookup_elem(&nsx_quotas, &q->ifindex);
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u64 *ref, was;
 	__u32 place;
 
-	if (!veth || !ring || !conf || !veth->max_flows)
+	if (!veth || !ring || !veth->max_flows)
 		return 1;
 	place = i < QUOTA_TRIES / 2 ? __sync_fetch_and_add(&veth->cursor, 1) : bpf_get_prandom_u32();
 	place %= veth->max_flows;

@@ -74,11 +74,11 @@ __noinline __u64 line_seek(__u32 where, __u32 tag, const struct outside *o)
 
 __noinline __u64 reverse_seek(const struct outside *o)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 tables, tag;
 	__u64 hash, ret;
 
-	if (!o || !conf)
+	if (!o)
 		return 0;
 	hash = outside_hash(conf, o);
 	tag = nsx_reverse_tag(hash);
@@ -138,12 +138,12 @@ static __always_inline bool line_clear(__u32 where, __u64 cell)
 /* Take a flow that is claimed by the caller from the index. */
 __noinline int reverse_release(int place)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	const struct nsx_slot *s = session_at(place);
 	__u32 table = place & NSX_PLACE_TABLE ? 1 : 0;
 	__u64 hash, cell;
 
-	if (!conf || !s)
+	if (!s)
 		return 0;
 	hash = nsx_reverse_hash(conf, &s->remote, s->remote_port, s->outside_port, s->own, s->proto);
 	cell = (__u64)nsx_reverse_tag(hash) << 32 | (__u32)(place + 1);
@@ -158,11 +158,11 @@ __noinline int reverse_release(int place)
  */
 __noinline int reverse_claim(const struct outside *o, int place)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 table = place & NSX_PLACE_TABLE ? 1 : 0, tag, first, second;
 	__u64 hash, cell;
 
-	if (!o || !conf)
+	if (!o)
 		return false;
 	hash = outside_hash(conf, o);
 	tag = nsx_reverse_tag(hash);

@@ -46,9 +46,9 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
  */
 static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 flags, struct bpf_fib_lookup *fib)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 
-	if (!conf || !is_outside(conf, dst))
+	if (!is_outside(conf, dst))
 		return -1;
 	fib->family = AF_INET;
 	fib->ifindex = conf->asker;

@@ -96,13 +96,13 @@ __noinline int draining_target(CTX *ctx, const struct pkt *p, __u32 index, __u32
  */
 __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *s, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_service *svc;
 	const struct nsx_target *t;
 	__u32 index, place, hash;
 	struct nsx_count *c;
 
-	if (!p || !s || !x || !conf)
+	if (!p || !s || !x)
 		return NSX_DROP_ERROR;
 	index = s->service;
 	svc = bpf_map_lookup_elem(&nsx_services, &index);

@@ -159,11 +159,11 @@ __noinline __u64 bucket_seek(__u32 where, __u32 tag, const struct nsx_session_ke
 /* The same, wherever it is. */
 __noinline __u64 session_seek(const struct nsx_session_key *k)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 tables, tag;
 	__u64 hash, ret;
 
-	if (!k || !conf)
+	if (!k)
 		return 0;
 	hash = nsx_session_hash(conf, k);
 	tag = nsx_session_tag(hash, k->inside_port);
@@ -259,13 +259,13 @@ __noinline int reverse_release(int place);
  */
 __noinline int session_end(int place, __u32 kind, int counted)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = session_at(place);
 	__u32 where = place_bucket(place);
 	struct nsx_bucket *b = bucket_at(where), *home;
 	struct choices c;
 
-	if (!conf || !s || !b || kind <= NSX_CLAIMED)
+	if (!s || !b || kind <= NSX_CLAIMED)
 		return 0;
 	choices_of(conf, where & NSX_PLACE_TABLE ? 1 : 0,
 		   nsx_session_mix(conf, &s->inside, &s->remote, s->remote_port, s->proto, kind), s->inside_port, &c);
@@ -432,9 +432,9 @@ static __always_inline void session_pick_free(__u32 where, struct session_pick *
 /* How gladly an entry of this kind gives its place up: PICK_DEAD, or as slot_evictable(). */
 __noinline int session_weight(const struct nsx_slot *s, __u32 kind, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 
-	if (!s || !conf || kind == NSX_CLAIMED)
+	if (!s || kind == NSX_CLAIMED)
 		return NEVER;
 	return kind == NSX_FREE || !session_alive(s, kind, conf, now) ? PICK_DEAD : slot_evictable(s, kind, conf, now);
 }
@@ -581,13 +581,13 @@ static __always_inline int session_take_home(__u32 where, __u32 tag, const struc
  */
 __noinline int session_take(const struct nsx_session_key *k, __u64 seek, __u32 now, struct won *won)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct choices c;
 	__u32 table, tag;
 	struct found f;
 	__u64 hash;
 
-	if (!k || !conf || !won)
+	if (!k || !won)
 		return TAKE_FULL;
 	table = READ_ONCE(conf->tables) & NSX_TABLES_CURRENT;
 	if (found_at(seek, &f)) {

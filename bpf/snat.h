@@ -96,13 +96,13 @@ static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, c
  */
 __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	struct nsx_slot *port;
 	struct found f;
 	__u32 now, own, state;
 
-	if (!p || !x || !conf || !w)
+	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
 	further_key(&w->flow, p->proto, &p->src, p->sport, &p->dst, p->dport, any_port);
 	w->seek = 0;
@@ -168,12 +168,12 @@ static __always_inline int snat_in_session(const struct pkt *p, const struct nsx
  */
 __noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32 state, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 now = now_tick();
 	struct work *w = work_get();
 	struct found f;
 
-	if (!p || !port || !x || !conf || !w || nsx_further_left(port, now) < 0)
+	if (!p || !port || !x || !w || nsx_further_left(port, now) < 0)
 		return NSX_UNKNOWN;
 	further_key(&w->key, p->proto, &port->inside, port->inside_port, &p->src, p->sport, port->flags & NSX_F_ANY_PORT);
 	if (session_at_home(conf, &w->key, &f) != HOME_HAS && !session_find(&w->key, &f))
@@ -219,13 +219,13 @@ static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct n
 /* The same for a port that is shared: the whole outside tuple tells whose the packet is. */
 __noinline int snat_in_shared(const struct pkt *p, __u32 own, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *port;
 	struct outside o = {};
 	struct found f;
 	__u32 now;
 
-	if (!p || !x || !conf)
+	if (!p || !x)
 		return NSX_DROP_ERROR;
 	port = port_slot(p->proto & 3, p->dport);
 	if (!port || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(port, p->proto))

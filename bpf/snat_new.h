@@ -36,13 +36,13 @@ static __always_inline bool snat_usable(CTX *ctx, struct nsx_slot *s, const stru
 /* The outside port that the endpoint has for this remote, as a number, or NO_PORT. */
 __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	struct nsx_slot *s;
 	struct found f;
 	__be16 port, before;
 
-	if (!p || !conf || !w)
+	if (!p || !w)
 		return NO_PORT;
 	s = port_slot(p->proto & 3, p->sport);
 	if (s && snat_usable(ctx, s, p, conf))
@@ -67,12 +67,12 @@ __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
  */
 __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, int evict)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 state, kind, claim;
 	struct nsx_slot *s;
 	bool free;
 
-	if (!p || !conf)
+	if (!p)
 		return NSX_DROP_ERROR;
 	s = port_slot(p->proto & 3, port);
 	if (!s)
@@ -103,7 +103,7 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
  */
 __noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	__u32 now = now_tick();
 	struct nsx_slot *alias;
@@ -112,7 +112,7 @@ __noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
 	__u64 seek;
 	int took;
 
-	if (!p || !conf || !w)
+	if (!p || !w)
 		return NSX_DROP_ERROR;
 	endpoint_key(&w->key, p);
 	seek = session_seek(&w->key);
@@ -172,11 +172,11 @@ struct own_search {
 
 static long own_look(__u64 i, struct own_search *q)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	const struct work *w = work_get();
 	__be16 port;
 
-	if (!conf || !w)
+	if (!w)
 		return 1;
 	port = port_number(conf, w->p.proto, q->at);
 	q->at += NSX_PORT_STEP;
@@ -201,12 +201,12 @@ static long own_look(__u64 i, struct own_search *q)
  */
 __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	struct own_search q = { .ctx = ctx, .now = now_tick(), .port = NO_PORT };
 	int v;
 
-	if (!p || !port || !w || !conf)
+	if (!p || !port || !w)
 		return NSX_DROP_ERROR;
 	usage_measure(q.now);
 	w->own = p->own;
@@ -236,13 +236,13 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
  */
 __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state, __u64 seek)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	__u32 now = now_tick();
 	struct nsx_slot *s;
 	int took;
 
-	if (!p || !port || !conf || !w)
+	if (!p || !port || !w)
 		return NSX_DROP_ERROR;
 	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
 	if (!nsx_own_serves(port, conf, now) ||
@@ -340,14 +340,14 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
  */
 __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = NULL;
 	struct work *w = work_get();
 	__be16 port = 0;
 	__u32 state = 0, own;
 	int v, mapping;
 
-	if (!p || !x || !conf || !w)
+	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
 	if (!w->sought) {
 		v = snat_session(ctx, p, p->proto == NSX_UDP && (p->veth_flags & NSX_V_ANY_PORT), x);

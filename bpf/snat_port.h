@@ -14,10 +14,10 @@
 /* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
 __noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_sock_tuple t = {};
 
-	if (!p || !conf)
+	if (!p)
 		return false;
 	t.ipv4.saddr = p->dst.w[3];
 	t.ipv4.sport = p->dport;

@@ -39,13 +39,13 @@ static __always_inline __s32 tuple_evictable(const struct found *f, const struct
 /* How well a port serves a new flow as a shared one: PICK_FREE, SHARE_FREE, how gladly its holder goes, or NEVER. */
 __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	const struct nsx_slot *s;
 	struct outside o;
 	struct found f;
 	__u32 state;
 
-	if (!p || !conf)
+	if (!p)
 		return NEVER;
 	s = port_slot(p->proto & 3, port);
 	if (!s)
@@ -70,12 +70,12 @@ __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 /* Make a port shared that is nobody's, or whose holder may go. Return: its state word, or 0. */
 __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 state, kind, claim;
 	struct nsx_slot *s;
 	bool alive;
 
-	if (!p || !conf)
+	if (!p)
 		return 0;
 	s = port_slot(p->proto & 3, port);
 	if (!s)
@@ -113,12 +113,12 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 /* End the flow that has the outside tuple in work.outside; false where it may not go. */
 __noinline int share_clear(__u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
 	struct found f;
 	__s32 weight;
 
-	if (!w || !conf)
+	if (!w)
 		return false;
 	if (!reverse_find(&w->outside, &f))
 		return true;
@@ -140,13 +140,13 @@ __noinline int share_clear(__u32 now)
  */
 __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s, *registry;
 	struct work *w = work_get();
 	__u32 now = now_tick(), state;
 	int took;
 
-	if (!p || !conf || !w)
+	if (!p || !w)
 		return NSX_DROP_ERROR;
 	state = share_port(ctx, p, port, now);
 	registry = port_slot(p->proto & 3, port);
@@ -199,12 +199,12 @@ static __always_inline __u64 share_start(const struct pkt *p, const struct nsx_c
 
 static long share_look(__u64 i, struct share_search *q)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	const struct work *w = work_get();
 	__u32 port;
 	__s32 weight;
 
-	if (!conf || !w)
+	if (!w)
 		return 1;
 	port = port_number(conf, w->p.proto, q->at >> 48);
 	/* A walk without a pattern (Knuth's MMIX): shared ports lie in clusters, which equal steps would miss together. */

@@ -64,12 +64,12 @@ static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state
 
 __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct found e = { .place = place_in(where, way) };
 	__u32 kind;
 
 	e.slot = session_at(e.place);
-	if (!e.slot || !conf)
+	if (!e.slot)
 		return 0;
 	e.state = READ_ONCE(e.slot->state);
 	kind = NSX_KIND(e.state);
@@ -96,10 +96,10 @@ static long sweep_bucket(__u64 i, struct sweep *w)
 __noinline int sweep_slot(__u32 index, __u32 now)
 {
 	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	__u32 state, kind, claim;
 
-	if (!s || !conf)
+	if (!s)
 		return 0;
 	state = READ_ONCE(s->state);
 	kind = NSX_KIND(state);
@@ -184,12 +184,10 @@ static __always_inline void sweep_done(const struct sweep *w)
 
 static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct sweep w = { .now = now_tick() };
 	__u32 tables, table, left, count = SWEEP_BUCKETS;
 
-	if (!conf)
-		return 0;
 	tables = READ_ONCE(conf->tables);
 	/* While entries move, or where the command that had them move has died, in both tables by turns. */
 	table = (tables ^ (tables & NSX_TABLES_MOVING ? s->rounds : 0)) & NSX_TABLES_CURRENT;
@@ -237,11 +235,9 @@ int nsx_sweep_start(void *unused)
 SEC("syscall")
 int nsx_sweep(void *unused)
 {
-	const struct nsx_conf *conf = conf_get();
+	const struct nsx_conf *conf = &nsx_conf;
 	struct sweep w = { .now = now_tick() };
 
-	if (!conf)
-		return -1;
 	for (__u32 table = 0; table < 2; table++) {
 		w.at = table ? NSX_PLACE_TABLE : 0;
 		bpf_loop(conf->buckets[table], sweep_bucket, &w, 0);

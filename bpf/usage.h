@@ -91,11 +91,11 @@ static long usage_sum(__u64 cpu, __s64 *places)
 /* Measure how full the session table is, where that was not done in this tick. */
 __noinline int usage_measure(__u32 now)
 {
-	__u32 zero = 0, percent;
-	struct nsx_conf *conf = bpf_map_lookup_elem(&nsx_conf, &zero);
+	__u32 percent;
+	struct nsx_conf *conf = &nsx_conf;
 	__s64 places = 0;
 
-	if (!conf || conf->measured == now || !conf->flows)
+	if (conf->measured == now || !conf->flows)
 		return 0;
 	conf->measured = now;
 	bpf_loop(cpus, usage_sum, &places, 0);

@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #include "datapath.h"
+#include "tables.h"
+/* They use the types of tables.h. */
 #include "nsxdp_cmd.skel.h"
 #include "nsxdp_sock.skel.h"
 #include "nsxdp_tc.skel.h"
 #include "nsxdp_xdp.skel.h"
-#include "tables.h"
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
 #define ATTACH_TCX_INGRESS 46
@@ -43,6 +44,18 @@ static __u32 test_pause(void)
 	return turns ? atoi(turns) : 0;
 }
 
+#define SHARED_DATA ".data."	/* begins the name of a section that the objects share */
+
+/* The name that a map is pinned by; NULL where it is an object's own. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+
+	if (!bpf_map__is_internal(map))
+		return name;
+	return strncmp(name, SHARED_DATA, strlen(SHARED_DATA)) ? NULL : name + strlen(SHARED_DATA);
+}
+
 int datapath_load(const struct pin_dir *d, struct fail *f)
 {
 	struct nsxdp_tc_bpf *skel;
@@ -64,9 +77,9 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 		goto out;
 	}
 	bpf_object__for_each_map(map, skel->obj) {
-		if (bpf_map__is_internal(map))
+		if (!pin_name(map))
 			continue;
-		if (bpf_obj_pin(bpf_map__fd(map), pin_path(d, bpf_map__name(map), path))) {
+		if (bpf_obj_pin(bpf_map__fd(map), pin_path(d, pin_name(map), path))) {
 			err = fail_errno(f, -errno, "cannot pin %s", path);
 			goto out;
 		}
@@ -86,7 +99,7 @@ static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj) {
-		int fd = bpf_map__is_internal(map) ? -1 : bpf_obj_get(pin_path(d, bpf_map__name(map), path)), err;
+		int fd = pin_name(map) ? bpf_obj_get(pin_path(d, pin_name(map), path)) : -1, err;
 
 		if (fd < 0)
 			continue;
