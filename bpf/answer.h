@@ -53,7 +53,7 @@ static __always_inline bool answer_may(CTX *ctx, __u32 what)
 static __always_inline __u16 sum_words(void *data, void *end, __u32 words)
 {
 	__u16 *w = data;
-	__u64 sum = 0;
+	__u32 sum = 0;
 
 	for (__u32 i = 0; i < (ICMP_HLEN + QUOTE_MAX) / 2; i++) {
 		if (i >= words || (void *)(w + i + 1) > end)

@@ -5,21 +5,26 @@
 
 #include "defs.h"
 
-/* A sum of a few 32-bit words (below 2^40), folded to 16 bits. */
-static __always_inline __u16 csum_fold(__u64 sum)
+/*
+ * A sum of 32 bits, folded to 16. The carry of the lower half reaches the upper one by the addition of the halves in
+ * exchanged places.
+ */
+static __always_inline __u16 csum_fold(__u32 sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	sum += sum << 16 | sum >> 16;
+	return sum >> 16;
+}
+
+/* A sum of a few 32-bit words (below 2^40) in 25 bits, to which others can be added. */
+static __always_inline __u32 csum_narrow(__u64 sum)
+{
+	return (sum & 0xffff) + (sum >> 16);
 }
 
 /* What must be added to a sum (not to its complement) when a word changes. */
 static __always_inline __u32 csum_delta32(__be32 from, __be32 to)
 {
-	__u64 sum = (__u64)(__u32)~from + to;
-
-	return (sum & 0xffffffff) + (sum >> 32);
+	return csum_narrow((__u64)(__u32)~from + to);
 }
 
 static __always_inline __u32 csum_delta16(__be16 from, __be16 to)
@@ -28,15 +33,15 @@ static __always_inline __u32 csum_delta16(__be16 from, __be16 to)
 }
 
 /* RFC 1624, eqn. 3: the checksum field after a change of what it covers. */
-static __always_inline __sum16 csum_apply(__sum16 field, __u64 delta)
+static __always_inline __sum16 csum_apply(__sum16 field, __u32 delta)
 {
-	return ~csum_fold((__u64)(__u16)~field + delta);
+	return ~csum_fold((__u16)~field + delta);
 }
 
 /* The same for a field that holds an uncomplemented partial sum. */
-static __always_inline __sum16 csum_add_partial(__sum16 field, __u64 delta)
+static __always_inline __sum16 csum_add_partial(__sum16 field, __u32 delta)
 {
-	return csum_fold((__u64)field + delta);
+	return csum_fold(field + delta);
 }
 
 #endif

@@ -111,7 +111,7 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 			*field = csum_add_partial(*field, addr_delta);
 			return 0;
 		}
-		*field = csum_apply(*field, (__u64)addr_delta + port_delta);
+		*field = csum_apply(*field, addr_delta + port_delta);
 		if (udp && *field == 0)
 			*field = 0xffff;
 		if (mode == CHECKSUM_COMPLETE)

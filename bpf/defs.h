@@ -94,14 +94,14 @@ enum side {
 /* What the look-ups decided: the new endpoint of one side and where the packet goes. */
 struct xlat {
 	struct nsx_addr addr;
-	__be16 port;
+	struct nsx_addr other;	/* .both: of the other end */
+	__be16 port;		/* from here on zero where not set */
 	__u8 side;		/* enum side */
 	__u8 to_ns;		/* deliver through the veth ifindex, else send by the uplink ifindex */
 	__u32 ifindex;
 	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
 	__u8 verdict;		/* enum nsx_verdict, once it is sent */
-	__u8 both;		/* the other end gets another endpoint too: */
-	struct nsx_addr other;
+	__u8 both;		/* the other end gets another endpoint too */
 	__be16 other_port;
 	__u16 own;		/* index of the host's address: that the packet leaves from, or that a hairpin asked */
 	__u32 other_ifindex;	/* between flows: the veth of the other end */
@@ -129,14 +129,12 @@ static __always_inline bool addr_eq(const struct nsx_addr *a, const struct nsx_a
 
 static __always_inline bool mac_eq(const __u8 *a, const __u8 *b)
 {
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
+	return *(__u32 *)a == *(__u32 *)b && *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
 static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 {
-	*(__u16 *)to = *(__u16 *)from;
-	*(__u16 *)(to + 2) = *(__u16 *)(from + 2);
+	*(__u32 *)to = *(__u32 *)from;
 	*(__u16 *)(to + 4) = *(__u16 *)(from + 4);
 }
 

@@ -41,11 +41,15 @@
 #include "maps.h"
 #include "parse.h"
 #include "port.h"
+#include "scope.h"
 #include "session.h"
 #include "slot.h"
 
 static __always_inline bool flow_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
+	/* What was seen in this tick is dead only with its address. */
+	if (s->seen == now)
+		return own_is_here(conf, s->own);
 	return nsx_flow_left(s, conf, now) >= 0;
 }
 

@@ -38,8 +38,8 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct h
 	    fib.ifindex != conf->uplinks[0])
 		return -1;
 	h->dst = *dst;
-	mac_copy(h->dmac, fib.dmac);
-	mac_copy(h->smac, fib.smac);
+	__builtin_memcpy(h->dmac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(h->smac, fib.smac, ETH_ALEN);
 	h->mtu = fib.mtu_result;
 	h->until = now_tick() + nsx_ticks(conf, 1);
 	return 0;

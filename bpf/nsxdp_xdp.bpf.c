@@ -128,9 +128,9 @@ static __always_inline bool veth_tagged(struct xdp_md *ctx)
 	struct sk_buff_head *at;
 	void *buff;
 
-	/* Not to be known: whatever it is, it is for TC. */
-	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast || !bpf_core_field_exists(struct veth_xdp_buff, skb) ||
-	    !bpf_core_field_exists(struct sk_buff, vlan_all))
+	/* Not to be known: whatever it is, it is for TC. Both functions came with one version of the kernel. */
+	if (!bpf_rdonly_cast ||
+	    !(bpf_core_field_exists(struct veth_xdp_buff, skb) & bpf_core_field_exists(struct sk_buff, vlan_all)))
 		return true;
 	buff = bpf_cast_to_kern_ctx(ctx);
 	at = bpf_rdonly_cast(buff + bpf_core_field_offset(struct veth_xdp_buff, skb),

@@ -20,7 +20,11 @@ enum fragment {
 struct pkt {
 	struct nsx_addr src;
 	struct nsx_addr dst;
-	__be16 sport;		/* ICMP echo: both are 0 but the identifier, on the asker's side */
+	__be32 saddr;		/* as in the outer header */
+	__be32 daddr;
+	__u8 mac[ETH_ALEN];	/* of the sender */
+	__be16 ethertype;
+	__be16 sport;		/* from here on zero where not set. ICMP echo: both are 0 but the identifier, on the asker's side */
 	__be16 dport;
 	__u8 proto;		/* enum nsx_proto; NSX_PROTOS where it is none of them */
 	__u8 ip_proto;
@@ -33,11 +37,7 @@ struct pkt {
 	__u32 l4;		/* offset of the L4 header in the frame */
 	__u32 inner_l3;		/* ICMP error: offsets in the quoted packet */
 	__u32 inner_l4;
-	__be32 saddr;		/* as in the outer header */
-	__be32 daddr;
-	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ip_id;
-	__be16 ethertype;
 	__u16 veth_flags;	/* NSX_V_* of the sender, once its veth was looked up */
 	__u16 begin;		/* a fragment's part of its datagram, in units of 8 bytes; end is beyond it */
 	__u16 end;

@@ -27,7 +27,7 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 		ip->saddr = x->addr.w[3];
 	else
 		ip->daddr = x->addr.w[3];
-	ip->check = csum_apply(ip->check, (__u64)addr_delta + (hop ? TTL_DELTA : 0));
+	ip->check = csum_apply(ip->check, addr_delta + (hop ? TTL_DELTA : 0));
 	if (hop)
 		ip->ttl = p->ttl - 1;
 	return 0;
@@ -113,8 +113,8 @@ static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const s
 	else if (p->proto == NSX_TCP && (void *)(l4 + 9) <= end)
 		check = (__sum16 *)&l4[8];
 	if (check) {
-		*check = csum_apply(*check, (__u64)addr_delta + port_delta);
-		delta = ~addr_delta;
+		*check = csum_apply(*check, addr_delta + port_delta);
+		delta = (__u16)~csum_fold(addr_delta);
 	}
 	ih->checksum = csum_apply(ih->checksum, delta);
 	return 0;

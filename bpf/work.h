@@ -47,14 +47,21 @@ static __always_inline struct work *work_get(void)
 	return bpf_map_lookup_elem(&nsx_work, &zero);
 }
 
+/* The members of a struct from one of them on, which is aligned to 8. Those before it are written before they are read. */
+#define ZERO_FROM(object, member) ({							\
+	_Static_assert(__builtin_offsetof(typeof(object), member) % 8 == 0, "stores of 8 bytes");	\
+	__builtin_memset(__builtin_assume_aligned(&(object).member, 8), 0,		\
+			 sizeof(object) - __builtin_offsetof(typeof(object), member));		\
+})
+
 /* The same, for a packet that comes. */
 static __always_inline struct work *work_begin(void)
 {
 	struct work *w = work_get();
 
 	if (w) {
-		__builtin_memset(&w->p, 0, sizeof(w->p));
-		__builtin_memset(&w->x, 0, sizeof(w->x));
+		ZERO_FROM(w->p, sport);
+		ZERO_FROM(w->x, port);
 		w->sought = 0;
 	}
 	return w;
