@@ -71,7 +71,6 @@
 #define NSX_TO_SERVICE (-8)	/* this for hairpin_service() */
 #define NSX_REMEMBER (-7)	/* this for return_note(), as a hairpin */
 #define NSX_LATER (-5)		/* this for frag_find() */
-#define NSX_LATER_HERE (-6)	/* the same, and the host's own where that finds nothing */
 
 #define NSX_OPEN (-11)		/* this for snat_pkt() now */
 #define NSX_ALIASED (-12)	/* this for alias_write() */
@@ -106,6 +105,9 @@ struct xlat {
 	__u16 own;		/* index of the host's address: that the packet leaves from, or that a hairpin asked */
 	__u32 other_ifindex;	/* between flows: the veth of the other end */
 	__u32 xdp;		/* a flow by a shared port: the namespace takes frames from XDP */
+	__u16 mtu;		/* it is to be cut to this, bytes of IP; 0: it fits */
+	__be16 id;		/* new_id: the identification that it gets */
+	__u32 new_id;
 };
 
 /*

@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the
- * others, which follow within a moment, by the identity that they share (RFC 791, 3.2). The table is
- * bounded: a flood pushes out older entries and touches nothing else.
+ * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the others by the
+ * identity that they share (RFC 791, 3.2). So fragments from outside go on as they come while they are in order.
  *
- * A fragment that comes before the first of its datagram goes once more to the end of the device's
- * receive queue, where in a burst that was reordered the first stands already; for some hundredth of a
- * second, whose beginning its mark keeps, and all of them together at most FRAG_BUDGET times per tick and
- * CPU, so that fragments of nothing cost a bounded share of the time.
+ * Fragments come in any order, overlap, or never become a datagram. The kernel has a reassembler with bounds and
+ * rules for that. It runs in a network namespace of the instance's own that nothing else is in:
+ *
+ *	fragment -> tc_from_uplink or tc_from_ns -> nsx.fib | its far end: reassembly, and fragments
+ *	                    ^                               |  of the sizes that they came in
+ *	                    '---- tc_from_private <---------'
+ *
+ * Fragments that come back carry NSX_DEFRAG_MARK. They are in order and behind each other on one CPU, and go the way of
+ * any packet. The source of what comes from a namespace has been checked, and what comes from outside has none of the
+ * pool's, so datagrams of two senders never meet there.
+ *
+ * A fragment from outside goes there where another than the first of its datagram came before the first. Whoever writes
+ * the entry of a datagram first decides for all CPUs: the first fragment, just before it is sent on or passed to the
+ * host, or a later one, before it is sent there. Who finds that another was faster does as the entry says.
+ *
+ * All fragments of a namespace go there, but for those to the host itself. They leave with a new identification, for
+ * behind one address those of two namespaces may be the same (RFC 6864, 5.3.1).
  */
 #ifndef NSXDP_FRAG_H
 #define NSXDP_FRAG_H
 
 #include "defs.h"
 #include "flow.h"
-#include "limit.h"
 #include "parse.h"
 
 #define FRAG_MAX	4096
-#define FRAG_SECONDS	5	/* in which the rest of a datagram has to come */
-
-#define FRAG_WAIT(conf)	((conf)->hz / 100 + 2)	/* jiffies */
-#define FRAG_BUDGET	16000
-#define FRAG_MARK	0x6e780000U	/* of a waiting fragment; below it, the jiffy it came in */
-#define FRAG_MARK_MASK	0xffff0000U
+#define FRAG_SECONDS	2	/* in which the rest of a datagram has to come */
 
 struct frag_key {
 	struct nsx_addr src;
@@ -42,6 +48,7 @@ struct span {
 
 #define SPANS 4
 
+/* @x: its verdict is NSX_DEFRAG for a datagram of which parts were sent to be reassembled */
 struct frag {
 	struct xlat x;
 	__u32 until;	/* ticks */
@@ -55,13 +62,6 @@ struct {
 	__type(value, struct frag);
 } nsx_frags SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct budget);
-} nsx_frag_budget SEC(".maps");
-
 static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __u32 ifindex)
 {
 	addr_from_v4(&k->src, p->saddr);
@@ -70,6 +70,11 @@ static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __
 	k->id = p->ip_id;
 	k->ip_proto = p->ip_proto;
 	k->pad = 0;
+}
+
+static __always_inline bool frag_is_fresh(const struct frag *f)
+{
+	return (__s32)(f->until - now_tick()) >= 0;
 }
 
 /*
@@ -108,34 +113,57 @@ static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end
 	return false;
 }
 
-/* Keep what was decided for the first fragment. */
-__noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
+static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struct xlat *x, __u64 flags)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	struct frag_key k;
 	struct frag f = {};
 
-	if (!p || !x)
-		return -1;
 	frag_key(&k, p, ctx_ifindex(ctx));
 	f.x = *x;
-	f.until = now_tick() + nsx_ticks(conf, FRAG_SECONDS);
+	f.until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
+	f.span[0].begin = p->begin;
 	f.span[0].end = p->end;
-	return bpf_map_update_elem(&nsx_frags, &k, &f, BPF_ANY);
+	return bpf_map_update_elem(&nsx_frags, &k, &f, flags);
 }
 
-/* The first fragment went to the host: so do the others. */
+/**
+ * frag_note() - keep what was decided for the first fragment
+ *
+ * Return: 0, or -1 where the datagram is being reassembled: the fragment is to go there too. Never so for one that has
+ * come back.
+ */
+__noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
+{
+	struct frag_key k;
+	struct frag *f;
+
+	if (!p || !x)
+		return 0;
+	frag_key(&k, p, ctx_ifindex(ctx));
+	f = bpf_map_lookup_elem(&nsx_frags, &k);
+	if (!f && frag_write(ctx, p, x, BPF_NOEXIST) == 0)
+		return 0;
+	if (!f)
+		f = bpf_map_lookup_elem(&nsx_frags, &k);
+	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->back && nsx_conf.defrag)
+		return -1;
+	frag_write(ctx, p, x, BPF_ANY);
+	return 0;
+}
+
+/* The same where it goes to the host. */
 __noinline int frag_note_host(CTX *ctx, const struct pkt *p)
 {
 	struct xlat x = { .verdict = NSX_PASS_HOST };
 
-	return p ? frag_note(ctx, p, &x) : -1;
+	return p ? frag_note(ctx, p, &x) : 0;
 }
 
 /**
  * frag_find() - what was decided for the first fragment of this one's datagram
  *
- * Return: NSX_CONTINUE with x filled, DROP_FRAGMENT where the first has not been seen, or DROP_OVERLAP.
+ * Return: NSX_CONTINUE with x filled; NSX_DEFRAG where the datagram is being reassembled; DROP_FRAGMENT where nothing
+ * is known of it, or DROP_OVERLAP.
  */
 __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
@@ -146,45 +174,62 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 		return NSX_DROP_ERROR;
 	frag_key(&k, p, ctx_ifindex(ctx));
 	f = bpf_map_lookup_elem(&nsx_frags, &k);
-	if (!f || (__s32)(f->until - now_tick()) < 0)
+	if (!f || !frag_is_fresh(f))
 		return NSX_DROP_FRAGMENT;
-	if (frag_overlaps(f, p->begin, p->end))
+	if (f->x.verdict == NSX_DEFRAG)
+		return NSX_DEFRAG;
+	if (!p->back && frag_overlaps(f, p->begin, p->end))
 		return NSX_DROP_OVERLAP;
 	*x = f->x;
 	return NSX_CONTINUE;
 }
 
-static __always_inline bool frag_may_wait(void)
+/**
+ * frag_is_hosts() - a fragment of a namespace to one of the host's addresses goes to the host as it is
+ * @first_is: it is the first of its datagram, which is the host's
+ *
+ * Else it is to be reassembled.
+ */
+__noinline int frag_is_hosts(CTX *ctx, const struct pkt *p, int first_is)
 {
-	__u32 zero = 0;
+	struct xlat x = { .verdict = first_is ? NSX_PASS_HOST : NSX_DEFRAG };
+	struct frag_key k;
+	struct frag *f;
 
-	return budget_take(bpf_map_lookup_elem(&nsx_frag_budget, &zero), FRAG_BUDGET);
+	if (!p)
+		return false;
+	frag_key(&k, p, ctx_ifindex(ctx));
+	f = bpf_map_lookup_elem(&nsx_frags, &k);
+	/* A first that is not the host's begins another datagram than that of an entry that says it is. */
+	if (!f || !frag_is_fresh(f) || (p->fragment == FRAGMENT_FIRST && !first_is)) {
+		if (frag_write(ctx, p, &x, f ? BPF_ANY : BPF_NOEXIST) == 0)
+			return first_is;
+		f = bpf_map_lookup_elem(&nsx_frags, &k);
+	}
+	return f && f->x.verdict == NSX_PASS_HOST;
 }
 
 /**
- * frag_wait() - let a fragment whose first has not been seen come again
- * @give_up: the verdict where it has come often enough
- * @action: set to the TC action where it waits
+ * frag_defers() - a later fragment of which nothing is known is to be reassembled with the others
+ *
+ * Return: false where its first became known meanwhile.
  */
-__noinline int frag_wait(CTX *ctx, int give_up, int *action)
+__noinline int frag_defers(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = &nsx_conf;
-	__u32 mark = ctx->mark, jiffy = bpf_jiffies64() & ~FRAG_MARK_MASK;
-	bool waits = (mark & FRAG_MARK_MASK) == FRAG_MARK;
-	__u32 waited = waits ? (jiffy - mark) & ~FRAG_MARK_MASK : 0;
+	struct xlat x = { .verdict = NSX_DEFRAG };
+	struct frag_key k;
+	struct frag *f;
 
-	if (!action)
-		return NSX_DROP_ERROR;
-	/* A mark of somebody else's is not ours to change. */
-	if ((mark && !waits) || waited > FRAG_WAIT(conf) || !frag_may_wait()) {
-		if (waits)
-			ctx->mark = 0;
-		return give_up;
+	if (!p)
+		return true;
+	frag_key(&k, p, ctx_ifindex(ctx));
+	f = bpf_map_lookup_elem(&nsx_frags, &k);
+	if (!f || !frag_is_fresh(f)) {
+		if (frag_write(ctx, p, &x, f ? BPF_ANY : BPF_NOEXIST) == 0)
+			return true;
+		f = bpf_map_lookup_elem(&nsx_frags, &k);
 	}
-	if (!waits)
-		ctx->mark = FRAG_MARK | jiffy;
-	*action = bpf_redirect(ctx_ifindex(ctx), BPF_F_INGRESS);
-	return NSX_FRAGMENT_WAITS;
+	return !f || f->x.verdict == NSX_DEFRAG;
 }
 
 #endif

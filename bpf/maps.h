@@ -89,6 +89,15 @@ struct {
 	__type(value, struct nsx_veth);
 } nsx_veths SEC(".maps");
 
+/* The namespaces' addresses, to the ifindexes of their veths. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_NS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nsx_addr);
+	__type(value, __u32);
+} nsx_inside SEC(".maps");
+
 /* The host's addresses beyond the first, to their index in nsx_conf.own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

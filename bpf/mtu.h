@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The size of what leaves by the uplink (RFC 1191): what is larger than its route takes and must not be fragmented
- * is answered, for neither the kernel's redirect nor the device tells the sender. And the maximum segment size of
- * TCP, where a namespace asks for it to be clamped.
+ * The size of what is sent (RFC 1191): what is larger than its route or link takes and must not be fragmented is
+ * answered, for neither the kernel's redirect nor the device tells the sender. And the maximum segment size of TCP,
+ * where a namespace asks for it to be clamped.
  */
 #ifndef NSXDP_MTU_H
 #define NSXDP_MTU_H
 
 #include "defs.h"
 #include "flow.h"
+#include "link_mtu.h"
 #include "parse.h"
 #include "route.h"
 
@@ -33,7 +34,7 @@ struct {
 } nsx_mtus SEC(".maps");
 
 /**
- * route_mtu() - what the route to dst takes, bytes of IP; that of the uplink where there is none by it
+ * route_mtu() - what the route to dst takes, bytes of IP; that of the uplink as it was at "up" where there is none by it
  */
 __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 {
@@ -55,7 +56,7 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 			m->mtu = fib.mtu_result;
 		m->until = now_tick() + nsx_ticks(conf, 1);
 	}
-	return m->mtu < conf->mtu ? m->mtu : conf->mtu;
+	return m->mtu;
 }
 
 /* Bytes of IP that the packet, or each segment of a super-packet, has on the wire. */
@@ -67,17 +68,17 @@ static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
 }
 
 /**
- * mtu_exceeded() - the MTU that a packet to dst by the uplink exceeds
+ * mtu_exceeded() - the MTU that a packet exceeds: of the link of the namespace that it goes to, or of its route
  *
- * Return: 0 where it fits, or may be fragmented by others on its way.
+ * Return: 0 where it fits.
  */
-static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p)
+static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
 	__u32 len = wire_len(ctx, p), mtu;
 
-	if (len <= MTU_SURE || (!p->dont_fragment && !ctx_gso_size(ctx)))
+	if (len <= MTU_SURE)
 		return 0;
-	mtu = route_mtu(ctx, &p->dst);
+	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst);
 	return len > mtu ? mtu : 0;
 }
 

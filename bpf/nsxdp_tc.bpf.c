@@ -23,6 +23,7 @@
 #include "hairpin.h"
 #include "egress.h"
 #include "frag.h"
+#include "private.h"
 #include "answer.h"
 #include "mtu.h"
 #include "rewrite.h"
@@ -61,6 +62,33 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
 }
 
+/*
+ * A later fragment from outside of which nothing is known, or whose datagram is being reassembled. One that the host would
+ * not take either is not sent there.
+ */
+__noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
+{
+	int v;
+
+	if (!p || !x || !action)
+		return NSX_DROP_ERROR;
+	if (!nsx_conf.defrag || p->ttl <= 1 || source_check(&nsx_conf, p) != NSX_CONTINUE)
+		return NSX_PASS_HOST;
+	/* Before it is noted: a flood makes no more entries than it may have fragments underway. */
+	v = defrag_pay(ctx, p);
+	if (v != NSX_CONTINUE)
+		return v;
+	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
+}
+
+/* A first fragment after others of its datagram. */
+__noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
+{
+	int v = defrag_pay(ctx, p);
+
+	return v == NSX_CONTINUE ? defrag_send(ctx, p, action) : v;
+}
+
 /* Translate and send: the common end of both programs. */
 static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
 				    int *action)
@@ -74,8 +102,10 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	if (p->fragment == FRAGMENT_FIRST)
-		frag_note(ctx, p, x);
+	if (p->fragment == FRAGMENT_FIRST && x->side == SIDE_SRC && !x->to_ns)
+		fragment_id(x);
+	if (p->fragment == FRAGMENT_FIRST && frag_note(ctx, p, x) < 0)
+		return fragment_joins(ctx, p, action);
 	v = rewrite_pkt(ctx, p, x, true);
 	if (v == NSX_CONTINUE && x->both)
 		v = rewrite_other(ctx, p, x);
@@ -127,17 +157,59 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
 }
 
+/* The first fragment of a datagram to the host says that it is for the host itself, as far as can be told without its flow. */
+static __always_inline bool first_is_hosts(CTX *ctx, const struct pkt *p)
+{
+	struct nsx_slot *s;
+	__u32 kind;
+
+	if (p->fragment != FRAGMENT_FIRST)
+		return false;
+	s = p->proto < NSX_PROTOS && !p->icmp_error ? port_slot(p->proto & 3, p->dport) : NULL;
+	if (!s)
+		return true;
+	kind = NSX_KIND(READ_ONCE(s->state));
+	return kind == NSX_MAP ? !map_answers(s, p->daddr) : kind == NSX_FREE;
+}
+
+/* A fragment of a namespace that has not been put in order. */
+__noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct nsx_addr dst = {};
+	bool here;
+
+	if (!p || !action)
+		return NSX_DROP_ERROR;
+	if (!veth)
+		return NSX_DROP_DETACHED;
+	if (is_spoofed(p, veth))
+		return NSX_DROP_SPOOFED;
+	if (is_multicast(p->daddr))
+		return NSX_DROP_MULTICAST;
+	if (is_martian(p->daddr))
+		return NSX_DROP_MARTIAN;
+	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
+		return NSX_CONTINUE;
+	addr_from_v4(&dst, p->daddr);
+	here = addr_eq(&dst, &veth->gw) || is_own(conf, &dst);
+	return here && frag_is_hosts(ctx, p, first_is_hosts(ctx, p)) ? NSX_PASS_GATEWAY : fragment_joins(ctx, p, action);
+}
+
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_addr local = {};
+	__u32 mtu;
 	int own, v;
 
 	v = parse_pkt(ctx, p);
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
 	/* A device that bridges or is listened to also sees frames for other machines. */
-	if (ctx->pkt_type != PACKET_HOST)
+	if (ctx->pkt_type != PACKET_HOST && !p->back)
 		return NSX_PASS_HOST;
 
 	addr_from_v4(&local, p->daddr);
@@ -152,14 +224,13 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	if (!own_is_here(conf, own) && !own_check(ctx, own))
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
-		/* Without its first it may be the host's own. */
 		v = frag_find(ctx, p, x);
-		if (v == NSX_DROP_FRAGMENT)
-			return frag_wait(ctx, NSX_PASS_HOST, action);
-		if (v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST)
-			return NSX_PASS_HOST;
-		if (v != NSX_CONTINUE)
-			return v;
+		if (p->back && v == NSX_DEFRAG)
+			return NSX_DROP_FRAGMENT;
+		if (!p->back && (v == NSX_DROP_FRAGMENT || v == NSX_DEFRAG))
+			v = fragment_in(ctx, p, x, action);
+		if (v != NSX_CONTINUE || x->verdict == NSX_PASS_HOST)
+			return v == NSX_CONTINUE ? NSX_PASS_HOST : v;
 		goto found;
 	}
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
@@ -175,6 +246,10 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 found:
 	if (p->ttl <= 1)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
+	mtu = mtu_exceeded(ctx, p, x);
+	if (mtu && p->dont_fragment)
+		return answer_pkt(ctx, p, p->daddr, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
+	x->mtu = conf->defrag ? mtu : 0;
 	return send_pkt(ctx, p, conf, x, action);
 }
 
@@ -219,14 +294,12 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		return from_own_port(ctx, p, conf, veth, x);
 	if (is_martian(p->daddr))
 		return NSX_DROP_MARTIAN;
-	if (own >= 0 && p->fragment == FRAGMENT_LATER)
-		return NSX_LATER_HERE;
+	if (p->fragment == FRAGMENT_LATER && !is_multicast(p->daddr))
+		return NSX_LATER;
 	if (own >= 0)
 		return hairpin(ctx, p, veth, own, x);
 	if (is_multicast(p->daddr))
 		return NSX_DROP_MULTICAST;
-	if (p->fragment == FRAGMENT_LATER)
-		return NSX_LATER;
 	if (pool) {
 		struct found f;
 
@@ -248,16 +321,6 @@ __noinline int answer_ns(CTX *ctx, const struct pkt *p, __u32 what, int *action)
 	return veth && p && action ? answer_pkt(ctx, p, veth->gw.w[3], what, action) : -1;
 }
 
-/* @where: NSX_LATER or NSX_LATER_HERE */
-static __always_inline int later_fragment(CTX *ctx, const struct pkt *p, int where, struct xlat *x, int *action)
-{
-	int v = frag_find(ctx, p, x);
-
-	if (v != NSX_DROP_FRAGMENT)
-		return v;
-	return where == NSX_LATER ? frag_wait(ctx, NSX_DROP_FRAGMENT, action) : NSX_PASS_GATEWAY;
-}
-
 static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -269,6 +332,12 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	v = admit_ns(ctx, p, parse_pkt(ctx, p));
 	if (v != NSX_CONTINUE)
 		return v;
+
+	if (p->fragment && !p->back && conf->defrag) {
+		v = fragment_out(ctx, p, action);
+		if (v != NSX_CONTINUE)
+			return v;
+	}
 
 	v = NSX_DROP_NO_FLOW;
 	if (p->proto < NSX_PROTOS && !p->icmp_error)
@@ -306,8 +375,13 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		v = hairpin_service(ctx, p, x);
 	if (v == NSX_REMEMBER)
 		v = is_to_the_dead(ctx, p, x) ? NSX_DROP_DOWN : return_note(ctx, p, x, x->own, ctx_ifindex(ctx));
-	if (v == NSX_LATER || v == NSX_LATER_HERE)
-		v = later_fragment(ctx, p, v, x, action);
+	if (v == NSX_LATER) {
+		v = frag_find(ctx, p, x);
+		if (v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST)
+			return NSX_PASS_GATEWAY;
+		if (v == NSX_DEFRAG)
+			v = NSX_DROP_FRAGMENT;
+	}
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
 		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
 	if (v == NSX_DROP_NO_UPLINK)
@@ -322,25 +396,47 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
 	if (conf->limits && !x->to_ns && egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
 		return NSX_DROP_EGRESS_RATE;
-	mtu = x->to_ns ? 0 : mtu_exceeded(ctx, p);
-	if (mtu)
+	mtu = mtu_exceeded(ctx, p, x);
+	if (mtu && p->dont_fragment)
 		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
+	x->mtu = conf->defrag ? mtu : 0;
 	return send_pkt(ctx, p, conf, x, action);
+}
+
+/* Begin with a packet. A mark of ours has said what it had to. */
+static __always_inline struct work *begin(struct __sk_buff *skb)
+{
+	struct work *w = work_begin();
+
+	if (w && skb->mark == NSX_DEFRAG_MARK) {
+		w->p.back = 1;
+		skb->mark = 0;
+	}
+	return w;
+}
+
+/* A fragment to the host itself, unless others of its datagram are being reassembled. */
+static __always_inline int pass_fragment(struct __sk_buff *skb, const struct work *w, int verdict, int *action)
+{
+	if (w->p.fragment == FRAGMENT_FIRST && frag_note_host(skb, &w->p) < 0)
+		return fragment_joins(skb, &w->p, action);
+	if (w->p.back)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	return verdict;
 }
 
 SEC("tc")
 int tc_from_uplink(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	struct work *w = work_begin();
+	struct work *w = begin(skb);
 	int action = TC_ACT_SHOT, v;
 
 	if (!w)
 		return TC_ACT_SHOT;
 	v = from_uplink(skb, &w->p, &w->x, &action);
-	/* The rest of the host's own datagrams must not wait for a first that is ours. */
-	if (v == NSX_PASS_HOST && w->p.fragment == FRAGMENT_FIRST)
-		frag_note_host(skb, &w->p);
+	if (v == NSX_PASS_HOST && w->p.fragment)
+		v = pass_fragment(skb, w, v, &action);
 	return exit_pkt(NSX_FROM_UPLINK, v, bytes, TC_ACT_UNSPEC, action);
 }
 
@@ -348,14 +444,36 @@ SEC("tc")
 int tc_from_ns(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	struct work *w = work_begin();
+	struct work *w = begin(skb);
 	int action = TC_ACT_SHOT, v;
 
 	if (!w)
 		return TC_ACT_SHOT;
 	v = from_ns(skb, &w->p, &w->x, &action);
+	if (v == NSX_PASS_GATEWAY && w->p.fragment)
+		v = pass_fragment(skb, w, v, &action);
 	/* Not on to the guard, which is next. */
 	return exit_pkt(NSX_FROM_NS, v, bytes, TC_ACT_OK, action);
+}
+
+/* What comes back from the private network namespace. Nothing of it is for the host's stack. */
+SEC("tc")
+int tc_from_private(struct __sk_buff *skb)
+{
+	int action = TC_ACT_SHOT, v = NSX_DROP_FRAGMENT;
+	__u32 bytes = skb->len;
+	struct iphdr *ip;
+
+	if (skb->protocol != ETH_P_IP || ctx_pull(skb, ETH_HLEN + IP_HLEN_MIN) < 0)
+		return exit_pkt(NSX_FROM_PRIVATE, v, bytes, TC_ACT_SHOT, TC_ACT_SHOT);
+	ip = ctx_data(skb) + ETH_HLEN;
+	if ((void *)(ip + 1) > ctx_data_end(skb))
+		return TC_ACT_SHOT;
+	if ((bpf_ntohl(ip->saddr) & NSX_LENT_MASK) == NSX_LENT_NET)
+		v = lent_back(skb, ip, &action);
+	else
+		v = defrag_back(skb, ip, &action);
+	return exit_pkt(NSX_FROM_PRIVATE, v, bytes, TC_ACT_SHOT, action);
 }
 
 /*

@@ -71,6 +71,19 @@ static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
 	return (void *)(eth + 1) <= ctx_data_end(ctx) && mac_eq(eth->h_dest, mac);
 }
 
+#define MTU_SURE	576	/* every link takes that */
+
+/* The link of a namespace takes so many bytes of IP, as far as TC found lately. */
+static __always_inline bool link_takes(__u32 ifindex, __u32 len)
+{
+	const struct nsx_veth *veth;
+
+	if (len <= MTU_SURE)
+		return true;
+	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	return veth && (__s32)(veth->mtu_until - now_tick()) > 0 && len <= veth->mtu;
+}
+
 static __always_inline int from_uplink(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -102,7 +115,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		v = snat_in_shared(p, 0, x);
 	if (NSX_KIND(state) == NSX_SHARED && !x->xdp)
 		return XDP_PASS;
-	if (v != NSX_CONTINUE || ctx_len(ctx) > conf->mtu + ETH_HLEN)
+	if (v != NSX_CONTINUE || !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN))
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
 }

@@ -46,6 +46,7 @@ struct pkt {
 	__u8 tagged;		/* a VLAN tag is kept beside the packet */
 	__u8 icmp_type;
 	__u16 own;		/* index of the host's address that a new flow would leave from */
+	__u8 back;		/* a fragment that was put in order */
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */

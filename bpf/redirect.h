@@ -6,13 +6,13 @@
 #include "defs.h"
 #include "hop.h"
 #include "owned.h"
-
-static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
+#include "private.h"
 
 /**
  * redirect_pkt() - send the packet where the look-ups decided
  * @action: set to the TC action of the helper
  *
+ * Larger than its route or link takes: to be cut, and sent on from there (lend_pkt).
  * Into a namespace: straight to the far end of its veth, past the host's queue (bpf_redirect_peer).
  * Out: by the uplink that the address belongs to. Where the next hop is known, that is all; else the kernel finds route and
  * neighbour for the translated packet and resolves the neighbour if it must (bpf_redirect_neigh). What is known is known for
@@ -26,9 +26,11 @@ static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, c
 	struct ethhdr *eth;
 
 	ctx_scrub(ctx);
+	if (!x->to_ns && !is_owned(ctx, conf, p, x, NULL))
+		return NSX_DROP_NOT_OWNED;
+	if (x->mtu)
+		return lend_pkt(ctx, x, action) == 0 ? x->verdict : NSX_DROP_ERROR;
 	if (!x->to_ns) {
-		if (!is_owned(ctx, conf, p, x, NULL))
-			return NSX_DROP_NOT_OWNED;
 		hop = x->own ? NULL : hop_known(ctx, &p->dst);
 		if (!hop || hop->ifindex != x->ifindex) {
 			*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);

@@ -27,6 +27,10 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 		ip->saddr = x->addr.w[3];
 	else
 		ip->daddr = x->addr.w[3];
+	if (x->new_id) {
+		addr_delta += csum_delta16(ip->id, x->id);
+		ip->id = x->id;
+	}
 	ip->check = csum_apply(ip->check, addr_delta + (hop ? TTL_DELTA : 0));
 	if (hop)
 		ip->ttl = p->ttl - 1;

@@ -320,6 +320,22 @@ enum nsx_purse {
 	NSX_PURSES,
 };
 
+/* The private network namespace: see bpf/private.h, and user/private.c, which makes it. */
+#define NSX_PRIVATE_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 }
+#define NSX_DEFRAG_MARK	0x6e736466U	/* skb->mark of fragments that were put in order */
+#define NSX_FRAG_TIME	2		/* seconds that the fragments of a datagram are waited for */
+#define NSX_FRAG_MEMORY	(64U << 20)	/* bytes for all that wait */
+/* Addresses there that no packet has (240.0.0.0/4), host byte order: a lent packet's number, and the size to cut to. */
+#define NSX_LENT_NET	0xf0000000U
+#define NSX_LENT_MASK	0xff000000U
+#define NSX_LENT_NONE	0xffffffffU
+#define NSX_CUT_NET	0xf1000000U
+/* Sizes in bytes of IP. Fragments are multiples of 8 bytes long without their header (RFC 791), so a step loses nothing. */
+#define NSX_CUT_MIN	68U
+#define NSX_CUT_STEP	8U
+#define NSX_CUT_FINE	1500U
+#define NSX_CUT_COARSE	128U		/* beyond that */
+
 /** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
 struct nsx_veth {
 	struct nsx_addr addr;	/* the namespace's address: the only source that may appear */
@@ -336,7 +352,10 @@ struct nsx_veth {
 	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
 	__u64 egress_tat;	/* as nsx_service.tat */
 	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
+	__u64 frag_tat;		/* the same for its fragments that are being put in order */
 	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
+	__u32 mtu;		/* of its link, the smaller of both ends, bytes of IP */
+	__u32 mtu_until;	/* ticks that this may be believed */
 	__u32 pad3;
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
@@ -447,14 +466,16 @@ struct nsx_own {
  * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
  * @hz: jiffies per second
- * @mtu: of the first uplink, bytes; frames that are longer never take the XDP path
+ * @mtu: of the first uplink at "up", bytes; for the links of namespaces
  * @limits: namespaces that have a limit of flows or of their rate: 0 spares the look
  * @clamps: namespaces whose maximum segment size is clamped: 0 spares the look
  * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
- * @asker: a device of the instance's own, which nothing is sent by, that the kernel is asked for routes from
+ * @asker: the near end of the private network namespace; a device that no tenant reaches, so that the kernel is asked for
+ *	routes from it
+ * @defrag: the private network namespace reassembles; else only fragments in order are served, and nothing is cut
  * @drainings: how many services may have one that ended; for the command only
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
@@ -478,6 +499,7 @@ struct nsx_conf {
 	__u64 hash_seed;
 	__u64 netns_cookie;
 	__u32 asker;
+	__u32 defrag;
 	__u32 drainings;
 	__u32 next_service;
 	__u32 limits;
@@ -794,6 +816,7 @@ enum nsx_hook {
 	NSX_FROM_UPLINK,
 	NSX_FROM_NS,
 	NSX_TO_NS,	/* from the host's stack; only what is dropped is counted */
+	NSX_FROM_PRIVATE, /* put in order, or cut */
 	NSX_HOOKS,
 };
 
@@ -809,7 +832,7 @@ _Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_own) == 40, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 112, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 128, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");

@@ -20,14 +20,15 @@
 	V(MASQ_IN,		"masquerade-in",	"back to a masqueraded flow") \
 	V(ICMP_ERROR,		"icmp-error",		"an ICMP error about a published or masqueraded flow") \
 	V(TTL_ANSWERED,		"ttl-answered",		"TTL ran out, answered with time-exceeded") \
-	V(TOO_BIG,		"too-big",		"larger than its route takes, answered with fragmentation-needed") \
+	V(TOO_BIG,		"too-big",		"larger than its route or link takes, answered with fragmentation-needed") \
 	V(REFUSED,		"refused",		"a new flow that finds no room, answered with prohibited") \
 	V(REFUSED_DOWN,		"refused-down",		"to a namespace whose link is down, answered with port-unreachable") \
 	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
 	V(REFUSED_NO_UPLINK,	"refused-no-uplink",	"a new flow whose route does not lead by an uplink, answered with net-prohibited") \
-	V(FRAGMENT_WAITS,	"fragment-waits",	"a fragment before the first of its datagram, to come once more") \
+	V(DEFRAG,		"defrag",		"a fragment, to be put in order with the others of its datagram") \
+	V(FRAGMENTED,		"fragmented",		"a part of what was larger than its route or link takes") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
-	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route takes, and no answer could be made") \
+	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route or link takes, and no answer could be made") \
 	V(DROP_DOWN,		"drop-down",		"to a namespace whose link is down, not answered") \
 	V(DROP_SPOOFED,		"drop-spoofed",		"source address or MAC is another's") \
 	V(DROP_LAND,		"drop-land",		"from outside, with source and destination the same") \
@@ -44,7 +45,7 @@
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
 	V(DROP_NOT_ALLOWED,	"drop-not-allowed",	"from a client that is not on the published port's list") \
 	V(DROP_RATE,		"drop-rate",		"more than the published port's rate allows") \
-	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first has not been seen") \
+	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first was dropped, or more of them than a sender may have in pieces") \
 	V(DROP_OVERLAP,		"drop-overlap",		"a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
 	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace, but for neighbour discovery") \

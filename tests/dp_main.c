@@ -32,14 +32,22 @@ static int finished_at_xdp;
 
 static int rows, failed;
 
+/* Before the hook's name: the packet comes back from where fragments are put in order. */
+#define BACK "back "
+
+static int is_back(const char *at)
+{
+	return strncmp(at, BACK, strlen(BACK)) == 0;
+}
+
 /*
  * Run a hook's programs: where XDP passes the packet, unchanged as it must, TC has it. Returns the action
  * of TC; a redirect at XDP counts as one.
  */
 static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
 {
-	int uplink = strcmp(at, "uplink") == 0, action;
-	struct __sk_buff skb = {};
+	int back = is_back(at), uplink = strcmp(at += back * strlen(BACK), "uplink") == 0, action;
+	struct __sk_buff skb = { .mark = back ? NSX_DEFRAG_MARK : 0 };
 	struct xdp_md xdp = { .data_end = len };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = PKT_MAX);
@@ -99,6 +107,9 @@ static int wanted_action(const char *verdict, int hook)
 /* The port (or echo identifier) of the host's side that the last packet with a '*' got. */
 static unsigned captured_port;
 
+/* The IP identification of the last first fragment that left. */
+static uint8_t captured_id[2];
+
 static unsigned sender_port(const uint8_t *frame)
 {
 	const uint8_t *l4 = frame + 14 + (frame[14] & 15) * 4;
@@ -129,7 +140,8 @@ static int step_packet(const struct step *s)
 	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
 	static uint8_t frame[PKT_MAX], want[PKT_MAX], got[PKT_MAX];
 	size_t len = build(s->in, frame), want_len, got_len;
-	int hook = strcmp(s->at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
+	const char *at = s->at + is_back(s->at) * strlen(BACK);
+	int hook = strcmp(at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
 	int finished = finished_at_xdp;
 	uint8_t next_hop[12];
 	const char *verdict;
@@ -148,6 +160,15 @@ static int step_packet(const struct step *s)
 		if (finished != finished_at_xdp || memcmp(got, next_hop, sizeof(next_hop)) == 0)
 			memcpy(want, next_hop, sizeof(next_hop));
 	}
+	/* What a namespace fragments gets an identification of its own, which the rest has to get too. */
+	if (is_back(s->at) && hook == NSX_FROM_NS && s->out) {
+		if (frame[20] & 0x1f || frame[21])
+			pkt_set_id(want, captured_id);
+		else
+			pkt_set_id(want, memcpy(captured_id, got + 18, 2));
+	}
+	if (want[26] == NSX_LENT_NET >> 24 && got[26] == want[26])
+		pkt_set_source(want, got + 26);
 	if (s->out && strchr(s->out, '*') && captured_port == sender_port(frame)) {
 		printf("# port %u is kept, which must not be\n", captured_port);
 		ok = 0;

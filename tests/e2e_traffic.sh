@@ -267,7 +267,7 @@ t_28_fragments_in_reverse_order() {
 	on client taskset -c 0 $PY udp_reversed $HOST 6000 8000
 	on ns1 taskset -c 0 $PY udp_reversed $INET 7 8000
 	receive_on 0
-	nsxdp status | grep fragment-waits
+	nsxdp status | grep defrag
 }
 
 flush_paths() { local n; for n in ns1 ns2 inet client host; do on $n ip route flush cache; done; }

@@ -187,8 +187,9 @@ static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t 
 	const uint8_t *a = was + 14, *b = is + 14;
 	bool uplink = from == FROM_UPLINK;
 
-	if (strcmp(verdict, "fragment-waits") == 0)
-		return is_len == was_len && memcmp(was, is, is_len) == 0 ? NULL : "a waiting fragment changed";
+	if (strcmp(verdict, "defrag") == 0)
+		return is_len == was_len && memcmp(was + 6, is + 6, is_len - 6) == 0 ? NULL :
+										       "a fragment to be put in order changed";
 	if (get16(was + 12) != 0x0800)
 		return "a frame that is not IPv4 was sent";
 	if (!uplink && strncmp(verdict, "refused", 7) && (get32(a + 12) != from_addrs[from] || !ip_right(a)))

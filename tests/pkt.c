@@ -13,7 +13,7 @@ struct spec {
 	char kind[16];
 	uint32_t saddr, daddr;	/* network order */
 	uint16_t sport, dport;
-	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, seq, mss, nops;
+	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, lent, seq, mss, nops;
 	int has_csum, mf, df, badsum, badip, tos;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
@@ -47,6 +47,7 @@ void pkt_mac(const char *name, uint8_t mac[6])
 {
 	static const uint8_t client[6] = { 0x02, 0, 0, 0, 0, 0xaa }, uplink[6] = { 0x02, 0, 0, 0, 0, 0x01 };
 	static const uint8_t host[6] = { 0x02, 0x6e, 0x73, 0x78, 0x64, 0x70 };
+	static const uint8_t private[6] = { 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 };
 	struct in_addr a;
 
 	if (strcmp(name, "client") == 0)
@@ -55,6 +56,8 @@ void pkt_mac(const char *name, uint8_t mac[6])
 		memcpy(mac, uplink, 6);
 	else if (strcmp(name, "host") == 0)
 		memcpy(mac, host, 6);
+	else if (strcmp(name, "private") == 0)
+		memcpy(mac, private, 6);
 	else if (inet_pton(AF_INET, name, &a) == 1) {
 		mac[0] = 0x02;
 		mac[1] = 0x78;
@@ -108,6 +111,7 @@ static void read_option(const char *words, char *word, struct spec *s)
 		{ "id=", offsetof(struct spec, id) },	  { "type=", offsetof(struct spec, type) },
 		{ "code=", offsetof(struct spec, code) }, { "mtu=", offsetof(struct spec, mtu) },
 		{ "cut=", offsetof(struct spec, cut) },	  { "seq=", offsetof(struct spec, seq) },
+		{ "lent=", offsetof(struct spec, lent) },
 		{ "mss=", offsetof(struct spec, mss) },	  { "nops=", offsetof(struct spec, nops) },
 	};
 	char *to;
@@ -170,6 +174,24 @@ static void read_words(const char *words, struct spec *s)
 	read_endpoint(words, word, &s->daddr, &s->dport);
 	while ((word = strtok_r(NULL, " ", &save)))
 		read_option(words, word, s);
+}
+
+static void sum_ip(uint8_t *ip)
+{
+	put16(ip + 10, 0);
+	put16(ip + 10, ~sum16(ip, (ip[0] & 15) * 4, 0));
+}
+
+void pkt_set_id(uint8_t *frame, const uint8_t id[2])
+{
+	memcpy(frame + 14 + 4, id, 2);
+	sum_ip(frame + 14);
+}
+
+void pkt_set_source(uint8_t *frame, const uint8_t addr[4])
+{
+	memcpy(frame + 14 + 12, addr, 4);
+	sum_ip(frame + 14);
 }
 
 /* The sum of the pseudo-header. */
@@ -337,6 +359,16 @@ static size_t build_link(const struct spec *s, uint8_t *frame)
 	return 0;
 }
 
+/* As it is sent to be cut to a size: only the number under which its source is kept is not told. */
+static void lend(uint8_t *ip, unsigned size)
+{
+	memcpy(ip + 12, "\xf0\0\0\0\xf1\0", 6);
+	put16(ip + 18, size);
+	put16(ip + 6, 0);
+	ip[8] = 64;
+	sum_ip(ip);
+}
+
 size_t pkt_build(const char *words, uint8_t *frame)
 {
 	struct spec s;
@@ -355,6 +387,8 @@ size_t pkt_build(const char *words, uint8_t *frame)
 	}
 	put16(frame + len - 2, 0x0800);
 	len += build_spec(words, &s, frame + len);
+	if (s.lent)
+		lend(frame + 14, s.lent);
 	return s.trim && s.trim < len ? s.trim : len;
 }
 

@@ -16,7 +16,7 @@
 #include "link.h"
 #include "netns.h"
 #include "offload.h"
-#include "secure.h"
+#include "private.h"
 #include "sockets.h"
 
 /* The uplinks and the host's addresses, those of the uplinks first; without those of the pool, which are on namespaces' links. */
@@ -360,7 +360,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = read_host(&running, &own, f);
 	}
 	if (!err)
-		err = secure_fib_dev_make(&in.conf->asker, f);
+		err = private_make(&in.dir, in.conf, f);
 	if (!err)
 		err = write_own(&in, &own, f);
 	if (!err)
@@ -420,7 +420,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 	if (!err)
 		err = flows_make(&in, c->flows ? c->flows : flows_default(), f);
 	if (!err)
-		err = secure_fib_dev_make(&in.conf->asker, f);
+		err = private_make(&in.dir, in.conf, f);
 	if (!err)
 		err = write_own(&in, own, f);
 	if (!err)
@@ -443,7 +443,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 			err = datapath_attach_uplink(d, own->link[i].ifindex, i == 0, f);
 	}
 	if (err) {
-		secure_fib_dev_remove();
+		private_remove();
 		if (in.conf)
 			restore_rxvlan(in.conf);
 	}
@@ -476,7 +476,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	err = read_host(c, &own, f);
 	if (!err) {
 		/* Remains of an "up" that was killed. */
-		secure_fib_dev_remove();
+		private_remove();
 		pin_dir_remove(&d, false, &ignored);
 		pin_dir_close(&d);
 		err = pin_dir_create(&d, f);
@@ -525,7 +525,7 @@ int apply_down(bool keep_ns, struct fail *f)
 		restore_rxvlan(in.conf);
 	}
 	instance_close(&in);
-	secure_fib_dev_remove();
+	private_remove();
 	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);
 	if (!err && !keep_ns && (flags & NSX_UP_MADE_ETC_NETNS))
 		rmdir(NETNS_ETC_DIR);

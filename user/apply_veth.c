@@ -120,6 +120,8 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 		return fail_errno(f, err, "cannot make room to count its flows");
 	if (bpf_map_update_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth, BPF_ANY))
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
+	if (bpf_map_update_elem(in->fd[TABLE_INSIDE], &ns->addr, &ns->ifindex, BPF_ANY))
+		return fail_errno(f, -errno, "cannot register its address");
 	in->conf->clamps += ns->mss != 0;
 	in->conf->limits += ns->max_flows || ns->egress_rate;
 	err = datapath_guard_ns(&in->dir, ns->ifindex, &made, f);
@@ -138,6 +140,7 @@ void veth_unregister(struct instance *in, const struct nsx_ns *ns)
 		in->conf->clamps -= ns->mss != 0;
 		in->conf->limits -= ns->max_flows || ns->egress_rate;
 	}
+	bpf_map_delete_elem(in->fd[TABLE_INSIDE], &ns->addr);
 	bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ns->ifindex);
 }
 

@@ -311,6 +311,13 @@ int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 	return attach_ns(d, h, "link", f);
 }
 
+int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f)
+{
+	const struct hook h = { "tc_from_private", NULL, ifindex, ATTACH_TCX_INGRESS, ATTACH_FIRST };
+
+	return attach_ns(d, h, "link", f);
+}
+
 bool datapath_ns_attached(const struct pin_dir *d, int ifindex, bool xdp)
 {
 	char name[32];

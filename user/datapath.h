@@ -37,6 +37,9 @@ void datapath_detach_sock(const struct pin_dir *d);
  */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f);
 
+/* tc_from_private to the near end of the private network namespace's link. */
+int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f);
+
 /*
  * The same for a host-side veth, before all other programs there, pinned by its ifindex; one that is attached already is
  * left as it is.

@@ -304,6 +304,44 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
+int neigh_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6])
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL);
+	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+
+	ndm->ndm_family = AF_INET;
+	ndm->ndm_ifindex = ifindex;
+	ndm->ndm_state = NUD_PERMANENT;
+	mnl_attr_put_u32(nlh, NDA_DST, addr->w[3]);
+	mnl_attr_put(nlh, NDA_LLADDR, 6, mac);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int route_add_private(struct nl *nl, int ifindex, const struct nsx_addr *via, const struct nsx_addr *dst, __u8 prefix_len,
+		      __u32 mtu)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *rtm = route_put(nlh, RTN_UNICAST);
+	struct nlattr *metrics;
+
+	rtm->rtm_table = RT_TABLE_LOCAL;
+	rtm->rtm_flags = RTNH_F_ONLINK;
+	rtm->rtm_dst_len = prefix_len;
+	if (prefix_len)
+		mnl_attr_put_u32(nlh, RTA_DST, dst->w[3]);
+	mnl_attr_put_u32(nlh, RTA_GATEWAY, via->w[3]);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	if (mtu) {
+		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
+		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);
+		mnl_attr_put_u32(nlh, RTAX_MTU, mtu);
+		mnl_attr_nest_end(nlh, metrics);
+	}
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
 static int route_guard(struct nl *nl, int type, int flags, const struct nsx_addr *addr, __u8 prefix_len)
 {
 	char buf[NL_BUF_SIZE];

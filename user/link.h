@@ -73,6 +73,16 @@ int route_each(struct nl *nl, route_cb cb, void *arg);
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 
+/* A neighbour that is never asked for. */
+int neigh_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6]);
+
+/*
+ * A route in a network namespace that has no address: in the table "local", for there is no other until one has. Packets
+ * larger than mtu are cut, whatever is found out of their path; 0: what the device takes.
+ */
+int route_add_private(struct nl *nl, int ifindex, const struct nsx_addr *via, const struct nsx_addr *dst, __u8 prefix_len,
+		      __u32 mtu);
+
 /*
  * The route of last resort of a network, behind all others to it: packets end there that would else follow the
  * default route outside, while the network's link is down or gone. -EEXIST where there is one.

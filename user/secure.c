@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The sysctls that keep the host's stack out of what namespaces send. */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "link.h"
 #include "netns.h"
 #include "secure.h"
-
-#define FIB_DEV "nsx.fib"
-#define FIB_DEV_PEER "nsx.fib.peer"
-#define FIB_DEV_FORWARDING "net/ipv4/conf/" FIB_DEV "/forwarding"
 
 /* Two bits of nsx_ns.sysctls keep the value before of each, in this order. */
 static const struct setting {
@@ -91,50 +85,4 @@ void secure_link_undo(const struct nsx_ns *ns)
 		snprintf(value, sizeof(value), "%u", ns->sysctls >> 2 * i & 3);
 		netns_sysctl_write(path, value);
 	}
-}
-
-int secure_fib_dev_forward(void)
-{
-	return netns_sysctl_write(FIB_DEV_FORWARDING, "1");
-}
-
-bool secure_fib_dev_works(__u32 ifindex)
-{
-	char value[8] = "";
-
-	return if_nametoindex(FIB_DEV) == ifindex && netns_sysctl_read(FIB_DEV_FORWARDING, value, sizeof(value)) == 0 &&
-	       value[0] == '1';
-}
-
-int secure_fib_dev_make(__u32 *ifindex, struct fail *f)
-{
-	const struct veth_spec spec = { .host_if = FIB_DEV, .ns_if = FIB_DEV_PEER, .ns_fd = -1 };
-	struct link_info link;
-	struct nl nl = {};
-	int err = nl_open(&nl);
-
-	if (!err) {
-		err = link_veth_add(&nl, &spec);
-		if (err == -EEXIST)
-			err = 0;
-	}
-	if (!err)
-		err = link_get(&nl, FIB_DEV, 0, &link);
-	nl_close(&nl);
-	if (!err)
-		err = secure_fib_dev_forward();
-	if (err)
-		return fail_errno(f, err, "cannot make %s, the device that routes are asked from", FIB_DEV);
-	*ifindex = link.ifindex;
-	return 0;
-}
-
-void secure_fib_dev_remove(void)
-{
-	struct link_info link;
-	struct nl nl = {};
-
-	if (nl_open(&nl) == 0 && link_get(&nl, FIB_DEV, 0, &link) == 0)
-		link_del(&nl, link.ifindex);
-	nl_close(&nl);
 }

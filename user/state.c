@@ -8,7 +8,7 @@
 
 #include "config.h"
 #include "datapath.h"
-#include "secure.h"
+#include "private.h"
 #include "netns.h"
 #include "output.h"
 #include "state.h"
@@ -177,7 +177,7 @@ json_t *state_ns_list(struct instance *in)
 
 static json_t *counts_json(struct instance *in)
 {
-	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns", "to-ns" };
+	static const char *const hooks[NSX_HOOKS] = { "from-uplink", "from-ns", "to-ns", "from-private" };
 	struct nsx_count counts[NSX_HOOKS][NSX_VERDICT_COUNT];
 	json_t *rows = json_array();
 
@@ -263,7 +263,7 @@ json_t *state_status(struct instance *in)
 	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
 	status = json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, s:o}", "uplink", names,
-			   "uplink_present", present, "routes_told", secure_fib_dev_works(in->conf->asker), "mode",
+			   "uplink_present", present, "routes_told", private_works(in->conf->asker), "mode",
 			   config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", masquerade_ports(in->conf, ports), "snat", snat, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "secure.h"
+#include "private.h"
 #include "tables.h"
 
 const char *const table_names[TABLES] = {
@@ -19,7 +19,7 @@ const char *const table_names[TABLES] = {
 	[TABLE_ROUTES] = "nsx_routes",	   [TABLE_SERVICES] = "nsx_services",
 	[TABLE_ALLOW] = "nsx_allow",	   [TABLE_TARGET_COUNTS] = "nsx_target_counts",
 	[TABLE_QUOTAS] = "nsx_quotas",	   [TABLE_REVERSE] = "nsx_reverse", [TABLE_USAGE] = "nsx_usage",
-	[TABLE_HELD] = "nsx_held",
+	[TABLE_HELD] = "nsx_held",	   [TABLE_INSIDE] = "nsx_inside",
 };
 
 /*
@@ -99,7 +99,7 @@ int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
 	if (err)
 		instance_close(in);
 	else if (mode == ACCESS_CHANGE)
-		secure_fib_dev_forward();
+		private_forward();
 	return err;
 }
 

@@ -30,6 +30,7 @@ enum table {
 	TABLE_REVERSE,
 	TABLE_USAGE,
 	TABLE_HELD,
+	TABLE_INSIDE,
 	TABLES,
 };
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the link of a namespace takes: the MTU of the smaller of its ends, which the namespace's root sets as it likes. A
+ * frame that is larger is dropped by the driver without a word, or reaches a receiver that does not expect it. No
+ * helper tells of a device in another network namespace, so the kernel's own records are read, once a second.
+ */
+#ifndef NSXDP_LINK_MTU_H
+#define NSXDP_LINK_MTU_H
+
+#include "defs.h"
+#include "maps.h"
+
+/* Of the kernel's types what is needed here, by their names without the suffix. */
+struct hlist_node___link {
+	struct hlist_node___link *next;
+} __attribute__((preserve_access_index));
+
+struct hlist_head___link {
+	struct hlist_node___link *first;
+} __attribute__((preserve_access_index));
+
+struct net___link {
+	struct hlist_head___link *dev_index_head;
+} __attribute__((preserve_access_index));
+
+struct net_device___link {
+	unsigned int mtu;
+	int ifindex;
+	struct hlist_node___link index_hlist;
+	struct {
+		struct net___link *net;
+	} nd_net;
+} __attribute__((preserve_access_index));
+
+struct sk_buff___link {
+	struct net_device___link *dev;
+} __attribute__((preserve_access_index));
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define AS(type, pointer) ((type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
+
+#define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
+#define DEV_INDEX_CHAIN	16	/* devices that share a hash at most */
+
+/* The device with this index in the network namespace of the packet's device. */
+static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
+{
+	struct sk_buff___link *skb = (void *)bpf_cast_to_kern_ctx(ctx);
+	struct net___link *net = skb->dev->nd_net.net;
+	struct hlist_head___link *head;
+	struct hlist_node___link *at;
+
+	head = AS(struct hlist_head___link, (void *)net->dev_index_head + (ifindex % DEV_INDEX_HASH) * sizeof(void *));
+	at = head->first;
+	for (int i = 0; i < DEV_INDEX_CHAIN && at; i++) {
+		struct net_device___link *dev = AS(struct net_device___link,
+						   (void *)at - bpf_core_field_offset(struct net_device___link, index_hlist));
+
+		if ((__u32)dev->ifindex == ifindex)
+			return dev;
+		at = dev->index_hlist.next;
+	}
+	return NULL;
+}
+
+/*
+ * The MTU of a veth's far end. What the driver keeps follows the device, and begins with a pointer to the far end; it
+ * may be a module, whose types a program cannot be given, so the pointer is read by another type that begins with one.
+ */
+static __always_inline __u32 peer_mtu(CTX *ctx, __u32 ifindex)
+{
+	struct net_device___link *dev, *peer;
+
+	if (!bpf_rdonly_cast)
+		return 0;
+	dev = dev_by_index(ctx, ifindex);
+	if (!dev)
+		return 0;
+	peer = AS(struct net_device___link,
+		  AS(struct hlist_head___link, (void *)dev + ((bpf_core_type_size(struct net_device___link) + 31) & ~31UL))->first);
+	return peer->mtu;
+}
+
+/**
+ * link_mtu() - what the link of the namespace behind a veth takes, bytes of IP
+ *
+ * All CPUs write the same; one that reads between two lines of another has the value of a second ago.
+ */
+__noinline int link_mtu(CTX *ctx, __u32 ifindex)
+{
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	__u32 now = now_tick(), mtu = 0, peer;
+
+	if (!veth)
+		return 0xffff;
+	if ((__s32)(veth->mtu_until - now) > 0)
+		return veth->mtu;
+	if (bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 || !mtu)
+		return 0xffff;
+	peer = peer_mtu(ctx, ifindex);
+	veth->mtu = peer && peer < mtu ? peer : mtu;
+	barrier();
+	veth->mtu_until = now + nsx_ticks(&nsx_conf, 1);
+	return veth->mtu;
+}
+
+#endif

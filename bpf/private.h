@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel does for the datapath in the instance's private network namespace, at the far end of nsx.fib: it
+ * reassembles datagrams (see frag.h), and cuts packets that are larger than their route takes and may be fragmented
+ * (RFC 791; RFC 4787, REQ-13). It forwards there, by one route for each size that a packet may be cut to.
+ *
+ * A packet to be cut is lent: its source becomes a number under which the rest is kept, its destination says the size,
+ * and the fragments that come back get both back, by tc_from_private, which sends them on. So it is complete before it
+ * is lent, translated and judged, and a fragment is cut like a whole packet: what it says of its offset is kept too.
+ * The L4 checksum is never touched, and one that is left to the device is completed by the kernel when it cuts.
+ *
+ * A number comes again after 2^24 packets, a place after LENT of them: what is still underway then is dropped, which
+ * the number in the place tells. It is written last and read before and after the rest, so it does not matter
+ * which CPU has the packet, nor where it is interrupted.
+ */
+#ifndef NSXDP_PRIVATE_H
+#define NSXDP_PRIVATE_H
+
+#include "defs.h"
+#include "csum.h"
+#include "frag.h"
+#include "limit.h"
+#include "parse.h"
+
+static const __u8 private_mac[ETH_ALEN] = NSX_PRIVATE_MAC;
+static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
+
+/*
+ * What a sender may have there that has not come back, in bytes with what the kernel needs besides: so much at once, and
+ * as much again in the time after which the kernel gives up on a datagram. What comes back is given back.
+ */
+#define FRAG_OVERHEAD		512U
+#define FRAG_SHARE_NS		(1ULL << 20)	/* of a namespace */
+#define FRAG_SHARE_STRANGER	(1ULL << 20)	/* of an address outside */
+#define FRAG_SHARE_OUTSIDE	(24ULL << 20)	/* of all of them; below NSX_FRAG_MEMORY */
+#define FRAG_TIME		(NSX_FRAG_TIME * 1000000000ULL)
+#define STRANGERS		1024
+
+/* @0: all strangers; then by a hash of the address. As the tat of gcra_take(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 + STRANGERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} nsx_frag_purses SEC(".maps");
+
+#define LENT 16384
+
+/* A packet that is being cut. */
+struct lent {
+	__u32 number;
+	__u32 ifindex;		/* that it goes to */
+	__be32 saddr;
+	__be32 daddr;
+	__be16 frag_off;	/* of a fragment: what it said of itself */
+	__u8 ttl;
+	__u8 to_ns;
+	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
+	__u16 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LENT);
+	__type(key, __u32);
+	__type(value, struct lent);
+} nsx_lent SEC(".maps");
+
+/* Counters: of packets that were lent, and the identifications of datagrams that left in fragments. */
+struct {
+	__u32 lent;
+	__u32 id;
+} private_next SEC(".data.nsx_next");
+
+/* A namespace's datagram leaves in fragments, of which this is the first. */
+static __always_inline void fragment_id(struct xlat *x)
+{
+	x->id = __sync_fetch_and_add(&private_next.id, 1);
+	x->new_id = 1;
+}
+
+/* Never below the present: that would be a debt in the next round of the clock. */
+static __always_inline void purse_refund(__u64 *tat, __u64 cost)
+{
+	__u64 now = bpf_ktime_get_ns(), was;
+
+	for (int i = 0; tat && i < 8; i++) {
+		was = READ_ONCE(*tat);
+		if (was <= now || __sync_val_compare_and_swap(tat, was, was - now > cost ? was - cost : now) == was)
+			break;
+	}
+}
+
+static __always_inline __u64 *stranger_purse(__be32 addr)
+{
+	__u32 index = 1 + ((addr * 0x9e3779b1U) >> 22);
+
+	return bpf_map_lookup_elem(&nsx_frag_purses, &index);
+}
+
+static __always_inline __u64 *strangers_purse(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nsx_frag_purses, &zero);
+}
+
+/* Nanoseconds that a fragment costs where FRAG_TIME is worth so many bytes. */
+#define FRAG_COST(len, share) (((__u64)(len) + FRAG_OVERHEAD) * FRAG_TIME / (share))
+
+static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	__u64 *all, *own;
+
+	if (veth)
+		return gcra_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), FRAG_TIME);
+	own = stranger_purse(p->saddr);
+	all = strangers_purse();
+	return own && all && gcra_take(own, FRAG_COST(len, FRAG_SHARE_STRANGER), FRAG_TIME) &&
+	       gcra_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), FRAG_TIME);
+}
+
+/* To the private namespace. The frame's source does not matter there. */
+static __always_inline int private_send(CTX *ctx, int *action)
+{
+	struct ethhdr *eth = ctx_data(ctx);
+
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		return -1;
+	mac_copy(eth->h_dest, private_mac);
+	ctx_scrub(ctx);
+	*action = bpf_redirect(nsx_conf.asker, 0);
+	return 0;
+}
+
+/**
+ * defrag_pay() - a fragment may be sent to be reassembled
+ *
+ * What may not live that long is not: the TTL goes down there too, and is put right afterwards.
+ * Return: NSX_CONTINUE, or the verdict.
+ */
+__noinline int defrag_pay(CTX *ctx, const struct pkt *p)
+{
+	if (!p)
+		return NSX_DROP_ERROR;
+	if (p->ttl <= 1)
+		return NSX_DROP_TTL;
+	return frag_pay(ctx, p, ctx_len(ctx) - ETH_HLEN) ? NSX_CONTINUE : NSX_DROP_FRAGMENT;
+}
+
+/**
+ * defrag_send() - have a fragment's datagram reassembled, once it is paid for
+ * @action: set to the TC action
+ */
+__noinline int defrag_send(CTX *ctx, const struct pkt *p, int *action)
+{
+	if (!p || !action)
+		return NSX_DROP_ERROR;
+	if (p->tagged && ctx_untag(ctx) < 0)
+		return NSX_DROP_ERROR;
+	return private_send(ctx, action) == 0 ? NSX_DEFRAG : NSX_DROP_ERROR;
+}
+
+/* The largest size that there is a route for and that is not larger than mtu; user/private.c makes the routes. */
+static __always_inline __u32 cut_size(__u32 mtu)
+{
+	__u32 size;
+
+	if (mtu <= NSX_CUT_FINE)
+		return mtu < NSX_CUT_MIN ? NSX_CUT_MIN : NSX_CUT_MIN + ((mtu - NSX_CUT_MIN) & ~(NSX_CUT_STEP - 1));
+	size = mtu & ~(NSX_CUT_COARSE - 1);
+	return size < NSX_CUT_FINE ? NSX_CUT_FINE : size;
+}
+
+/* Another address in the IP header, whose checksum follows. */
+static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr, __be16 frag_off, __u8 ttl)
+{
+	__u32 delta = csum_delta32(ip->saddr, saddr) + csum_delta32(ip->daddr, daddr) +
+		      csum_delta16(ip->frag_off, frag_off) +
+		      csum_delta16(bpf_htons((__u16)(ip->ttl << 8)), bpf_htons((__u16)(ttl << 8)));
+
+	ip->saddr = saddr;
+	ip->daddr = daddr;
+	ip->frag_off = frag_off;
+	ip->ttl = ttl;
+	ip->check = csum_apply(ip->check, delta);
+}
+
+/**
+ * lend_pkt() - have a packet cut that is otherwise ready to be sent
+ * @x: where it goes, and x->mtu
+ * @action: set to the TC action
+ */
+__noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
+{
+	struct iphdr *ip;
+	__u32 number, index;
+	struct lent *l;
+
+	if (!x || !action)
+		return -1;
+	number = __sync_fetch_and_add(&private_next.lent, 1) & ~NSX_LENT_MASK;
+	index = number & (LENT - 1);
+	l = bpf_map_lookup_elem(&nsx_lent, &index);
+	ip = ctx_data(ctx) + ETH_HLEN;
+	if (!l || (void *)(ip + 1) > ctx_data_end(ctx))
+		return -1;
+	*(volatile __u32 *)&l->number = NSX_LENT_NONE;
+	barrier();
+	l->ifindex = x->ifindex;
+	l->saddr = ip->saddr;
+	l->daddr = ip->daddr;
+	l->frag_off = ip->frag_off;
+	l->ttl = ip->ttl;
+	l->to_ns = x->to_ns;
+	mac_copy(l->mac, x->mac);
+	barrier();
+	*(volatile __u32 *)&l->number = number;
+	ip_set(ip, bpf_htonl(NSX_LENT_NET | number), bpf_htonl(NSX_CUT_NET | cut_size(x->mtu)), 0, 64);
+	return private_send(ctx, action);
+}
+
+/* A fragment of what was lent, on to where the packet goes. */
+static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
+{
+	__u32 number = bpf_ntohl(ip->saddr) & ~NSX_LENT_MASK, index = number & (LENT - 1), offset;
+	struct lent *l = bpf_map_lookup_elem(&nsx_lent, &index);
+	struct ethhdr *eth = ctx_data(ctx);
+	struct lent was;
+	__be16 frag_off;
+
+	if (!l || READ_ONCE(l->number) != number)
+		return NSX_DROP_FRAGMENT;
+	barrier();
+	was = *l;
+	barrier();
+	if (READ_ONCE(l->number) != number || (void *)(eth + 1) > ctx_data_end(ctx))
+		return NSX_DROP_FRAGMENT;
+	offset = bpf_ntohs(ip->frag_off & IP_OFFSET) + bpf_ntohs(was.frag_off & IP_OFFSET);
+	frag_off = bpf_htons(offset & 0x1fff) | ((ip->frag_off | was.frag_off) & bpf_htons(0x2000));
+	ip_set(ip, was.saddr, was.daddr, frag_off, was.ttl);
+	if (was.to_ns) {
+		mac_copy(eth->h_dest, was.mac);
+		mac_copy(eth->h_source, host_mac);
+		*action = bpf_redirect_peer(was.ifindex, 0);
+	} else {
+		*action = bpf_redirect_neigh(was.ifindex, NULL, 0, 0);
+	}
+	return NSX_FRAGMENTED;
+}
+
+/* What was paid for a fragment that came from this veth, or from outside. */
+static __always_inline void frag_refund(struct nsx_veth *veth, __be32 saddr, __u32 len)
+{
+	if (veth) {
+		purse_refund(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS));
+		return;
+	}
+	purse_refund(stranger_purse(saddr), FRAG_COST(len, FRAG_SHARE_STRANGER));
+	purse_refund(strangers_purse(), FRAG_COST(len, FRAG_SHARE_OUTSIDE));
+}
+
+/* A fragment of a datagram that is complete, back to the device that it came in by. */
+static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	struct nsx_addr addr = {};
+	struct ethhdr *eth = ctx_data(ctx);
+	struct nsx_veth *veth = NULL;
+	__u32 ifindex, *inside;
+	int own;
+
+	addr_from_v4(&addr, ip->saddr);
+	inside = bpf_map_lookup_elem(&nsx_inside, &addr);
+	if (inside) {
+		ifindex = *inside;
+		veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+		if (!veth)
+			return NSX_DROP_DETACHED;
+	} else {
+		addr_from_v4(&addr, ip->daddr);
+		own = own_index(conf, &addr);
+		if (own < 0)
+			return NSX_DROP_FRAGMENT;
+		ifindex = conf->own[own & (NSX_OWN_MAX - 1)].dev;
+	}
+	frag_refund(veth, ip->saddr, ctx_len(ctx) - ETH_HLEN);
+	if ((void *)(eth + 1) > ctx_data_end(ctx))
+		return NSX_DROP_ERROR;
+	mac_copy(eth->h_dest, veth ? host_mac : conf->uplink_mac);
+	mac_copy(eth->h_source, veth ? veth->mac : private_mac);
+	ip_set(ip, ip->saddr, ip->daddr, ip->frag_off, ip->ttl + 1);
+	ctx->mark = NSX_DEFRAG_MARK;
+	*action = bpf_redirect(ifindex, BPF_F_INGRESS);
+	return NSX_DEFRAG;
+}
+
+#endif
