@@ -78,7 +78,7 @@ static __always_inline bool frag_is_fresh(const struct frag *f)
 }
 
 /*
- * A part that was seen already is not let in twice: fragments that overlap exist to say one thing to those who
+ * A part that was seen already is not let in twice, and one that overlaps what was seen ends its datagram: fragments that overlap exist to say one thing to those who
  * judge a datagram and another to who receives it (RFC 1858, RFC 3128). Parts that join become one span; where a
  * datagram arrives in more pieces than there are spans, the rest is not remembered.
  */
@@ -89,8 +89,12 @@ static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end
 	for (int i = 0; i < SPANS; i++) {
 		struct span *s = &f->span[i];
 
-		if (s->begin < end && begin < s->end)
+		if (s->begin < end && begin < s->end) {
+			/* More than a copy: nothing of the datagram is to be believed (RFC 5722). */
+			if (begin < s->begin || end > s->end)
+				f->x.verdict = NSX_DROP_OVERLAP;
 			return true;
+		}
 		if (!s->end)
 			room = s;
 	}
@@ -176,8 +180,8 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	f = bpf_map_lookup_elem(&nsx_frags, &k);
 	if (!f || !frag_is_fresh(f))
 		return NSX_DROP_FRAGMENT;
-	if (f->x.verdict == NSX_DEFRAG)
-		return NSX_DEFRAG;
+	if (f->x.verdict == NSX_DEFRAG || f->x.verdict == NSX_DROP_OVERLAP)
+		return f->x.verdict;
 	if (!p->back && frag_overlaps(f, p->begin, p->end))
 		return NSX_DROP_OVERLAP;
 	*x = f->x;

@@ -81,7 +81,7 @@ __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *a
 	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
 }
 
-/* A first fragment after others of its datagram. */
+/* A fragment to be put in order, whose datagram's entry says so. */
 __noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
 {
 	int v = defrag_pay(ctx, p);
@@ -172,6 +172,15 @@ static __always_inline bool first_is_hosts(CTX *ctx, const struct pkt *p)
 	return kind == NSX_MAP ? !map_answers(s, p->daddr) : kind == NSX_FREE;
 }
 
+/* The same for one to the gateway: not the host's is what answers a connection of the namespace to its own published port. */
+static __always_inline bool first_is_gateways(const struct pkt *p)
+{
+	struct found f;
+
+	return p->fragment == FRAGMENT_FIRST && (p->proto >= NSX_ICMP || !return_find(p, &nsx_conf, now_tick(), &f) ||
+						 !(f.slot->flags & NSX_F_SELF));
+}
+
 /* A fragment of a namespace that has not been put in order. */
 __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 {
@@ -179,7 +188,7 @@ __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct nsx_addr dst = {};
-	bool here;
+	int hosts;
 
 	if (!p || !action)
 		return NSX_DROP_ERROR;
@@ -194,8 +203,11 @@ __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
 		return NSX_CONTINUE;
 	addr_from_v4(&dst, p->daddr);
-	here = addr_eq(&dst, &veth->gw) || is_own(conf, &dst);
-	return here && frag_is_hosts(ctx, p, first_is_hosts(ctx, p)) ? NSX_PASS_GATEWAY : fragment_joins(ctx, p, action);
+	if (addr_eq(&dst, &veth->gw))
+		hosts = frag_is_hosts(ctx, p, first_is_gateways(p));
+	else
+		hosts = is_own(conf, &dst) && frag_is_hosts(ctx, p, first_is_hosts(ctx, p));
+	return hosts ? NSX_PASS_GATEWAY : fragment_joins(ctx, p, action);
 }
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
@@ -290,12 +302,12 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	p->veth_flags = veth->flags;
 	if (p->ip_proto == IPPROTO_ICMP_ && p->icmp_type == ICMP_REDIRECT)
 		return NSX_DROP_REDIRECT;
-	if (addr_eq(&remote, &veth->gw))
-		return from_own_port(ctx, p, conf, veth, x);
 	if (is_martian(p->daddr))
 		return NSX_DROP_MARTIAN;
 	if (p->fragment == FRAGMENT_LATER && !is_multicast(p->daddr))
 		return NSX_LATER;
+	if (addr_eq(&remote, &veth->gw))
+		return from_own_port(ctx, p, conf, veth, x);
 	if (own >= 0)
 		return hairpin(ctx, p, veth, own, x);
 	if (is_multicast(p->daddr))

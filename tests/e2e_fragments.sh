@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Fragments in any order, and packets of sizes that do not fit.
+#
+#   e2e_fragments.sh [tc|xdp] [WORD]...
+MODE=${1:-tc}
+[ $# = 0 ] || shift
+T_GROUP="fragments, $MODE"
+. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/ports_lab.sh"
+FRAGS="/usr/bin/python3 $(dirname "$0")/frags.py"
+nsxdp map add -p udp 6001 "$NS2:8080"
+on_bg host $PY udp_echo_server 9
+
+# As a NIC does: packets are received by another CPU than the one that sends the next.
+receive_on() { # CPU-MASK
+	ip netns exec "$(lab_ns host)" sh -c 'for q in /sys/class/net/*/queues/rx-0/rps_cpus; do echo '"$1"' > $q; done'
+}
+
+count_of() { nsxdp status | awk '$2 == "'"$1"'" { n += $3 } END { print n + 0 }'; }
+
+# SECONDS that "$@" is tried again for, while it fails.
+within() { local end=$((SECONDS + $1)); shift; until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.3; done; }
+
+# What was learnt of paths, once the datapath does not believe it any more.
+forget_paths() { sleep 1.2; for n in ns1 ns2 inet client; do on $n ip route flush cache; done; }
+
+t_01_published_in_any_order() { on client $FRAGS any_order $HOST 6000 1473 6000 20000 65507; }
+t_02_masqueraded_in_any_order() { on ns1 $FRAGS any_order $INET 7 1473 6000 20000 65507; }
+t_03_hairpin_in_any_order() { on ns1 $FRAGS any_order $HOST 6001 1473 6000 65507; }
+t_03b_to_itself_in_any_order() { on ns1 $FRAGS any_order $HOST 6000 1473 6000 65507; }
+t_04_pings_in_any_order() { on ns1 $FRAGS ping $INET 6000; on client $FRAGS ping $HOST 6000; on ns1 $FRAGS ping 192.168.0.1 6000; }
+t_05_many_small_pieces() { on client $FRAGS many_pieces $HOST 6000 3000 8; on ns1 $FRAGS many_pieces $INET 7 8000 200; }
+
+t_06_on_two_cpus() {
+	receive_on 2
+	for n in 1 2 3; do
+		on client taskset -c 0 $FRAGS any_order $HOST 6000 6000 65507
+		on ns1 taskset -c 0 $FRAGS any_order $INET 7 6000 65507
+	done
+	receive_on 0
+}
+
+# What two namespaces send must not be mixed up outside, where it has one source.
+t_07_one_identification_in_two_namespaces() {
+	on ns1 $FRAGS same_ids $INET 7 60 1000 > "$LAB_TMP/one" &
+	local pid=$!
+	on ns2 $FRAGS same_ids $INET 7 60 1000 > "$LAB_TMP/two"
+	wait $pid
+	cat "$LAB_TMP/one" "$LAB_TMP/two"
+	[ "$(cat "$LAB_TMP/one" "$LAB_TMP/two")" = $'60\n60' ]
+}
+
+t_08_overlaps_are_dropped() { on client $FRAGS overlap $HOST 6000; on ns1 $FRAGS overlap $INET 7; }
+
+t_09_the_hosts_own_never_leaves() {
+	local before
+	before=$(count_of defrag)
+	on client $PY udp_client $HOST 9 3000 20000
+	on client ping -c 5 -i 0.2 -s 3000 $HOST
+	on host ping -c 5 -i 0.2 -s 3000 203.0.113.10
+	on ns1 ping -c 5 -i 0.2 -s 3000 192.168.0.1
+	[ "$(count_of defrag)" = "$before" ]
+	on client $FRAGS any_order $HOST 9 3000 20000
+	[ "$(count_of defrag)" -gt "$before" ]
+}
+
+t_10_a_flood_of_one_namespace() {
+	on ns2 $FRAGS flood $INET 192.168.0.6 3 > "$LAB_TMP/flood" &
+	local pid=$!
+	sleep 1
+	on ns1 $FRAGS any_order $INET 7 1473 20000
+	on client $FRAGS any_order $HOST 6000 6000
+	on client $FRAGS any_order $HOST 9 6000
+	wait $pid
+	[ "$(cat "$LAB_TMP/flood")" -gt 10000 ]
+}
+
+t_11_a_flood_from_outside() {
+	on client $FRAGS flood $HOST any 3 > "$LAB_TMP/flood" &
+	local pid=$!
+	sleep 1
+	on ns1 $FRAGS any_order $INET 7 1473 20000
+	on client $PY udp_client $HOST 6000 1473 20000
+	on client $PY udp_client $HOST 9 20000
+	wait $pid
+	[ "$(cat "$LAB_TMP/flood")" -gt 10000 ]
+}
+
+t_20_without_df_it_is_cut() {
+	on host ip route change default via 203.0.113.10 mtu lock 1400
+	sleep 1.2
+	on ns1 $FRAGS sized $INET 7 dont 1372 1373 1472
+	on ns1 $FRAGS segments $INET 7 1450 20
+	on ns1 $FRAGS any_order $INET 7 6000
+	on ns1 ping -c 2 -i 0.2 -M dont -s 1472 $INET
+	on ns1 $FRAGS without_pmtu_discovery $INET 7
+	[ "$(on ns1 $FRAGS told $INET 7 1472)" = 1400 ]
+	on host ip route change default via 203.0.113.10
+	forget_paths
+	within 3 on ns1 $FRAGS sized $INET 7 do 1472
+}
+
+t_21_with_df_it_follows_the_route() {
+	within 3 on ns1 $FRAGS sized $INET 7 do 1472
+	on host ip route change default via 203.0.113.10 mtu lock 1300
+	sleep 1.2
+	[ "$(on ns1 $FRAGS told $INET 7 1472)" = 1300 ]
+	on host ip route change default via 203.0.113.10
+	forget_paths
+	within 3 on ns1 $FRAGS sized $INET 7 do 1472
+}
+
+t_22_a_namespaces_link_is_smaller() {
+	on ns1 ip link set eth0 mtu 1300
+	sleep 1.2
+	on client $FRAGS sized $HOST 6000 dont 1200 1472
+	[ "$(on client $FRAGS told $HOST 6000 1472)" = 1300 ]
+	on ns2 $FRAGS sized $HOST 6000 dont 1472
+	[ "$(on ns2 $FRAGS told $HOST 6000 1472)" = 1300 ]
+	on ns1 ip link set eth0 mtu 1500
+	forget_paths
+	within 3 on client $FRAGS sized $HOST 6000 do 1472
+}
+
+t_23_a_fragment_is_cut_again() {
+	on ns1 ip link set eth0 mtu 900
+	sleep 1.2
+	on client $FRAGS any_order $HOST 6000 6000 65507
+	on ns1 ip link set eth0 mtu 1500
+	sleep 1.2
+}
+
+t_24_links_that_grow() {
+	local big=9000
+	[ "$MODE" = tc ] || big=3000	# more than a page is not for XDP on a veth
+	on client ip link set eth0 mtu $big
+	on host ip link set ens5 mtu $big
+	on host ip link set "nsx-$NS1" mtu $big
+	on ns1 ip link set eth0 mtu $big
+	within 3 on client $FRAGS sized $HOST 6000 do $((big - 100))
+	on client ip link set eth1 mtu $big
+	on inet ip link set eth0 mtu $big
+	forget_paths
+	within 3 on ns1 $FRAGS sized $INET 7 do $((big - 100))
+	on client ip link set eth0 mtu 1500
+	on client ip link set eth1 mtu 1500
+	on inet ip link set eth0 mtu 1500
+	on host ip link set ens5 mtu 1500
+	on ns1 ip link set eth0 mtu 1500
+	on host ip link set "nsx-$NS1" mtu 1500
+}
+
+t_90_nothing_is_left() {
+	nsxdp down --keep-ns
+	on host ip -o link | awk '/nsx.fib/ { exit 1 }'
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		nsxdp up --dev ens5 2>/dev/null
+		on host ip link show nsx.fib > /dev/null
+		nsxdp down
+	done
+	on host ip -o link | awk '/nsx.fib/ { exit 1 }'
+}
+
+run_tests "$@"
