@@ -84,6 +84,8 @@
 #define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
 #define barrier() asm volatile("" ::: "memory")
 
+#define MTU_SURE 68	/* bytes of IP that every route and link takes (RFC 791, 3.2) */
+
 /* Which end of the packet is the namespace's, and is therefore translated. */
 enum side {
 	SIDE_SRC,

@@ -72,6 +72,14 @@ static __always_inline const struct hop *hop_find(CTX *ctx, const struct nsx_add
 	return hop_is_fresh(h, dst) || hop_resolve(ctx, dst, h) == 0 ? h : NULL;
 }
 
+/* The route to dst is known to take so many bytes of IP. */
+static __always_inline bool hop_takes(const struct nsx_addr *dst, __u32 len)
+{
+	const struct hop *h = hop_of(dst);
+
+	return h && len <= h->mtu && hop_is_fresh(h, dst);
+}
+
 /**
  * hop_known() - the same where it is known already
  *

@@ -10,6 +10,38 @@
 #include "defs.h"
 #include "maps.h"
 
+/* What a link takes, kept for a second, per CPU. */
+struct link_size {
+	__u32 ifindex;
+	__u32 mtu;	/* bytes of IP */
+	__u32 until;	/* ticks */
+};
+
+#define LINK_SIZES 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LINK_SIZES);
+	__type(key, __u32);
+	__type(value, struct link_size);
+} nsx_link_sizes SEC(".maps");
+
+static __always_inline struct link_size *link_size(__u32 ifindex)
+{
+	__u32 index = ifindex % LINK_SIZES;
+
+	return bpf_map_lookup_elem(&nsx_link_sizes, &index);
+}
+
+/* The link of the namespace behind a veth is known to take so many bytes of IP. */
+static __always_inline bool link_takes(__u32 ifindex, __u32 len)
+{
+	const struct link_size *l = link_size(ifindex);
+
+	return l && len <= l->mtu && l->ifindex == ifindex && (__s32)(l->until - now_tick()) > 0;
+}
+
+#ifndef NSXDP_AT_XDP
 /* Of the kernel's types what is needed here, by their names without the suffix. */
 struct hlist_node___link {
 	struct hlist_node___link *next;
@@ -84,25 +116,24 @@ static __always_inline __u32 peer_mtu(CTX *ctx, __u32 ifindex)
 
 /**
  * link_mtu() - what the link of the namespace behind a veth takes, bytes of IP
- *
- * All CPUs write the same; one that reads between two lines of another has the value of a second ago.
  */
 __noinline int link_mtu(CTX *ctx, __u32 ifindex)
 {
-	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct link_size *l = link_size(ifindex);
 	__u32 now = now_tick(), mtu = 0, peer;
 
-	if (!veth)
+	if (!l)
 		return 0xffff;
-	if ((__s32)(veth->mtu_until - now) > 0)
-		return veth->mtu;
+	if (l->ifindex == ifindex && (__s32)(l->until - now) > 0)
+		return l->mtu;
 	if (bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 || !mtu)
 		return 0xffff;
 	peer = peer_mtu(ctx, ifindex);
-	veth->mtu = peer && peer < mtu ? peer : mtu;
-	barrier();
-	veth->mtu_until = now + nsx_ticks(&nsx_conf, 1);
-	return veth->mtu;
+	l->ifindex = ifindex;
+	l->mtu = peer && peer < mtu ? peer : mtu;
+	l->until = now + nsx_ticks(&nsx_conf, 1);
+	return l->mtu;
 }
 
+#endif
 #endif

@@ -9,11 +9,11 @@
 
 #include "defs.h"
 #include "flow.h"
+#include "hop.h"
 #include "link_mtu.h"
 #include "parse.h"
 #include "route.h"
 
-#define MTU_SURE	576	/* every route takes that (RFC 1122, 3.3.3) */
 #define TCP_IP_HLEN	40	/* what a segment's size is less than the MTU, without options */
 #define TCP_OPTIONS_MAX	40
 
@@ -76,7 +76,7 @@ static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p, const s
 {
 	__u32 len = wire_len(ctx, p), mtu;
 
-	if (len <= MTU_SURE)
+	if (len <= MTU_SURE || (x->to_ns ? link_takes(x->ifindex, len) : hop_takes(&p->dst, len)))
 		return 0;
 	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst);
 	return len > mtu ? mtu : 0;

@@ -4,6 +4,7 @@
  * They finish published ports and masqueraded flows in both directions, and pass everything else, unchanged,
  * to the programs at TC, which are complete; so also what they would drop, to be judged and counted there.
  */
+#define NSXDP_AT_XDP
 #include "defs.h"
 #include "maps.h"
 #include "ctx_xdp.h"
@@ -21,6 +22,7 @@
 #include "snat_new.h"
 #include "work.h"
 #include "hop.h"
+#include "link_mtu.h"
 #include "owned.h"
 #include "rewrite.h"
 #include "count.h"
@@ -71,19 +73,6 @@ static __always_inline bool is_to(CTX *ctx, const __u8 *mac)
 	return (void *)(eth + 1) <= ctx_data_end(ctx) && mac_eq(eth->h_dest, mac);
 }
 
-#define MTU_SURE	576	/* every link takes that */
-
-/* The link of a namespace takes so many bytes of IP, as far as TC found lately. */
-static __always_inline bool link_takes(__u32 ifindex, __u32 len)
-{
-	const struct nsx_veth *veth;
-
-	if (len <= MTU_SURE)
-		return true;
-	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	return veth && (__s32)(veth->mtu_until - now_tick()) > 0 && len <= veth->mtu;
-}
-
 static __always_inline int from_uplink(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -115,7 +104,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		v = snat_in_shared(p, 0, x);
 	if (NSX_KIND(state) == NSX_SHARED && !x->xdp)
 		return XDP_PASS;
-	if (v != NSX_CONTINUE || !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN))
+	if (v != NSX_CONTINUE || (ctx_len(ctx) > ETH_HLEN + MTU_SURE && !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN)))
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
 }

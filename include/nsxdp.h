@@ -354,8 +354,6 @@ struct nsx_veth {
 	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
 	__u64 frag_tat;		/* the same for its fragments that are being put in order */
 	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
-	__u32 mtu;		/* of its link, the smaller of both ends, bytes of IP */
-	__u32 mtu_until;	/* ticks that this may be believed */
 	__u32 pad3;
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
@@ -832,7 +830,7 @@ _Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_own) == 40, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 128, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 120, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
