@@ -21,6 +21,7 @@
 
 #define IP_OFFSET	bpf_htons(0x1fff)	/* of a fragment */
 #define IP_DF		bpf_htons(0x4000)
+#define IP_MF		bpf_htons(0x2000)
 #define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
 #define IP_HLEN_MAX	60

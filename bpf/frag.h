@@ -18,6 +18,8 @@
  * the entry of a datagram first decides for all CPUs: the first fragment, just before it is sent on or passed to the
  * host, or a later one, before it is sent there. Who finds that another was faster does as the entry says.
  *
+ * A datagram is forgotten with the last of its fragments, for its identification may come again at once.
+ *
  * All fragments of a namespace go there, but for those to the host itself. They leave with a new identification, for
  * behind one address those of two namespaces may be the same (RFC 6864, 5.3.1).
  */
@@ -53,6 +55,8 @@ struct frag {
 	struct xlat x;
 	__u32 until;	/* ticks */
 	struct span span[SPANS];
+	__u16 seen;	/* of its length, in units of 8 bytes */
+	__u16 end;	/* its length, once the last fragment was seen */
 };
 
 struct {
@@ -127,6 +131,8 @@ static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struc
 	f.until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
 	f.span[0].begin = p->begin;
 	f.span[0].end = p->end;
+	f.seen = p->end - p->begin;
+	f.end = p->last ? p->end : 0;
 	return bpf_map_update_elem(&nsx_frags, &k, &f, flags);
 }
 
@@ -185,6 +191,11 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (!p->back && frag_overlaps(f, p->begin, p->end))
 		return NSX_DROP_OVERLAP;
 	*x = f->x;
+	f->seen += p->end - p->begin;
+	if (p->last)
+		f->end = p->end;
+	if (f->end && f->seen >= f->end)
+		bpf_map_delete_elem(&nsx_frags, &k);
 	return NSX_CONTINUE;
 }
 

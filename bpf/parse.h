@@ -47,6 +47,7 @@ struct pkt {
 	__u8 icmp_type;
 	__u16 own;		/* index of the host's address that a new flow would leave from */
 	__u8 back;		/* a fragment that was put in order */
+	__u8 last;		/* a fragment behind which there is none */
 };
 
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
@@ -159,6 +160,7 @@ static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
 		p->ip_id = ip->id;
 		p->begin = bpf_ntohs(ip->frag_off & IP_OFFSET);
 		p->end = p->begin + ((total - ihl + 7) >> 3);
+		p->last = !(ip->frag_off & IP_MF);
 		if (ip->frag_off & IP_OFFSET) {
 			p->fragment = FRAGMENT_LATER;
 			p->proto = NSX_PROTOS;

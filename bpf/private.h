@@ -239,7 +239,7 @@ static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
 	if (READ_ONCE(l->number) != number || (void *)(eth + 1) > ctx_data_end(ctx))
 		return NSX_DROP_FRAGMENT;
 	offset = bpf_ntohs(ip->frag_off & IP_OFFSET) + bpf_ntohs(was.frag_off & IP_OFFSET);
-	frag_off = bpf_htons(offset & 0x1fff) | ((ip->frag_off | was.frag_off) & bpf_htons(0x2000));
+	frag_off = bpf_htons(offset & 0x1fff) | ((ip->frag_off | was.frag_off) & IP_MF);
 	ip_set(ip, was.saddr, was.daddr, frag_off, was.ttl);
 	if (was.to_ns) {
 		mac_copy(eth->h_dest, was.mac);
