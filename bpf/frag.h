@@ -20,8 +20,8 @@
  *
  * A datagram is forgotten with the last of its fragments, for its identification may come again at once.
  *
- * All fragments of a namespace go there, but for those to the host itself. They leave with a new identification, for
- * behind one address those of two namespaces may be the same (RFC 6864, 5.3.1).
+ * All fragments of a namespace go there. They leave with a new identification, for behind one address those of two
+ * namespaces may be the same (RFC 6864, 5.3.1).
  */
 #ifndef NSXDP_FRAG_H
 #define NSXDP_FRAG_H
@@ -197,31 +197,6 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (f->end && f->seen >= f->end)
 		bpf_map_delete_elem(&nsx_frags, &k);
 	return NSX_CONTINUE;
-}
-
-/**
- * frag_is_hosts() - a fragment of a namespace to one of the host's addresses goes to the host as it is
- * @first_is: it is the first of its datagram, which is the host's
- *
- * Else it is to be reassembled.
- */
-__noinline int frag_is_hosts(CTX *ctx, const struct pkt *p, int first_is)
-{
-	struct xlat x = { .verdict = first_is ? NSX_PASS_HOST : NSX_DEFRAG };
-	struct frag_key k;
-	struct frag *f;
-
-	if (!p)
-		return false;
-	frag_key(&k, p, ctx_ifindex(ctx));
-	f = bpf_map_lookup_elem(&nsx_frags, &k);
-	/* A first that is not the host's begins another datagram than that of an entry that says it is. */
-	if (!f || !frag_is_fresh(f) || (p->fragment == FRAGMENT_FIRST && !first_is)) {
-		if (frag_write(ctx, p, &x, f ? BPF_ANY : BPF_NOEXIST) == 0)
-			return first_is;
-		f = bpf_map_lookup_elem(&nsx_frags, &k);
-	}
-	return f && f->x.verdict == NSX_PASS_HOST;
 }
 
 /**

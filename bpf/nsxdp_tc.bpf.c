@@ -102,8 +102,8 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	if (p->fragment == FRAGMENT_FIRST && x->side == SIDE_SRC && !x->to_ns)
-		fragment_id(x);
+	if (x->side == SIDE_SRC && !x->to_ns && (p->fragment == FRAGMENT_FIRST || (!p->fragment && x->mtu)))
+		fragment_id(p, x, ctx_gso_size(ctx) ? ctx->gso_segs : 1);
 	if (p->fragment == FRAGMENT_FIRST && frag_note(ctx, p, x) < 0)
 		return fragment_joins(ctx, p, action);
 	v = rewrite_pkt(ctx, p, x, true);
@@ -157,38 +157,13 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
 }
 
-/* The first fragment of a datagram to the host says that it is for the host itself, as far as can be told without its flow. */
-static __always_inline bool first_is_hosts(CTX *ctx, const struct pkt *p)
-{
-	struct nsx_slot *s;
-	__u32 kind;
-
-	if (p->fragment != FRAGMENT_FIRST)
-		return false;
-	s = p->proto < NSX_PROTOS && !p->icmp_error ? port_slot(p->proto & 3, p->dport) : NULL;
-	if (!s)
-		return true;
-	kind = NSX_KIND(READ_ONCE(s->state));
-	return kind == NSX_MAP ? !map_answers(s, p->daddr) : kind == NSX_FREE;
-}
-
-/* The same for one to the gateway: not the host's is what answers a connection of the namespace to its own published port. */
-static __always_inline bool first_is_gateways(const struct pkt *p)
-{
-	struct found f;
-
-	return p->fragment == FRAGMENT_FIRST && (p->proto >= NSX_ICMP || !return_find(p, &nsx_conf, now_tick(), &f) ||
-						 !(f.slot->flags & NSX_F_SELF));
-}
-
-/* A fragment of a namespace that has not been put in order. */
+/*
+ * A fragment of a namespace that has not been put in order. To the host too: its reassembler is not for a namespace to fill.
+ */
 __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	struct nsx_addr dst = {};
-	int hosts;
 
 	if (!p || !action)
 		return NSX_DROP_ERROR;
@@ -202,12 +177,7 @@ __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 		return NSX_DROP_MARTIAN;
 	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
 		return NSX_CONTINUE;
-	addr_from_v4(&dst, p->daddr);
-	if (addr_eq(&dst, &veth->gw))
-		hosts = frag_is_hosts(ctx, p, first_is_gateways(p));
-	else
-		hosts = is_own(conf, &dst) && frag_is_hosts(ctx, p, first_is_hosts(ctx, p));
-	return hosts ? NSX_PASS_GATEWAY : fragment_joins(ctx, p, action);
+	return fragment_joins(ctx, p, action);
 }
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)

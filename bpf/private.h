@@ -9,9 +9,9 @@
  * is lent, translated and judged, and a fragment is cut like a whole packet: what it says of its offset is kept too.
  * The L4 checksum is never touched, and one that is left to the device is completed by the kernel when it cuts.
  *
- * A number comes again after 2^24 packets, a place after LENT of them: what is still underway then is dropped, which
- * the number in the place tells. It is written last and read before and after the rest, so it does not matter
- * which CPU has the packet, nor where it is interrupted.
+ * A number comes again after 2^24 packets, a place after LENT of a CPU's: what is still underway then is dropped, which
+ * the number in the place tells. A place is written by one CPU, in a softirq, which no other interrupts there. The number is
+ * written last, and read before and after the rest, so it does not matter which CPU the fragments come back on.
  */
 #ifndef NSXDP_PRIVATE_H
 #define NSXDP_PRIVATE_H
@@ -44,7 +44,7 @@ struct {
 	__type(value, __u64);
 } nsx_frag_purses SEC(".maps");
 
-#define LENT 16384
+#define LENT 1024	/* for each CPU */
 
 /* A packet that is being cut. */
 struct lent {
@@ -61,21 +61,41 @@ struct lent {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LENT);
+	__uint(max_entries, LENT);	/* times the CPUs: set before loading */
 	__type(key, __u32);
 	__type(value, struct lent);
 } nsx_lent SEC(".maps");
 
-/* Counters: of packets that were lent, and the identifications of datagrams that left in fragments. */
+/* Packets that a CPU has lent. */
 struct {
-	__u32 lent;
-	__u32 id;
-} private_next SEC(".data.nsx_next");
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nsx_lent_count SEC(".maps");
 
-/* A namespace's datagram leaves in fragments, of which this is the first. */
-static __always_inline void fragment_id(struct xlat *x)
+/* Identifications of datagrams that left in fragments, by a hash of where to. */
+#define IDS 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, IDS);
+	__type(key, __u32);
+	__type(value, __u32);
+} nsx_ids SEC(".maps");
+
+/*
+ * A namespace's datagrams leave in fragments, so many of them (segments of a super-packet). Where the numbers begin is
+ * not to be guessed (RFC 7739).
+ */
+static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u32 datagrams)
 {
-	x->id = __sync_fetch_and_add(&private_next.id, 1);
+	__u32 hash = (p->daddr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U, index = hash >> 22, *id;
+
+	id = bpf_map_lookup_elem(&nsx_ids, &index);
+	if (!id)
+		return;
+	x->id = bpf_htons((__u16)(hash + (nsx_conf.hash_seed >> 32) + __sync_fetch_and_add(id, datagrams)));
 	x->new_id = 1;
 }
 
@@ -91,9 +111,24 @@ static __always_inline void purse_refund(__u64 *tat, __u64 cost)
 	}
 }
 
+/*
+ * Take from a purse. Once half of it is owed, datagrams are refused, more of them the more is owed, and all fragments of
+ * one alike: parts of datagrams that never become whole are what empties a purse, be it that queues overflow.
+ * @luck: of the datagram, 0 to 255
+ */
+static __always_inline bool purse_take(__u64 *tat, __u64 cost, __u32 luck)
+{
+	__u64 now = bpf_ktime_get_ns(), was = tat ? READ_ONCE(*tat) : 0, left;
+
+	if (!tat)
+		return false;
+	left = was <= now ? FRAG_TIME : was - now >= FRAG_TIME ? 0 : FRAG_TIME - (was - now);
+	return left > FRAG_TIME / 512 * luck && gcra_take(tat, cost, FRAG_TIME);
+}
+
 static __always_inline __u64 *stranger_purse(__be32 addr)
 {
-	__u32 index = 1 + ((addr * 0x9e3779b1U) >> 22);
+	__u32 index = 1 + (((addr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U) >> 22);
 
 	return bpf_map_lookup_elem(&nsx_frag_purses, &index);
 }
@@ -110,16 +145,22 @@ static __always_inline __u64 *strangers_purse(void)
 
 static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 {
-	__u32 ifindex = ctx_ifindex(ctx);
+	__u32 ifindex = ctx_ifindex(ctx), luck = ((p->ip_id ^ p->daddr) * 0x9e3779b1U) >> 24;
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	__u64 *all, *own;
 
-	if (veth)
-		return gcra_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), FRAG_TIME);
+	if (veth) {
+		veth->frag_last = now_tick();
+		return purse_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), luck);
+	}
 	own = stranger_purse(p->saddr);
 	all = strangers_purse();
-	return own && all && gcra_take(own, FRAG_COST(len, FRAG_SHARE_STRANGER), FRAG_TIME) &&
-	       gcra_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), FRAG_TIME);
+	if (!purse_take(own, FRAG_COST(len, FRAG_SHARE_STRANGER), luck))
+		return false;
+	if (purse_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), luck))
+		return true;
+	purse_refund(own, FRAG_COST(len, FRAG_SHARE_STRANGER));
+	return false;
 }
 
 /* To the private namespace. The frame's source does not matter there. */
@@ -188,6 +229,22 @@ static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr,
 	ip->check = csum_apply(ip->check, delta);
 }
 
+/* Numbers of one CPU are so many apart as there are CPUs, so no other CPU writes to its places. */
+static __always_inline __u32 lent_number(void)
+{
+	__u32 zero = 0, *count = bpf_map_lookup_elem(&nsx_lent_count, &zero), each = ~NSX_LENT_MASK / cpus;
+
+	if (!count)
+		return 0;
+	*count = *count + 1 < each ? *count + 1 : 0;
+	return *count * cpus + bpf_get_smp_processor_id();
+}
+
+static __always_inline __u32 lent_index(__u32 number)
+{
+	return number % (LENT * cpus);
+}
+
 /**
  * lend_pkt() - have a packet cut that is otherwise ready to be sent
  * @x: where it goes, and x->mtu
@@ -201,8 +258,8 @@ __noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
 
 	if (!x || !action)
 		return -1;
-	number = __sync_fetch_and_add(&private_next.lent, 1) & ~NSX_LENT_MASK;
-	index = number & (LENT - 1);
+	number = lent_number();
+	index = lent_index(number);
 	l = bpf_map_lookup_elem(&nsx_lent, &index);
 	ip = ctx_data(ctx) + ETH_HLEN;
 	if (!l || (void *)(ip + 1) > ctx_data_end(ctx))
@@ -225,7 +282,7 @@ __noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
 /* A fragment of what was lent, on to where the packet goes. */
 static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
 {
-	__u32 number = bpf_ntohl(ip->saddr) & ~NSX_LENT_MASK, index = number & (LENT - 1), offset;
+	__u32 number = bpf_ntohl(ip->saddr) & ~NSX_LENT_MASK, index = lent_index(number), offset;
 	struct lent *l = bpf_map_lookup_elem(&nsx_lent, &index);
 	struct ethhdr *eth = ctx_data(ctx);
 	struct lent was;

@@ -354,7 +354,7 @@ struct nsx_veth {
 	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
 	__u64 frag_tat;		/* the same for its fragments that are being put in order */
 	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
-	__u32 pad3;
+	__u32 frag_last;	/* ticks when a fragment of it was last sent to be put in order */
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */

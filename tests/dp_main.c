@@ -167,8 +167,10 @@ static int step_packet(const struct step *s)
 		else
 			pkt_set_id(want, memcpy(captured_id, got + 18, 2));
 	}
-	if (want[26] == NSX_LENT_NET >> 24 && got[26] == want[26])
+	if (want[26] == NSX_LENT_NET >> 24 && got[26] == want[26]) {
 		pkt_set_source(want, got + 26);
+		pkt_set_id(want, got + 18);
+	}
 	if (s->out && strchr(s->out, '*') && captured_port == sender_port(frame)) {
 		printf("# port %u is kept, which must not be\n", captured_port);
 		ok = 0;

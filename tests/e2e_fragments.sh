@@ -59,10 +59,41 @@ t_09_the_hosts_own_never_leaves() {
 	on client $PY udp_client $HOST 9 3000 20000
 	on client ping -c 5 -i 0.2 -s 3000 $HOST
 	on host ping -c 5 -i 0.2 -s 3000 203.0.113.10
-	on ns1 ping -c 5 -i 0.2 -s 3000 192.168.0.1
 	[ "$(count_of defrag)" = "$before" ]
+	on ns1 ping -c 5 -i 0.2 -s 3000 192.168.0.1
 	on client $FRAGS any_order $HOST 9 3000 20000
 	[ "$(count_of defrag)" -gt "$before" ]
+}
+
+# The beginning of datagrams to the host, which would wait in its own reassembler.
+t_09b_a_namespace_does_not_fill_the_hosts_reassembler() {
+	on ns2 $FRAGS flood 192.168.0.5 192.168.0.6 2 first
+	on client ping -c 5 -i 0.2 -W 1 -s 3000 $HOST
+}
+
+# What a dead namespace left behind is nobody's by the time that its address is another's.
+t_09c_an_address_that_comes_again() {
+	local n=$(lab_ns frag)
+	nsxdp ns add "$n"
+	addr=$(nsxdp ns show "$n" | awk '$1 == "address" { sub("/.*", "", $2); print $2 }')
+	on frag $FRAGS half $INET 7 last
+	nsxdp ns del "$n" --force
+	nsxdp ns add "$n"
+	[ "$(nsxdp ns show "$n" | awk '$1 == "address" { sub("/.*", "", $2); print $2 }')" = "$addr" ]
+	[ "$(on frag $FRAGS half $INET 7 first)" = silence ]
+	nsxdp ns del "$n" --force
+}
+
+# More than queues hold is lost, but in proportion: what is lost of some datagrams does not refuse all others.
+t_09d_an_overload_is_not_the_end() {
+	receive_on 2
+	on_bg inet /usr/bin/python3 "$(dirname "$0")/frags.py" count 5001 4 "$LAB_TMP/count"
+	sleep 0.3
+	on ns1 taskset -c 0 $FRAGS pour $INET 5001 8000 2 > "$LAB_TMP/sent"
+	within 6 [ -s "$LAB_TMP/count" ]
+	receive_on 0
+	cat "$LAB_TMP/sent" "$LAB_TMP/count"
+	[ "$(cat "$LAB_TMP/count")" -gt $(($(cat "$LAB_TMP/sent") / 100)) ]
 }
 
 t_10_a_flood_of_one_namespace() {
@@ -99,6 +130,19 @@ t_20_without_df_it_is_cut() {
 	on host ip route change default via 203.0.113.10
 	forget_paths
 	within 3 on ns1 $FRAGS sized $INET 7 do 1472
+}
+
+# Two namespaces' datagrams that are whole, and cut: with one identification they would be mixed outside.
+t_20b_what_is_cut_is_not_mixed() {
+	local pids=()
+	on host ip route change default via 203.0.113.10 mtu lock 1400
+	sleep 1.2
+	for n in ns1 ns2; do on $n $FRAGS sized_ids $INET 7 1472 50 500 > "$LAB_TMP/$n" & pids+=($!); done
+	wait "${pids[@]}"
+	cat "$LAB_TMP/ns1" "$LAB_TMP/ns2"
+	[ "$(cat "$LAB_TMP/ns1" "$LAB_TMP/ns2")" = $'50\n50' ]
+	on host ip route change default via 203.0.113.10
+	forget_paths
 }
 
 t_21_with_df_it_follows_the_route() {

@@ -207,7 +207,67 @@ def without_pmtu_discovery(host, port):
         raise SystemExit("came back changed")
 
 
-def flood(host, source, seconds):
+def half(host, port, which):
+    """The first or the last fragment of a datagram; prints whether the other one came from somebody else."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("", 7777))
+    sock.connect((host, int(port)))
+    sock.settimeout(1)
+    raw = Raw(host, source=sock.getsockname()[0])
+    whole = struct.pack("!HHHH", 7777, int(port), 1480 + 600, 0) + b"x" * 1472 + b"SECRET" * 100
+    parts = cut(whole, 1480)
+    raw.send(77, parts[:1] if which == "first" else parts[1:])
+    try:
+        print("answer" if which == "first" and b"SECRET" in sock.recv(65536) else "silence")
+    except TimeoutError:
+        print("silence")
+
+
+def pour(host, port, size, seconds):
+    """As many datagrams as go, for some seconds; prints how many."""
+    sock = udp_socket(host, port)
+    end, count, data = time.time() + float(seconds), 0, b"x" * int(size)
+    while time.time() < end:
+        for _ in range(50):
+            sock.send(data)
+        count += 50
+    print(count)
+
+
+def count(port, seconds, path):
+    """Write how many datagrams come in."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sock.bind(("", int(port)))
+    sock.settimeout(0.2)
+    end, number = time.time() + float(seconds), 0
+    while time.time() < end:
+        try:
+            sock.recv(65536)
+            number += 1
+        except TimeoutError:
+            pass
+    with open(path, "w", encoding="ascii") as out:
+        out.write("%d\n" % number)
+
+
+def sized_ids(host, port, size, count, first):
+    """Whole datagrams without DF and with given identifications; prints how many came back as they went."""
+    sock = udp_socket(host, port)
+    sock.settimeout(1)
+    raw = Raw(host, source=sock.getsockname()[0])
+    right = 0
+    for number in range(int(count)):
+        data = words(int(size), number * 7 + hash(sock.getsockname()) % 1000)
+        raw.send(int(first) + number, [(0, datagram(sock, data), False)])
+        try:
+            right += sock.recv(65536) == data
+        except TimeoutError:
+            pass
+    print(right)
+
+
+def flood(host, source, seconds, what="later"):
     """Parts of datagrams that never become whole, from one address, or from many where source is "any"."""
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     end, count, target = time.time() + float(seconds), 0, socket.inet_aton(host)
@@ -215,7 +275,7 @@ def flood(host, source, seconds):
         for _ in range(200):
             count += 1
             addr = struct.pack("!I", 0x0a000000 | count * 40503 & 0xffffff) if source == "any" else socket.inet_aton(source)
-            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1420, count & 0xffff, 0x2000 | 1 + count % 1000, 64, 17, 0, addr,
+            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1420, count & 0xffff, 0x2000 | (what == "later") * (1 + count % 1000), 64, 17, 0, addr,
                                    target) + b"x" * 1400, (host, 0))
     print(int(count / float(seconds)))
 

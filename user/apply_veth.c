@@ -133,9 +133,25 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 	return err;
 }
 
+/*
+ * Fragments of the namespace may wait for others still, which the next one that gets its address would complete. They wait
+ * for NSX_FRAG_TIME seconds, a tick more at most, and none comes now.
+ */
+static void await_fragments(struct instance *in, const struct nsx_ns *ns)
+{
+	__u32 last = nsx_ticks(in->conf, NSX_FRAG_TIME) + 1, waited = 0;
+	struct nsx_veth veth;
+
+	if (!in->conf->defrag || bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) || !veth.frag_last)
+		return;
+	for (; waited < 3000 && now_tick(in) - veth.frag_last <= last; waited += 20)
+		usleep(20000);
+}
+
 void veth_unregister(struct instance *in, const struct nsx_ns *ns)
 {
 	datapath_detach_ns(&in->dir, ns->ifindex);
+	await_fragments(in, ns);
 	if (bpf_map_delete_elem(in->fd[TABLE_VETHS], &ns->ifindex) == 0) {
 		in->conf->clamps -= ns->mss != 0;
 		in->conf->limits -= ns->max_flows || ns->egress_rate;

@@ -71,6 +71,7 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 	skel->rodata->force_csum_helpers = getenv("NSXDP_TEST_CSUM_HELPERS") != NULL;
 	skel->rodata->cpus = libbpf_num_possible_cpus();
 	skel->rodata->test_pause = test_pause();
+	bpf_map__set_max_entries(skel->maps.nsx_lent, bpf_map__max_entries(skel->maps.nsx_lent) * libbpf_num_possible_cpus());
 	err = nsxdp_tc_bpf__load(skel);
 	if (err) {
 		fail_errno(f, err, "the kernel does not take the BPF programs (NSXDP_DEBUG=1 shows its log)");
