@@ -133,7 +133,7 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx), (ICMP_HLEN + quote) / 2);
 	r->icmp.checksum = csum_apply(r->icmp.checksum, partial_delta(ctx));
 	/* What was put in order does not say any more which neighbour it is from. */
-	if (p->back && p->daddr == from)
+	if (p->reassembled && p->daddr == from)
 		*action = bpf_redirect_neigh(ctx_ifindex(ctx), NULL, 0, 0);
 	else
 		*action = bpf_redirect(ctx_ifindex(ctx), 0);

@@ -108,7 +108,7 @@ struct xlat {
 	__u16 own;		/* index of the host's address: that the packet leaves from, or that a hairpin asked */
 	__u32 other_ifindex;	/* between flows: the veth of the other end */
 	__u32 xdp;		/* a flow by a shared port: the namespace takes frames from XDP */
-	__u16 mtu;		/* it is to be cut to this, bytes of IP; 0: it fits */
+	__u16 cut_to;		/* bytes of IP; 0: it fits */
 	__be16 id;		/* new_id: the identification that it gets */
 	__u32 new_id;
 };

@@ -16,7 +16,8 @@
  *
  * A fragment from outside goes there where another than the first of its datagram came before the first. Whoever writes
  * the entry of a datagram first decides for all CPUs: the first fragment, just before it is sent on or passed to the
- * host, or a later one, before it is sent there. Who finds that another was faster does as the entry says.
+ * host, or a later one, before it is sent there. Who finds that another was faster does as the entry says. (Where an
+ * entry of an older datagram with the same identity has to go first, two CPUs may both replace it: the datagram is lost.)
  *
  * A datagram is forgotten with the last of its fragments, for its identification may come again at once.
  *
@@ -78,13 +79,13 @@ static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __
 
 static __always_inline bool frag_is_fresh(const struct frag *f)
 {
-	return (__s32)(f->until - now_tick()) >= 0;
+	return is_fresh(f->until, now_tick(), FRAG_SECONDS);
 }
 
 /*
- * A part that was seen already is not let in twice, and one that overlaps what was seen ends its datagram: fragments that overlap exist to say one thing to those who
- * judge a datagram and another to who receives it (RFC 1858, RFC 3128). Parts that join become one span; where a
- * datagram arrives in more pieces than there are spans, the rest is not remembered.
+ * A part that was seen already is not let in twice, and one that overlaps it otherwise ends its datagram: overlaps exist
+ * to show one thing to those who judge a datagram and another to who receives it (RFC 1858, RFC 3128, RFC 5722). Parts
+ * that join become one span; where a datagram arrives in more pieces than there are spans, the rest is not remembered.
  */
 static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end)
 {
@@ -155,7 +156,7 @@ __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 		return 0;
 	if (!f)
 		f = bpf_map_lookup_elem(&nsx_frags, &k);
-	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->back && nsx_conf.defrag)
+	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->reassembled && nsx_conf.defrag)
 		return -1;
 	frag_write(ctx, p, x, BPF_ANY);
 	return 0;
@@ -188,15 +189,29 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 		return NSX_DROP_FRAGMENT;
 	if (f->x.verdict == NSX_DEFRAG || f->x.verdict == NSX_DROP_OVERLAP)
 		return f->x.verdict;
-	if (!p->back && frag_overlaps(f, p->begin, p->end))
+	if (!p->reassembled && frag_overlaps(f, p->begin, p->end))
 		return NSX_DROP_OVERLAP;
 	*x = f->x;
+	f->until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
 	f->seen += p->end - p->begin;
 	if (p->last)
 		f->end = p->end;
 	if (f->end && f->seen >= f->end)
 		bpf_map_delete_elem(&nsx_frags, &k);
 	return NSX_CONTINUE;
+}
+
+/* The datagram of a first fragment is being reassembled. */
+__noinline int frag_is_deferred(CTX *ctx, const struct pkt *p)
+{
+	struct frag_key k;
+	struct frag *f;
+
+	if (!p || !nsx_conf.defrag)
+		return false;
+	frag_key(&k, p, ctx_ifindex(ctx));
+	f = bpf_map_lookup_elem(&nsx_frags, &k);
+	return f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f);
 }
 
 /**

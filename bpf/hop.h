@@ -54,7 +54,7 @@ static __always_inline struct hop *hop_of(const struct nsx_addr *dst)
 
 static __always_inline bool hop_is_fresh(const struct hop *h, const struct nsx_addr *dst)
 {
-	return addr_eq(&h->dst, dst) && (__s32)(h->until - now_tick()) > 0;
+	return addr_eq(&h->dst, dst) && is_fresh(h->until, now_tick(), 1);
 }
 
 /**
@@ -83,8 +83,8 @@ static __always_inline bool hop_takes(const struct nsx_addr *dst, __u32 len)
 /**
  * hop_known() - the same where it is known already
  *
- * The packet that finds none is to go by the kernel's neighbour, which thereby learns once a second that it is used, and
- * asks whether it is still there.
+ * On a miss the entry is filled again, but the packet is still to go through bpf_redirect_neigh(): so the neighbour's entry
+ * is marked as used, and probed, once a second.
  */
 static __always_inline const struct hop *hop_known(CTX *ctx, const struct nsx_addr *dst)
 {

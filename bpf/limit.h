@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* So many of something: per tick and CPU, or at a rate. */
+/* So many of something at a rate. */
 #ifndef NSXDP_LIMIT_H
 #define NSXDP_LIMIT_H
 
 #include "defs.h"
 #include "slot.h"
-
-/* What was done in the present tick; one for each CPU. */
-struct budget {
-	__u32 tick;
-	__u32 used;
-};
-
-static __always_inline bool budget_take(struct budget *b, __u32 limit)
-{
-	__u32 now = now_tick();
-
-	if (!b)
-		return false;
-	if (b->tick != now) {
-		b->tick = now;
-		b->used = 0;
-	}
-	return b->used++ < limit;
-}
 
 /**
  * gcra_take() - take one at a rate (generic cell rate algorithm)

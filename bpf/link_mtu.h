@@ -38,7 +38,7 @@ static __always_inline bool link_takes(__u32 ifindex, __u32 len)
 {
 	const struct link_size *l = link_size(ifindex);
 
-	return l && len <= l->mtu && l->ifindex == ifindex && (__s32)(l->until - now_tick()) > 0;
+	return l && len <= l->mtu && l->ifindex == ifindex && is_fresh(l->until, now_tick(), 1);
 }
 
 #ifndef NSXDP_AT_XDP
@@ -73,7 +73,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define AS(type, pointer) ((type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
 
 #define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
-#define DEV_INDEX_CHAIN	16	/* devices that share a hash at most */
+#define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
 
 /* The device with this index in the network namespace of the packet's device. */
 static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
@@ -124,7 +124,7 @@ __noinline int link_mtu(CTX *ctx, __u32 ifindex)
 
 	if (!l)
 		return 0xffff;
-	if (l->ifindex == ifindex && (__s32)(l->until - now) > 0)
+	if (l->ifindex == ifindex && is_fresh(l->until, now, 1))
 		return l->mtu;
 	if (bpf_check_mtu(ctx, ifindex, &mtu, 0, 0) < 0 || !mtu)
 		return 0xffff;

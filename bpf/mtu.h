@@ -49,7 +49,7 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 	m = bpf_map_lookup_elem(&nsx_mtus, &index);
 	if (!m)
 		return conf->mtu;
-	if (!addr_eq(&m->dst, dst) || (__s32)(m->until - now_tick()) <= 0) {
+	if (!addr_eq(&m->dst, dst) || !is_fresh(m->until, now_tick(), 1)) {
 		m->dst = *dst;
 		m->mtu = conf->mtu;
 		if (route_ask(ctx, dst, FIB_SKIP_NEIGH, &fib) == 0)

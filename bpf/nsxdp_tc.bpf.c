@@ -102,7 +102,7 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	if (x->side == SIDE_SRC && !x->to_ns && (p->fragment == FRAGMENT_FIRST || (!p->fragment && x->mtu)))
+	if ((x->side == SIDE_SRC || x->both) && (p->fragment == FRAGMENT_FIRST || (!p->fragment && x->cut_to)))
 		fragment_id(p, x, ctx_gso_size(ctx) ? ctx->gso_segs : 1);
 	if (p->fragment == FRAGMENT_FIRST && frag_note(ctx, p, x) < 0)
 		return fragment_joins(ctx, p, action);
@@ -180,6 +180,15 @@ __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 	return fragment_joins(ctx, p, action);
 }
 
+/* What is larger than mtu is cut; and what follows a fragment that is cut goes the same way, or it would overtake it. */
+static __always_inline void set_cut(const struct pkt *p, const struct nsx_conf *conf, struct xlat *x, __u32 mtu)
+{
+	if (!conf->defrag)
+		mtu = 0;
+	if (mtu || p->fragment != FRAGMENT_LATER)
+		x->cut_to = mtu;
+}
+
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -191,7 +200,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
 	/* A device that bridges or is listened to also sees frames for other machines. */
-	if (ctx->pkt_type != PACKET_HOST && !p->back)
+	if (ctx->pkt_type != PACKET_HOST && !p->reassembled)
 		return NSX_PASS_HOST;
 
 	addr_from_v4(&local, p->daddr);
@@ -207,14 +216,16 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		v = frag_find(ctx, p, x);
-		if (p->back && v == NSX_DEFRAG)
+		if (p->reassembled && v == NSX_DEFRAG)
 			return NSX_DROP_FRAGMENT;
-		if (!p->back && (v == NSX_DROP_FRAGMENT || v == NSX_DEFRAG))
+		if (!p->reassembled && (v == NSX_DROP_FRAGMENT || v == NSX_DEFRAG))
 			v = fragment_in(ctx, p, x, action);
 		if (v != NSX_CONTINUE || x->verdict == NSX_PASS_HOST)
 			return v == NSX_CONTINUE ? NSX_PASS_HOST : v;
 		goto found;
 	}
+	if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
+		return fragment_joins(ctx, p, action);
 	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
 		return NSX_PASS_HOST;
 
@@ -231,7 +242,7 @@ found:
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
 		return answer_pkt(ctx, p, p->daddr, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
-	x->mtu = conf->defrag ? mtu : 0;
+	set_cut(p, conf, x, mtu);
 	return send_pkt(ctx, p, conf, x, action);
 }
 
@@ -315,7 +326,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v != NSX_CONTINUE)
 		return v;
 
-	if (p->fragment && !p->back && conf->defrag) {
+	if (p->fragment && !p->reassembled && conf->defrag) {
 		v = fragment_out(ctx, p, action);
 		if (v != NSX_CONTINUE)
 			return v;
@@ -381,7 +392,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
 		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
-	x->mtu = conf->defrag ? mtu : 0;
+	set_cut(p, conf, x, mtu);
 	return send_pkt(ctx, p, conf, x, action);
 }
 
@@ -391,7 +402,7 @@ static __always_inline struct work *begin(struct __sk_buff *skb)
 	struct work *w = work_begin();
 
 	if (w && skb->mark == NSX_DEFRAG_MARK) {
-		w->p.back = 1;
+		w->p.reassembled = 1;
 		skb->mark = 0;
 	}
 	return w;
@@ -402,7 +413,7 @@ static __always_inline int pass_fragment(struct __sk_buff *skb, const struct wor
 {
 	if (w->p.fragment == FRAGMENT_FIRST && frag_note_host(skb, &w->p) < 0)
 		return fragment_joins(skb, &w->p, action);
-	if (w->p.back)
+	if (w->p.reassembled)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	return verdict;
 }

@@ -46,7 +46,7 @@ struct pkt {
 	__u8 tagged;		/* a VLAN tag is kept beside the packet */
 	__u8 icmp_type;
 	__u16 own;		/* index of the host's address that a new flow would leave from */
-	__u8 back;		/* a fragment that was put in order */
+	__u8 reassembled;	/* a fragment of a datagram that was, and was cut again */
 	__u8 last;		/* a fragment behind which there is none */
 };
 
@@ -212,6 +212,7 @@ static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 	struct ethhdr *eth = data;
 	int v;
 
+	p->ethertype = 0;
 	if ((void *)(eth + 1) > end)
 		return NSX_PASS_LINK;
 	mac_copy(p->mac, eth->h_source);

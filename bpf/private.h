@@ -4,9 +4,9 @@
  * reassembles datagrams (see frag.h), and cuts packets that are larger than their route takes and may be fragmented
  * (RFC 791; RFC 4787, REQ-13). It forwards there, by one route for each size that a packet may be cut to.
  *
- * A packet to be cut is lent: its source becomes a number under which the rest is kept, its destination says the size,
- * and the fragments that come back get both back, by tc_from_private, which sends them on. So it is complete before it
- * is lent, translated and judged, and a fragment is cut like a whole packet: what it says of its offset is kept too.
+ * A packet to be cut is lent: its addresses, TTL and fragment offset are kept in nsx_lent under a number; its source
+ * address carries that number, its destination the size to cut to. tc_from_private restores them on each fragment and
+ * sends it on. So a packet is translated and judged before it is lent, and a fragment is cut like a whole packet.
  * The L4 checksum is never touched, and one that is left to the device is completed by the kernel when it cuts.
  *
  * A number comes again after 2^24 packets, a place after LENT of a CPU's: what is still underway then is dropped, which
@@ -27,11 +27,12 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
 /*
  * What a sender may have there that has not come back, in bytes with what the kernel needs besides: so much at once, and
- * as much again in the time after which the kernel gives up on a datagram. What comes back is given back.
+ * as much again in the time after which the kernel gives up on a datagram. What comes back is given back. Twice the share of
+ * those outside leaves room for some twenty-five namespaces that use up theirs at one time.
  */
-#define FRAG_OVERHEAD		512U
-#define FRAG_SHARE_NS		(1ULL << 20)	/* of a namespace */
-#define FRAG_SHARE_STRANGER	(1ULL << 20)	/* of an address outside */
+#define FRAG_OVERHEAD		1280U
+#define FRAG_SHARE_NS		(4ULL << 20)	/* of a namespace */
+#define FRAG_SHARE_STRANGER	(2ULL << 20)	/* of an address outside */
 #define FRAG_SHARE_OUTSIDE	(24ULL << 20)	/* of all of them; below NSX_FRAG_MEMORY */
 #define FRAG_TIME		(NSX_FRAG_TIME * 1000000000ULL)
 #define STRANGERS		1024
@@ -126,14 +127,14 @@ static __always_inline bool purse_take(__u64 *tat, __u64 cost, __u32 luck)
 	return left > FRAG_TIME / 512 * luck && gcra_take(tat, cost, FRAG_TIME);
 }
 
-static __always_inline __u64 *stranger_purse(__be32 addr)
+static __always_inline __u64 *purse_of_addr(__be32 addr)
 {
 	__u32 index = 1 + (((addr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U) >> 22);
 
 	return bpf_map_lookup_elem(&nsx_frag_purses, &index);
 }
 
-static __always_inline __u64 *strangers_purse(void)
+static __always_inline __u64 *purse_outside(void)
 {
 	__u32 zero = 0;
 
@@ -153,8 +154,8 @@ static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 		veth->frag_last = now_tick();
 		return purse_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), luck);
 	}
-	own = stranger_purse(p->saddr);
-	all = strangers_purse();
+	own = purse_of_addr(p->saddr);
+	all = purse_outside();
 	if (!purse_take(own, FRAG_COST(len, FRAG_SHARE_STRANGER), luck))
 		return false;
 	if (purse_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), luck))
@@ -215,7 +216,7 @@ static __always_inline __u32 cut_size(__u32 mtu)
 	return size < NSX_CUT_FINE ? NSX_CUT_FINE : size;
 }
 
-/* Another address in the IP header, whose checksum follows. */
+/* Set these fields of the IP header, and update its checksum. */
 static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr, __be16 frag_off, __u8 ttl)
 {
 	__u32 delta = csum_delta32(ip->saddr, saddr) + csum_delta32(ip->daddr, daddr) +
@@ -247,7 +248,7 @@ static __always_inline __u32 lent_index(__u32 number)
 
 /**
  * lend_pkt() - have a packet cut that is otherwise ready to be sent
- * @x: where it goes, and x->mtu
+ * @x: where it goes, and x->cut_to
  * @action: set to the TC action
  */
 __noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
@@ -275,7 +276,7 @@ __noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
 	mac_copy(l->mac, x->mac);
 	barrier();
 	*(volatile __u32 *)&l->number = number;
-	ip_set(ip, bpf_htonl(NSX_LENT_NET | number), bpf_htonl(NSX_CUT_NET | cut_size(x->mtu)), 0, 64);
+	ip_set(ip, bpf_htonl(NSX_LENT_NET | number), bpf_htonl(NSX_CUT_NET | cut_size(x->cut_to)), 0, 64);
 	return private_send(ctx, action);
 }
 
@@ -298,6 +299,7 @@ static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
 	offset = bpf_ntohs(ip->frag_off & IP_OFFSET) + bpf_ntohs(was.frag_off & IP_OFFSET);
 	frag_off = bpf_htons(offset & 0x1fff) | ((ip->frag_off | was.frag_off) & IP_MF);
 	ip_set(ip, was.saddr, was.daddr, frag_off, was.ttl);
+	ctx_scrub(ctx);
 	if (was.to_ns) {
 		mac_copy(eth->h_dest, was.mac);
 		mac_copy(eth->h_source, host_mac);
@@ -315,8 +317,30 @@ static __always_inline void frag_refund(struct nsx_veth *veth, __be32 saddr, __u
 		purse_refund(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS));
 		return;
 	}
-	purse_refund(stranger_purse(saddr), FRAG_COST(len, FRAG_SHARE_STRANGER));
-	purse_refund(strangers_purse(), FRAG_COST(len, FRAG_SHARE_OUTSIDE));
+	purse_refund(purse_of_addr(saddr), FRAG_COST(len, FRAG_SHARE_STRANGER));
+	purse_refund(purse_outside(), FRAG_COST(len, FRAG_SHARE_OUTSIDE));
+}
+
+/* The uplink that the fragments of a datagram came in by, which its entry tells; 0 where it is forgotten. */
+__noinline int frag_uplink_of(const struct pkt *p)
+{
+	struct frag_key k;
+
+	if (!p)
+		return 0;
+	for (int i = 0; i < NSX_UPLINKS; i++) {
+		frag_key(&k, p, nsx_conf.uplinks[i]);
+		if (k.ifindex && bpf_map_lookup_elem(&nsx_frags, &k))
+			return k.ifindex;
+	}
+	return 0;
+}
+
+static __always_inline __u32 frag_uplink(const struct iphdr *ip)
+{
+	struct pkt p = { .saddr = ip->saddr, .daddr = ip->daddr, .ip_id = ip->id, .ip_proto = ip->protocol };
+
+	return frag_uplink_of(&p);
 }
 
 /* A fragment of a datagram that is complete, back to the device that it came in by. */
@@ -327,7 +351,6 @@ static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
 	struct ethhdr *eth = ctx_data(ctx);
 	struct nsx_veth *veth = NULL;
 	__u32 ifindex, *inside;
-	int own;
 
 	addr_from_v4(&addr, ip->saddr);
 	inside = bpf_map_lookup_elem(&nsx_inside, &addr);
@@ -338,11 +361,12 @@ static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
 			return NSX_DROP_DETACHED;
 	} else {
 		addr_from_v4(&addr, ip->daddr);
-		own = own_index(conf, &addr);
-		if (own < 0)
+		if (own_index(conf, &addr) < 0)
 			return NSX_DROP_FRAGMENT;
-		ifindex = conf->own[own & (NSX_OWN_MAX - 1)].dev;
+		ifindex = conf->uplinks[1] ? frag_uplink(ip) : conf->uplinks[0];
 	}
+	if (!ifindex)
+		return NSX_DROP_FRAGMENT;
 	frag_refund(veth, ip->saddr, ctx_len(ctx) - ETH_HLEN);
 	if ((void *)(eth + 1) > ctx_data_end(ctx))
 		return NSX_DROP_ERROR;

@@ -28,7 +28,7 @@ static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, c
 	ctx_scrub(ctx);
 	if (!x->to_ns && !is_owned(ctx, conf, p, x, NULL))
 		return NSX_DROP_NOT_OWNED;
-	if (x->mtu)
+	if (x->cut_to)
 		return lend_pkt(ctx, x, action) == 0 ? x->verdict : NSX_DROP_ERROR;
 	if (!x->to_ns) {
 		hop = x->own ? NULL : hop_known(ctx, &p->dst);

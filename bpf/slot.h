@@ -24,6 +24,12 @@ static __always_inline __u32 now_tick(void)
 	return bpf_jiffies64() >> NSX_TICK_SHIFT;
 }
 
+/* Something that is believed for some seconds, until a tick, is still to be believed; whenever that was. */
+static __always_inline bool is_fresh(__u32 until, __u32 now, __u32 seconds)
+{
+	return until - now - 1 < nsx_ticks(&nsx_conf, seconds);
+}
+
 /* The slot still has the owner that state was read from: what was copied since is consistent. */
 static __always_inline bool slot_same(const struct nsx_slot *s, __u32 state)
 {

@@ -16,7 +16,7 @@
 static __always_inline int source_check(const struct nsx_conf *conf, const struct pkt *p)
 {
 	__u8 first = bpf_ntohl(p->saddr) >> 24;
-	struct nsx_addr src = {};	/* not p->src, which an ICMP error does not describe */
+	struct nsx_addr src;	/* not p->src, which an ICMP error does not describe */
 
 	/* Martians and groups in one comparison less: this is the hot path. */
 	if (first == 0 || first == 127 || first >= 224)

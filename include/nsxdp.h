@@ -324,8 +324,11 @@ enum nsx_purse {
 #define NSX_PRIVATE_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 }
 #define NSX_DEFRAG_MARK	0x6e736466U	/* skb->mark of fragments that were put in order */
 #define NSX_FRAG_TIME	2		/* seconds that the fragments of a datagram are waited for */
-#define NSX_FRAG_MEMORY	(64U << 20)	/* bytes for all that wait */
-/* Addresses there that no packet has (240.0.0.0/4), host byte order: a lent packet's number, and the size to cut to. */
+#define NSX_FRAG_MEMORY	(256U << 20)	/* bytes for all that wait; a sixteenth of the memory if that is less */
+/*
+ * Reserved addresses (240.0.0.0/4) that no packet of a network has, host byte order: a lent packet's number, and the size
+ * to cut to.
+ */
 #define NSX_LENT_NET	0xf0000000U
 #define NSX_LENT_MASK	0xff000000U
 #define NSX_LENT_NONE	0xffffffffU
@@ -473,7 +476,7 @@ struct nsx_own {
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
  * @asker: the near end of the private network namespace; a device that no tenant reaches, so that the kernel is asked for
  *	routes from it
- * @defrag: the private network namespace reassembles; else only fragments in order are served, and nothing is cut
+ * @defrag: the private network namespace is there: fragments are reassembled, packets cut
  * @drainings: how many services may have one that ended; for the command only
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in

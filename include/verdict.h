@@ -25,7 +25,7 @@
 	V(REFUSED_DOWN,		"refused-down",		"to a namespace whose link is down, answered with port-unreachable") \
 	V(REFUSED_QUOTA,	"refused-quota",	"a new flow beyond the namespace's --max-flows, answered with prohibited") \
 	V(REFUSED_NO_UPLINK,	"refused-no-uplink",	"a new flow whose route does not lead by an uplink, answered with net-prohibited") \
-	V(DEFRAG,		"defrag",		"a fragment, to be put in order with the others of its datagram") \
+	V(DEFRAG,		"defrag",		"a fragment, sent to be reassembled or come back") \
 	V(FRAGMENTED,		"fragmented",		"a part of what was larger than its route or link takes") \
 	V(DROP_TTL,		"drop-ttl",		"TTL ran out and no answer could be made") \
 	V(DROP_TOO_BIG,		"drop-too-big",		"larger than its route or link takes, and no answer could be made") \
@@ -45,7 +45,7 @@
 	V(DROP_BAD_PACKET,	"drop-bad-packet",	"a header is cut short or lies about its length") \
 	V(DROP_NOT_ALLOWED,	"drop-not-allowed",	"from a client that is not on the published port's list") \
 	V(DROP_RATE,		"drop-rate",		"more than the published port's rate allows") \
-	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose first was dropped, or more of them than a sender may have in pieces") \
+	V(DROP_FRAGMENT,	"drop-fragment",	"a fragment whose datagram is not known, or beyond what its sender may have in reassembly") \
 	V(DROP_OVERLAP,		"drop-overlap",		"a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL,	"drop-protocol",	"a protocol that cannot be masqueraded") \
 	V(DROP_IPV6,		"drop-ipv6",		"IPv6 from a namespace, but for neighbour discovery") \

@@ -312,13 +312,6 @@ int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 	return attach_ns(d, h, "link", f);
 }
 
-int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f)
-{
-	const struct hook h = { "tc_from_private", NULL, ifindex, ATTACH_TCX_INGRESS, ATTACH_FIRST };
-
-	return attach_ns(d, h, "link", f);
-}
-
 bool datapath_ns_attached(const struct pin_dir *d, int ifindex, bool xdp)
 {
 	char name[32];
@@ -340,6 +333,19 @@ static int guard(const struct pin_dir *d, const char *name, int ifindex, enum bp
 	err = bpf_tc_attach(&hook, &opts);
 	close(prog);
 	return err ? fail_errno(f, err, "cannot attach %s", name) : 0;
+}
+
+int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f)
+{
+	const struct hook h = { "tc_from_private", NULL, ifindex, ATTACH_TCX_INGRESS, ATTACH_FIRST };
+
+	LIBBPF_OPTS(bpf_tc_hook, qdisc, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int err = bpf_tc_hook_create(&qdisc);
+
+	if (err && err != -EEXIST)
+		return fail_errno(f, err, "cannot guard the link to the private network namespace");
+	err = guard(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, f);
+	return err ? err : attach_ns(d, h, "link", f);
 }
 
 int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f)

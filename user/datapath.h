@@ -37,7 +37,7 @@ void datapath_detach_sock(const struct pin_dir *d);
  */
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f);
 
-/* tc_from_private to the near end of the private network namespace's link. */
+/* tc_from_private to the near end of the private network namespace's link, and a guard behind it that drops everything. */
 int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f);
 
 /*

@@ -43,7 +43,7 @@ struct netfilter_link {
 	__u32 netfilter_flags;
 };
 
-/* As a forwarding host has them that does nothing of its own, and waits for fragments no longer than it must. */
+/* A router that originates nothing, and gives up on fragments early. */
 static const struct sysctl {
 	const char *path;
 	const char *value;
@@ -53,6 +53,10 @@ static const struct sysctl {
 	{ "net/ipv6/conf/default/disable_ipv6", "1", true },
 	{ "net/ipv4/conf/all/rp_filter", "0", false },
 	{ "net/ipv4/conf/default/rp_filter", "0", false },
+	{ "net/ipv4/conf/all/accept_source_route", "0", false },
+	{ "net/ipv4/conf/default/accept_source_route", "0", false },
+	{ "net/ipv4/conf/all/log_martians", "0", false },
+	{ "net/ipv4/conf/default/log_martians", "0", false },
 	{ "net/ipv4/conf/all/send_redirects", "0", false },
 	{ "net/ipv4/conf/default/send_redirects", "0", false },
 	{ "net/ipv4/ip_forward", "1", false },
@@ -69,6 +73,7 @@ static int sysctl_number(const char *path, unsigned int number)
 
 static int write_sysctls(void)
 {
+	unsigned long long memory = (unsigned long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(sysctls) / sizeof(sysctls[0]); i++) {
@@ -78,7 +83,7 @@ static int write_sysctls(void)
 	}
 	if (!err)
 		err = sysctl_number("net/ipv4/ipfrag_time", NSX_FRAG_TIME);
-	return err ? err : sysctl_number("net/ipv4/ipfrag_high_thresh", NSX_FRAG_MEMORY);
+	return err ? err : sysctl_number("net/ipv4/ipfrag_high_thresh", memory < NSX_FRAG_MEMORY ? memory : NSX_FRAG_MEMORY);
 }
 
 /* A program that accepts everything: what is wanted is what its link makes the kernel do before it. */
@@ -107,7 +112,6 @@ static int defrag_here(const struct pin_dir *d)
 	struct netfilter_link attr = {
 		.attach_type = ATTACH_NETFILTER,
 		.pf = AF_INET,
-		.priority = -128,	/* after the reassembly */
 		.netfilter_flags = NETFILTER_IP_DEFRAG,
 	};
 	int prog = accept_all(), link, err = 0;
@@ -194,8 +198,8 @@ static int make_with_defrag(const struct pin_dir *d, struct nl *host)
 	}
 	fd = netns_open_self();
 	err = fd < 0 ? fd : furnish(d, fd, self, host);
-	if (netns_enter(self) && !err)
-		err = -EIO;
+	if (netns_enter(self))
+		err = -ENOTRECOVERABLE;	/* nothing more may be done here */
 	if (fd >= 0)
 		close(fd);
 	close(self);
@@ -218,8 +222,8 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	unlink(pin_path(d, "defrag", path));
 	err = make_with_defrag(d, host);
 	conf->defrag = !err;
-	if (!err)
-		return 0;
+	if (!err || err == -ENOTRECOVERABLE)
+		return err;
 	private_remove();
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
 	     "too large for its route is not cut", strerror(-err));
@@ -239,6 +243,14 @@ bool private_works(__u32 ifindex)
 	       value[0] == '1';
 }
 
+/* Or it would look for routers and neighbours once it is up. */
+static int ipv6_off(void)
+{
+	int err = netns_sysctl_write(NEAR_IPV6, "1");
+
+	return err == -ENOENT ? 0 : err;
+}
+
 int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 {
 	struct link_info link;
@@ -254,16 +266,20 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	}
 	if (!err)
 		err = private_forward();
-	if (!err && conf->defrag) {
-		/* Before it is up, or it would look for routers and neighbours. */
-		netns_sysctl_write(NEAR_IPV6, "1");
-		err = link_up(&nl, link.ifindex);
+	if (!err)
+		err = ipv6_off();
+	if (!err && conf->defrag && (err = datapath_attach_private(d, link.ifindex, f)) != 0) {
+		nl_close(&nl);
+		return err;
 	}
+	/* Last, for what comes in there is forwarded by whoever finds it. */
+	if (!err && conf->defrag)
+		err = link_up(&nl, link.ifindex);
 	nl_close(&nl);
 	if (err)
 		return fail_errno(f, err, "cannot make %s, the link to the private network namespace", NEAR);
 	conf->asker = link.ifindex;
-	return conf->defrag ? datapath_attach_private(d, link.ifindex, f) : 0;
+	return 0;
 }
 
 void private_remove(void)
