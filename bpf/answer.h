@@ -132,7 +132,7 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->icmp.un.frag.mtu = bpf_htons(what >> 16);
 	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx), (ICMP_HLEN + quote) / 2);
 	r->icmp.checksum = csum_apply(r->icmp.checksum, partial_delta(ctx));
-	/* What was put in order does not say any more which neighbour it is from. */
+	/* What was reassembled does not say any more which neighbour it is from. */
 	if (p->reassembled && p->daddr == from)
 		*action = bpf_redirect_neigh(ctx_ifindex(ctx), NULL, 0, 0);
 	else

@@ -322,7 +322,7 @@ enum nsx_purse {
 
 /* The private network namespace: see bpf/private.h, and user/private.c, which makes it. */
 #define NSX_PRIVATE_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 }
-#define NSX_DEFRAG_MARK	0x6e736466U	/* skb->mark of fragments that were put in order */
+#define NSX_DEFRAG_MARK	0x6e736466U	/* skb->mark of fragments that were reassembled */
 #define NSX_FRAG_TIME	2		/* seconds that the fragments of a datagram are waited for */
 #define NSX_FRAG_MEMORY	(256U << 20)	/* bytes for all that wait; a sixteenth of the memory if that is less */
 /*
@@ -355,9 +355,9 @@ struct nsx_veth {
 	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
 	__u64 egress_tat;	/* as nsx_service.tat */
 	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
-	__u64 frag_tat;		/* the same for its fragments that are being put in order */
+	__u64 frag_tat;		/* the same for its fragments that are being reassembled */
 	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
-	__u32 frag_last;	/* ticks when a fragment of it was last sent to be put in order */
+	__u32 frag_last;	/* ticks when a fragment of it was last sent to be reassembled */
 };
 #define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
@@ -817,7 +817,7 @@ enum nsx_hook {
 	NSX_FROM_UPLINK,
 	NSX_FROM_NS,
 	NSX_TO_NS,	/* from the host's stack; only what is dropped is counted */
-	NSX_FROM_PRIVATE, /* put in order, or cut */
+	NSX_FROM_PRIVATE, /* reassembled, or cut */
 	NSX_HOOKS,
 };
 
