@@ -202,6 +202,7 @@ t_90_nothing_is_left() {
 	for n in 1 2 3; do
 		nsxdp up --dev ens5 2>/dev/null
 		on host ip link show nsx.fib > /dev/null
+		[ -z "$(nsxdp up --dev ens5 2>&1)" ]
 		nsxdp down
 	done
 	on host ip -o link | awk '/nsx.fib/ { exit 1 }'

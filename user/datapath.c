@@ -340,8 +340,10 @@ int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f
 	const struct hook h = { "tc_from_private", NULL, ifindex, ATTACH_TCX_INGRESS, ATTACH_FIRST };
 
 	LIBBPF_OPTS(bpf_tc_hook, qdisc, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int err = bpf_tc_hook_create(&qdisc);
+	int err;
 
+	libbpf_set_print(print_libbpf);
+	err = bpf_tc_hook_create(&qdisc);
 	if (err && err != -EEXIST)
 		return fail_errno(f, err, "cannot guard the link to the private network namespace");
 	err = guard(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, f);
