@@ -24,6 +24,7 @@
 #include "egress.h"
 #include "frag.h"
 #include "private.h"
+#include "defrag.h"
 #include "answer.h"
 #include "mtu.h"
 #include "rewrite.h"
@@ -60,33 +61,6 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	mtu = route_mtu(ctx, x->to_ns ? &p->src : &p->dst);
 	mss = mtu - TCP_IP_HLEN < veth->mss ? mtu - TCP_IP_HLEN : veth->mss;
 	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
-}
-
-/*
- * A later fragment from outside of which nothing is known, or whose datagram is being reassembled. One that the host would
- * not take either is not sent there.
- */
-__noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
-{
-	int v;
-
-	if (!p || !x || !action)
-		return NSX_DROP_ERROR;
-	if (!nsx_conf.defrag || p->ttl <= 1 || source_check(&nsx_conf, p) != NSX_CONTINUE)
-		return NSX_PASS_HOST;
-	/* Before it is noted: a flood makes no more entries than it may have fragments underway. */
-	v = defrag_pay(ctx, p);
-	if (v != NSX_CONTINUE)
-		return v;
-	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
-}
-
-/* A fragment to be put in order, whose datagram's entry says so. */
-__noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
-{
-	int v = defrag_pay(ctx, p);
-
-	return v == NSX_CONTINUE ? defrag_send(ctx, p, action) : v;
 }
 
 /* Translate and send: the common end of both programs. */
@@ -155,29 +129,6 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_DOWN;
 	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
-}
-
-/*
- * A fragment of a namespace that has not been put in order. To the host too: its reassembler is not for a namespace to fill.
- */
-__noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
-{
-	__u32 ifindex = ctx_ifindex(ctx);
-	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-
-	if (!p || !action)
-		return NSX_DROP_ERROR;
-	if (!veth)
-		return NSX_DROP_DETACHED;
-	if (is_spoofed(p, veth))
-		return NSX_DROP_SPOOFED;
-	if (is_multicast(p->daddr))
-		return NSX_DROP_MULTICAST;
-	if (is_martian(p->daddr))
-		return NSX_DROP_MARTIAN;
-	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
-		return NSX_CONTINUE;
-	return fragment_joins(ctx, p, action);
 }
 
 /* What is larger than mtu is cut; and what follows a fragment that is cut goes the same way, or it would overtake it. */

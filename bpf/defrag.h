@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which fragments go to be reassembled. */
+#ifndef NSXDP_DEFRAG_H
+#define NSXDP_DEFRAG_H
+
+#include "defs.h"
+#include "frag.h"
+#include "private.h"
+#include "scope.h"
+#include "source.h"
+
+/*
+ * A later fragment from outside of which nothing is known, or whose datagram is being reassembled. One that the host would
+ * not take either is not sent there.
+ */
+__noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
+{
+	int v;
+
+	if (!p || !x || !action)
+		return NSX_DROP_ERROR;
+	if (!nsx_conf.defrag || p->ttl <= 1 || source_check(&nsx_conf, p) != NSX_CONTINUE)
+		return NSX_PASS_HOST;
+	/* Before it is noted: a flood makes no more entries than it may have fragments underway. */
+	v = defrag_pay(ctx, p);
+	if (v != NSX_CONTINUE)
+		return v;
+	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
+}
+
+/* A fragment to be put in order, whose datagram's entry says so. */
+__noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
+{
+	int v = defrag_pay(ctx, p);
+
+	return v == NSX_CONTINUE ? defrag_send(ctx, p, action) : v;
+}
+
+/*
+ * A fragment of a namespace that has not been put in order. To the host too: its reassembler is not for a namespace to fill.
+ */
+__noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!p || !action)
+		return NSX_DROP_ERROR;
+	if (!veth)
+		return NSX_DROP_DETACHED;
+	if (is_spoofed(p, veth))
+		return NSX_DROP_SPOOFED;
+	if (is_multicast(p->daddr))
+		return NSX_DROP_MULTICAST;
+	if (is_martian(p->daddr))
+		return NSX_DROP_MARTIAN;
+	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
+		return NSX_CONTINUE;
+	return fragment_joins(ctx, p, action);
+}
+
+#endif
