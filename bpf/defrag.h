@@ -10,8 +10,8 @@
 #include "source.h"
 
 /*
- * A later fragment from outside of which nothing is known, or whose datagram is being reassembled. One that the host would
- * not take either is not sent there.
+ * A later fragment from outside whose first has not been seen, or whose datagram is being reassembled. What could only be
+ * dropped afterwards is left to the host.
  */
 __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
 {
@@ -28,7 +28,7 @@ __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *a
 	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
 }
 
-/* A fragment to be put in order, whose datagram's entry says so. */
+/* Charge a fragment to its sender, and have it reassembled. */
 __noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
 {
 	int v = defrag_pay(ctx, p);
@@ -37,7 +37,8 @@ __noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
 }
 
 /*
- * A fragment of a namespace that has not been put in order. To the host too: its reassembler is not for a namespace to fill.
+ * A fragment of a namespace, before reassembly. Those to the host are reassembled here too, so that no namespace can fill
+ * the host's own reassembler.
  */
 __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 {

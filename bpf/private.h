@@ -86,8 +86,8 @@ struct {
 } nsx_ids SEC(".maps");
 
 /*
- * A namespace's datagrams leave in fragments, so many of them (segments of a super-packet). Where the numbers begin is
- * not to be guessed (RFC 7739).
+ * Give a datagram that leaves in fragments under another address an identification of ours. A super-packet takes one for
+ * each of its segments, which are numbered from the first. Where numbers begin cannot be guessed (RFC 7739).
  */
 static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u32 datagrams)
 {
@@ -114,7 +114,7 @@ static __always_inline void purse_refund(__u64 *tat, __u64 cost)
 
 /*
  * Take from a purse. Once half of it is owed, datagrams are refused, more of them the more is owed, and all fragments of
- * one alike: parts of datagrams that never become whole are what empties a purse, be it that queues overflow.
+ * one alike: what empties a purse are datagrams of which a part was lost, and to refuse single fragments makes more of them.
  * @luck: of the datagram, 0 to 255
  */
 static __always_inline bool purse_take(__u64 *tat, __u64 cost, __u32 luck)
