@@ -101,7 +101,7 @@ static __always_inline int mss_write(CTX *ctx, const struct pkt *p, __u32 off, _
 		delta = csum_delta16(was, mss);
 	else
 		delta = csum_delta16(bpf_htons(was), bpf_htons(mss));
-	return ctx_l4_csum(ctx, (p->l4 & 0xff) + 16, 0, delta, false);
+	return ctx_l4_csum(ctx, l4_offset(p) + 16, 0, delta, false);
 }
 
 /* A walk over the options of a TCP header; the verifier follows a call of bpf_loop() once. */

@@ -83,6 +83,8 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 	v = rewrite_pkt(ctx, p, x, true);
 	if (v == NSX_CONTINUE && x->both)
 		v = rewrite_other(ctx, p, x);
+	if (v == NSX_CONTINUE && x->new_id && rewrite_id(ctx, x) < 0)
+		v = NSX_DROP_ERROR;
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->icmp_error)

@@ -44,10 +44,11 @@ static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum ns
 				  const struct xlat *x, const __u8 *dmac, const __u8 *smac, __u32 ifindex,
 				  const struct nsx_slot *held)
 {
+	enum side side = hook == NSX_FROM_NS ? SIDE_SRC : SIDE_DST;
 	__u32 verdict = NSX_DROP_ERROR;
 	struct ethhdr *eth;
 
-	if (rewrite_pkt(ctx, p, x, true) != NSX_CONTINUE)
+	if (rewrite_whole(ctx, p, x, side) != NSX_CONTINUE)
 		goto drop;
 	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x, held)) {
 		verdict = NSX_DROP_NOT_OWNED;

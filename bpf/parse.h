@@ -53,6 +53,26 @@ struct pkt {
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
 #define PARSE_SHORT (-2)
 
+/* Bytes of an IPv4 header; 0 where it is none. At XDP also where it has options, which are for TC. */
+static __always_inline __u32 ip_hlen(const struct iphdr *ip)
+{
+#ifdef NSXDP_AT_XDP
+	return ip->version == 4 && ip->ihl == IP_HLEN_MIN / 4 ? IP_HLEN_MIN : 0;
+#else
+	return ip->version == 4 ? ip->ihl * 4 : 0;
+#endif
+}
+
+/* The offset of the L4 header, which the parser has bounded; the mask tells the verifier. */
+static __always_inline __u32 l4_offset(const struct pkt *p)
+{
+#ifdef NSXDP_AT_XDP
+	return ETH_HLEN + IP_HLEN_MIN;
+#else
+	return p->l4 & 0xff;
+#endif
+}
+
 static __always_inline bool icmp_is_error(__u8 type)
 {
 	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
@@ -141,11 +161,11 @@ static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
 
 	if ((void *)(ip + 1) > end)
 		return PARSE_SHORT;
-	ihl = ip->ihl * 4;
+	ihl = ip_hlen(ip);
 	total = bpf_ntohs(ip->tot_len);
 	if (!total && ctx_gso_size(ctx))
 		total = frame_len - ETH_HLEN;	/* a super-packet of more than 64 KiB (BIG TCP) */
-	if (ip->version != 4 || ihl < IP_HLEN_MIN || total < ihl || total > frame_len - ETH_HLEN)
+	if (ihl < IP_HLEN_MIN || total < ihl || total > frame_len - ETH_HLEN)
 		return NSX_DROP_BAD_PACKET;
 
 	p->l4 = ETH_HLEN + ihl;

@@ -42,7 +42,7 @@ static __always_inline void return_key(struct nsx_session_key *k, const struct p
 /* One of the 32-bit words of a TCP header, in host byte order; 0 where it is not there. */
 static __always_inline __u32 tcp_word(CTX *ctx, const struct pkt *p, __u32 offset)
 {
-	__be32 *word = ctx_data(ctx) + (p->l4 & 0xff) + offset;
+	__be32 *word = ctx_data(ctx) + l4_offset(p) + offset;
 
 	return (void *)(word + 1) > ctx_data_end(ctx) ? 0 : bpf_ntohl(*word);
 }

@@ -17,20 +17,16 @@
 #define TTL_DELTA ((__u16)~bpf_htons(0x0100))
 
 static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p, const struct xlat *x,
-				      __u32 addr_delta, bool hop)
+				      enum side side, __u32 addr_delta, bool hop)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 
 	if ((void *)(ip + 1) > end)
 		return -1;
-	if (x->side == SIDE_SRC)
+	if (side == SIDE_SRC)
 		ip->saddr = x->addr.w[3];
 	else
 		ip->daddr = x->addr.w[3];
-	if (x->new_id) {
-		addr_delta += csum_delta16(ip->id, x->id);
-		ip->id = x->id;
-	}
 	ip->check = csum_apply(ip->check, addr_delta + (hop ? TTL_DELTA : 0));
 	if (hop)
 		ip->ttl = p->ttl - 1;
@@ -38,15 +34,16 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 }
 
 /* TCP or UDP. The checksum comes last: it may invalidate packet pointers. */
-static __always_inline int rewrite_ports(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 addr_delta)
+static __always_inline int rewrite_ports(CTX *ctx, const struct pkt *p, const struct xlat *x, enum side side,
+					 __u32 addr_delta)
 {
-	__u32 off = OFFSET(p->l4);
+	__u32 off = l4_offset(p);
 	struct udphdr *uh = ctx_data(ctx) + off;	/* the ports of TCP stand in the same place */
 	__u32 delta;
 
 	if ((void *)(uh + 1) > ctx_data_end(ctx))
 		return -1;
-	if (x->side == SIDE_SRC) {
+	if (side == SIDE_SRC) {
 		delta = csum_delta16(uh->source, x->port);
 		uh->source = x->port;
 	} else {
@@ -61,7 +58,7 @@ static __always_inline int rewrite_ports(CTX *ctx, const struct pkt *p, const st
 /* An echo's identifier is its port; ICMPv4 has no pseudo-header. */
 static __always_inline int rewrite_echo(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
-	struct icmphdr *ih = ctx_data(ctx) + OFFSET(p->l4);
+	struct icmphdr *ih = ctx_data(ctx) + l4_offset(p);
 	__be16 old;
 
 	if ((void *)(ih + 1) > ctx_data_end(ctx))
@@ -80,7 +77,7 @@ static __always_inline int rewrite_echo(CTX *ctx, const struct pkt *p, const str
 static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
 	void *data = ctx_data(ctx), *end = ctx_data_end(ctx);
-	struct icmphdr *ih = data + OFFSET(p->l4);
+	struct icmphdr *ih = data + l4_offset(p);
 	struct iphdr *ip = data + OFFSET(p->inner_l3);
 	__be16 *l4 = data + OFFSET(p->inner_l4);	/* ports, or type and checksum and identifier */
 	__u32 addr_delta, port_delta, delta;
@@ -124,6 +121,38 @@ static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const s
 	return 0;
 }
 
+/* A packet that is going to be cut gets another identification. */
+static __always_inline int rewrite_id(CTX *ctx, const struct xlat *x)
+{
+	struct iphdr *ip = ctx_data(ctx) + ETH_HLEN;
+
+	if ((void *)(ip + 1) > ctx_data_end(ctx))
+		return -1;
+	ip->check = csum_apply(ip->check, csum_delta16(ip->id, x->id));
+	ip->id = x->id;
+	return 0;
+}
+
+/**
+ * rewrite_whole() - write the translation of a whole packet that is forwarded and is no ICMP error
+ * @side: x->side, where the caller knows it
+ *
+ * Return: NSX_CONTINUE, or DROP_ERROR where the packet cannot be written.
+ */
+static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const struct xlat *x, enum side side)
+{
+	__u32 addr_delta = csum_delta32(side == SIDE_SRC ? p->saddr : p->daddr, x->addr.w[3]);
+	int err;
+
+	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, side, addr_delta, true))
+		return NSX_DROP_ERROR;
+	if (p->proto == NSX_ICMP)
+		err = rewrite_echo(ctx, p, x);
+	else
+		err = rewrite_ports(ctx, p, x, side, addr_delta);
+	return err ? NSX_DROP_ERROR : NSX_CONTINUE;
+}
+
 /**
  * rewrite_pkt() - write the translation
  * @hop: the packet is forwarded by this: the TTL goes down
@@ -136,7 +165,7 @@ static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const stru
 	__u32 addr_delta = csum_delta32(old, x->addr.w[3]);
 	int err;
 
-	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, addr_delta, hop))
+	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, x->side, addr_delta, hop))
 		return NSX_DROP_ERROR;
 	if (p->fragment == FRAGMENT_LATER)
 		return NSX_CONTINUE;	/* the L4 header went with the first */
@@ -145,7 +174,7 @@ static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const stru
 	else if (p->proto == NSX_ICMP)
 		err = rewrite_echo(ctx, p, x);
 	else
-		err = rewrite_ports(ctx, p, x, addr_delta);
+		err = rewrite_ports(ctx, p, x, x->side, addr_delta);
 	return err ? NSX_DROP_ERROR : NSX_CONTINUE;
 }
 
