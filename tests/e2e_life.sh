@@ -87,6 +87,8 @@ t_05_ns_add_makes_what_the_seed_makes() {
 	on ns1 ip -o -4 addr show eth0 | grep -q '192.168.0.2/30'
 	on ns1 ip -o link show eth0 | grep -q 'mtu 1500 .*state UP'
 	on ns1 ip route | grep -q '^default via 192.168.0.1 dev eth0'
+	on ns1 ip neigh show 192.168.0.1 | grep -q PERMANENT
+	on host ip neigh show 192.168.0.2 | grep -q PERMANENT
 	on host ip -o -4 addr show | grep -q '192.168.0.1/30'
 	on ns1 ping -c1 -W2 127.0.0.1
 	grep -q nameserver "/etc/netns/$NS1/resolv.conf"

@@ -184,6 +184,10 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 	return 0;
 }
 
+/*
+ * Both ends know each other from the start. Neighbours that the kernel learns count towards a limit of all its network
+ * namespaces together (gc_thresh3, 1,024): with more of them, new connections would fail. Permanent ones do not.
+ */
 int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 {
 	struct link_info inside;
@@ -192,6 +196,8 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 	err = addr_add(&s->host, ns->ifindex, &ns->gw, ns->prefix_len);
 	if (!err)
 		err = link_up(&s->host, ns->ifindex);
+	if (!err)
+		err = neigh_set(&s->host, ns->ifindex, &ns->addr, ns->mac);
 	if (err)
 		return fail_errno(f, err, "cannot configure %s", ns->host_if);
 	err = link_get(&s->ns, ns->ns_if, 0, &inside);
@@ -199,6 +205,8 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 		err = addr_add(&s->ns, inside.ifindex, &ns->addr, ns->prefix_len);
 	if (!err)
 		err = link_up(&s->ns, inside.ifindex);
+	if (!err)
+		err = neigh_set(&s->ns, inside.ifindex, &ns->gw, host_mac);
 	if (!err)
 		err = route_add_default(&s->ns, inside.ifindex, &ns->gw);
 	if (err && err != -EEXIST)

@@ -304,10 +304,10 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
-int neigh_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6])
+int neigh_set(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6])
 {
 	char buf[NL_BUF_SIZE];
-	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 
 	ndm->ndm_family = AF_INET;

@@ -73,8 +73,8 @@ int route_each(struct nl *nl, route_cb cb, void *arg);
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 
-/* A neighbour that is never asked for. */
-int neigh_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6]);
+/* A neighbour that is never asked for (NUD_PERMANENT); what was known of the address is replaced. */
+int neigh_set(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u8 mac[6]);
 
 /*
  * A route in a network namespace that has no address: in the table "local", for there is no other until one has. Packets

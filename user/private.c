@@ -148,7 +148,7 @@ static int route_back(struct nl *nl)
 	if (!err)
 		err = link_up(nl, far.ifindex);
 	if (!err)
-		err = neigh_add(nl, far.ifindex, &gateway, near_mac);
+		err = neigh_set(nl, far.ifindex, &gateway, near_mac);
 	if (!err)
 		err = route_add_private(nl, far.ifindex, &gateway, &dst, 0, 0);
 	for (unsigned int size = NSX_CUT_MIN; !err && size <= 65535;) {
