@@ -22,19 +22,23 @@ names() { seq -f "n%.0f-$LAB_ID" "$count"; }
 
 case $name in
 iptables)
+	# Permanent neighbours, as nsxdp has them: 1,000 namespaces would overflow the kernel's table of those that it learns.
+	near=02:00:00:00:00:01 far=02:00:00:00:00:02
 	i=0
 	for n in $(names); do
 		i=$((i + 4))
 		ip netns add "$n"
-		echo "link add v$i type veth peer name eth0 netns $n"
+		echo "link add v$i address $near type veth peer name eth0 address $far netns $n"
 		echo "addr add 192.168.$((i / 256)).$((i % 256 + 1))/30 dev v$i"
 		echo "link set v$i up"
+		echo "neigh add 192.168.$((i / 256)).$((i % 256 + 2)) lladdr $far dev v$i"
 	done | on host ip -batch -
 	i=0
 	for n in $(names); do
 		i=$((i + 4))
 		ip -n "$n" addr add "192.168.$((i / 256)).$((i % 256 + 2))/30" dev eth0
 		ip -n "$n" link set eth0 up
+		ip -n "$n" neigh add "192.168.$((i / 256)).$((i % 256 + 1))" lladdr $near dev eth0
 		ip -n "$n" route add default via "192.168.$((i / 256)).$((i % 256 + 1))"
 	done
 	on host sysctl -qw net.ipv4.ip_forward=1
