@@ -196,6 +196,19 @@ t_24_links_that_grow() {
 	on host ip link set "nsx-$NS1" mtu 1500
 }
 
+# The link to the kernel's reassembly is set down: status says so, and the next command that changes something mends it.
+t_89_the_link_is_set_down() {
+	nsxdp status -j | grep -q "\"reassembly\": *true"
+	on host ip link set nsx.fib down
+	nsxdp status -j | grep -q "\"reassembly\": *false"
+	nsxdp status | grep -q '^fragments .* lost'
+	not on ns1 $FRAGS any_order $INET 7 6000
+	nsxdp map add 6099 "$NS1:8080"
+	nsxdp status -j | grep -q "\"reassembly\": *true"
+	nsxdp map del 6099
+	on ns1 $FRAGS any_order $INET 7 6000
+}
+
 t_90_nothing_is_left() {
 	nsxdp down --keep-ns
 	on host ip -o link | awk '/nsx.fib/ { exit 1 }'
@@ -206,6 +219,35 @@ t_90_nothing_is_left() {
 		nsxdp down
 	done
 	on host ip -o link | awk '/nsx.fib/ { exit 1 }'
+}
+
+# Datagrams that were reassembled come to the host by the uplink that they came by: strict reverse-path filtering sees to that.
+t_91_by_two_uplinks() {
+	lab_kill
+	nsxdp down 2> /dev/null || true
+	for n in "$NS1" "$NS2" "$NS3"; do ip netns del "$n" 2> /dev/null || true; done
+	ip netns add "$(lab_ns far)"
+	on far ip link set lo up
+	lab_link far eth0 192.0.2.10/24 host ens6 192.0.2.1/24
+	nsxdp up --dev ens5 --dev ens6 --mode "$MODE"
+	nsxdp ns add "$NS1" --datapath "$MODE"
+	nsxdp map add -p udp 6000 "$NS1:8080"
+	on_bg ns1 $PY udp_echo_server 8080
+	on_bg far $PY udp_echo_server 7
+	on_bg inet $PY udp_echo_server 7
+	on_bg host $PY udp_echo_server 9
+	on host sysctl -qw net.ipv4.conf.all.rp_filter=1
+	lab_listening host 9 --udp && lab_listening ns1 8080 --udp && lab_listening far 7 --udp && lab_listening inet 7 --udp
+	for n in 1 2; do
+		on far $FRAGS any_order 192.0.2.1 9 6000 20000
+		on far $FRAGS any_order 192.0.2.1 6000 6000 20000
+		on client $FRAGS any_order $HOST 6000 6000 20000
+		on ns1 $FRAGS any_order 192.0.2.10 7 6000 20000
+		on ns1 $FRAGS any_order $INET 7 6000 20000
+	done
+	lab_kill
+	nsxdp down
+	ip netns del "$(lab_ns far)"
 }
 
 run_tests "$@"

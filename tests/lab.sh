@@ -92,11 +92,11 @@ lab_kill() {
 	rm -f "$LAB_TMP/pids"
 }
 
-# Wait until a TCP port listens in a lab machine: lab_listening MACHINE PORT
+# Wait until a port listens in a lab machine, of TCP if not said otherwise: lab_listening MACHINE PORT [--udp]
 lab_listening() {
 	local i
 	for i in $(seq 100); do
-		on "$1" ss -Hltn "sport = :$2" | grep -q . && return 0
+		on "$1" ss -Hln "${3:---tcp}" "sport = :$2" | grep -q . && return 0
 		sleep 0.1
 	done
 	echo "nothing listens on port $2 in $1" >&2

@@ -83,5 +83,5 @@ qemu=$!
 tail -n +1 -f --pid=$qemu "$work/out/log" &
 wait $qemu || true
 wait || true
-[ -s "$work/out/rc" ] || { echo "vm: it did not come to its end"; tail -30 "$work/console" "$work/qemu"; exit 99; }
+[ -s "$work/out/rc" ] || { echo "vm: it did not come to its end"; tail -n 30 "$work/console" "$work/qemu"; exit 99; }
 exit "$(cat "$work/out/rc")"

@@ -58,6 +58,8 @@ static void print_status(const json_t *s)
 	putchar('\n');
 	if (!json_is_true(json_object_get(s, "routes_told")))
 		puts("routes      the kernel does not tell them, until nsxdp up is run again");
+	if (!json_is_true(json_object_get(s, "reassembly")))
+		puts("fragments   out of order are lost and nothing is cut, until nsxdp up is run again where the kernel can");
 	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));
 	printf("bind guard  %s\n", json_is_true(json_object_get(s, "bind_guard")) ? "yes" : "no");
 	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));

@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -230,9 +232,45 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	return make_without(host);
 }
 
-int private_forward(void)
+static int forward(void)
 {
 	return netns_sysctl_write(NEAR_FORWARDING, "1");
+}
+
+/* The flags of the near end (netdevice(7)); negative where it is not there. */
+static int near_flags(int sock, struct ifreq *r)
+{
+	memset(r, 0, sizeof(*r));
+	memcpy(r->ifr_name, NEAR, sizeof(NEAR));
+	return ioctl(sock, SIOCGIFFLAGS, r);
+}
+
+void private_mend(const struct nsx_conf *conf)
+{
+	int sock = conf->defrag ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+	struct ifreq r;
+
+	forward();
+	if (sock < 0)
+		return;
+	if (near_flags(sock, &r) == 0 && !(r.ifr_flags & IFF_UP)) {
+		r.ifr_flags |= IFF_UP;
+		ioctl(sock, SIOCSIFFLAGS, &r);
+	}
+	close(sock);
+}
+
+bool private_reassembles(const struct nsx_conf *conf)
+{
+	int sock = conf->defrag ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+	struct ifreq r;
+	bool running;
+
+	if (sock < 0)
+		return false;
+	running = near_flags(sock, &r) == 0 && (r.ifr_flags & IFF_RUNNING) && if_nametoindex(NEAR) == conf->asker;
+	close(sock);
+	return running;
 }
 
 bool private_works(__u32 ifindex)
@@ -265,7 +303,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 			err = link_get(&nl, NEAR, 0, &link);
 	}
 	if (!err)
-		err = private_forward();
+		err = forward();
 	if (!err)
 		err = ipv6_off();
 	if (!err && conf->defrag && (err = datapath_attach_private(d, link.ifindex, f)) != 0) {

@@ -23,10 +23,16 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 /* What holds it is a pin, which goes with the others. */
 void private_remove(void);
 
-/* Somebody's "ip_forward=0" sets it for every device; without it the datapath gets no answers. */
-int private_forward(void);
+/*
+ * Set again what others have reset: somebody's "ip_forward=0" takes forwarding from every device, and the datapath gets no
+ * answers from then on; while the link is down nothing is reassembled or cut.
+ */
+void private_mend(const struct nsx_conf *conf);
 
 /* The device is there and forwards. */
 bool private_works(__u32 ifindex);
+
+/* The kernel can, and the link is there and up. */
+bool private_reassembles(const struct nsx_conf *conf);
 
 #endif

@@ -99,7 +99,7 @@ int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
 	if (err)
 		instance_close(in);
 	else if (mode == ACCESS_CHANGE)
-		private_forward();
+		private_mend(in->conf);
 	return err;
 }
 
