@@ -248,6 +248,17 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	return own->state == NSX_OWN_HERE;
 }
 
+/* The same for an established flow, whose packets need not ask more than once per tick. Any CPU may write .checked. */
+static __always_inline void own_recheck(CTX *ctx, struct nsx_conf *conf, __u32 index, __u32 now)
+{
+	struct nsx_own *own = &conf->own[index & (NSX_OWN_MAX - 1)];
+
+	if (own->checked == now)
+		return;
+	own->checked = now;
+	own_check(ctx, index);
+}
+
 /* The address that flows leave from where the kernel does not tell which: the first that is the host's still. */
 static __always_inline __s32 own_first(const struct nsx_conf *conf)
 {

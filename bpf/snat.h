@@ -65,7 +65,7 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
 	if (s->seen != now)
-		own_check(ctx, s->own);	/* once per tick */
+		own_recheck(ctx, &nsx_conf, s->own, now);
 	if (!flow_alive(s, conf, now))
 		return NSX_DROP_NO_FLOW;
 	if (!p->icmp_error)
@@ -85,6 +85,18 @@ static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, c
 	k->proto = proto;
 	k->kind = NSX_FLOW;
 	k->pad = 0;
+}
+
+/* Note a packet of a flow in the session table; its port is kept for as long as the flow, which changes once per tick or state. */
+static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot *s, const struct pkt *p,
+					  const struct nsx_conf *conf, __u32 now, bool inbound)
+{
+	__u32 seen = s->seen;
+	__u8 tcp = s->tcp;
+
+	flow_touch(s, p, now, inbound);
+	if (seen != now || s->tcp != tcp)
+		flow_keep_port(port, s, conf, now);
 }
 
 /**
@@ -123,7 +135,7 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	now = now_tick();
 	own = f.slot->own & (NSX_OWN_MAX - 1);
 	if (f.slot->seen != now)
-		own_check(ctx, own);	/* once per tick */
+		own_recheck(ctx, &nsx_conf, own, now);
 	port = port_slot(p->proto & 3, f.slot->outside_port);
 	if (!port || nsx_flow_left(f.slot, conf, now) < 0)
 		return NSX_DROP_NO_FLOW;
@@ -135,10 +147,8 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 		w->seek = 0;
 		return NSX_DROP_NO_FLOW;
 	}
-	if (!p->icmp_error) {
-		flow_touch(f.slot, p, now, false);
-		flow_keep_port(port, f.slot, conf, now);
-	}
+	if (!p->icmp_error)
+		session_touch(port, f.slot, p, conf, now, false);
 	x->own = own;
 	x->addr = conf->own[own].addr;
 	x->ifindex = conf->own[own].dev;
@@ -157,8 +167,7 @@ static __always_inline int snat_in_session(const struct pkt *p, const struct nsx
 		return NSX_DROP_CHANGED;
 	if (p->icmp_error)
 		return NSX_CONTINUE;
-	flow_touch(f->slot, p, now, true);
-	flow_keep_port(port, f->slot, conf, now);
+	session_touch(port, f->slot, p, conf, now, true);
 	return NSX_CONTINUE;
 }
 

@@ -436,6 +436,7 @@ enum nsx_own_state {
  * @state: enum nsx_own_state
  * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
  * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not tell from which
+ * @checked: the tick in which a packet of an established flow last asked for its state
  */
 struct nsx_own {
 	struct nsx_addr addr;
@@ -445,6 +446,8 @@ struct nsx_own {
 	__u32 state;
 	__u32 len;
 	__u32 on_uplink;
+	__u32 checked;
+	__u32 pad;
 };
 
 /**
@@ -832,7 +835,7 @@ _Static_assert(sizeof(struct nsx_bucket) == 512, "buckets do not cross pages");
 _Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_own) == 40, "no implicit padding");
+_Static_assert(sizeof(struct nsx_own) == 48, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 120, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
