@@ -173,7 +173,7 @@ static __always_inline __s32 own_add(struct nsx_conf *conf, const struct nsx_add
 	own->on_uplink = on_uplink;
 	own->since = own->state == NSX_OWN_WRITING ? now : now - OWN_LONG_AGO;
 	own->lost = now;
-	if (bpf_map_update_elem(&nsx_own, addr, &n, BPF_NOEXIST) == 0) {
+	if (bpf_map_update_elem(&nsx_own, &own->addr, &n, BPF_NOEXIST) == 0) {
 		__sync_lock_test_and_set(&own->state, NSX_OWN_HERE);
 		return n;
 	}

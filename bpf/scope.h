@@ -9,13 +9,15 @@
 /* Index in nsx_conf.own of an address that is or was the host's, or -1. */
 static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
 {
+	struct nsx_addr key;
 	__u32 *index;
 
 	if (addr_eq(addr, &conf->own[0].addr))
 		return 0;
 	if (conf->own_count < 2)
 		return -1;
-	index = bpf_map_lookup_elem(&nsx_own, addr);
+	key = *addr;	/* kernels before 6.3 take no argument of a function for a key */
+	index = bpf_map_lookup_elem(&nsx_own, &key);
 	return index ? (int)*index : -1;
 }
 

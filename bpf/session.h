@@ -128,9 +128,11 @@ static __always_inline __u32 ways_tagged(const struct nsx_bucket *b, __u32 tag)
 /* The lowest of some ways. */
 static __always_inline __u32 lowest_way(__u32 mask)
 {
-	__u32 way = lowest_bit[mask & ((1 << NSX_WAYS) - 1)];
+	__u32 way;
 
-	/* The verifier does not know what LLVM knows of the array. */
+	/* The verifier knows neither what LLVM knows of the mask, nor of the array. */
+	asm volatile("" : "+r"(mask));
+	way = lowest_bit[mask & ((1 << NSX_WAYS) - 1)];
 	asm volatile("" : "+r"(way));
 	return way;
 }
@@ -156,34 +158,40 @@ __noinline __u64 bucket_seek(__u32 where, __u32 tag, const struct nsx_session_ke
 	return 0;
 }
 
-/* The same, wherever it is. */
-__noinline __u64 session_seek(const struct nsx_session_key *k)
+/* The same in a table. */
+__noinline __u64 table_seek(__u32 table, const struct nsx_session_key *k)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	__u32 tables, tag;
+	const struct nsx_bucket *home;
+	struct choices c;
 	__u64 hash, ret;
+	__u32 tag;
 
 	if (!k)
 		return 0;
 	hash = nsx_session_hash(conf, k);
 	tag = nsx_session_tag(hash, k->inside_port);
-	tables = READ_ONCE(conf->tables);
-	/* What moves is in the new table before it is not in the old one: so in the new, the old, and the new again. */
-	for (__u32 i = 0; i < 3; i++) {
-		const struct nsx_bucket *home;
-		struct choices c;
+	choices_of(conf, table, hash, k->inside_port, &c);
+	ret = bucket_seek(c.where[0], tag, k);
+	home = bucket_at(c.where[0]);
+	if (!ret && home && READ_ONCE(home->spilled[0]))
+		ret = bucket_seek(c.where[1], tag, k);
+	if (!ret && home && READ_ONCE(home->spilled[1]))
+		ret = bucket_seek(c.where[2], tag, k);
+	return ret;
+}
 
-		choices_of(conf, tables ^ (i & 1), hash, k->inside_port, &c);
-		ret = bucket_seek(c.where[0], tag, k);
-		home = bucket_at(c.where[0]);
-		if (!ret && home && READ_ONCE(home->spilled[0]))
-			ret = bucket_seek(c.where[1], tag, k);
-		if (!ret && home && READ_ONCE(home->spilled[1]))
-			ret = bucket_seek(c.where[2], tag, k);
-		if (ret || !(tables & NSX_TABLES_MOVING))
-			return ret;
-	}
-	return 0;
+/* The same, wherever it is. */
+__noinline __u64 session_seek(const struct nsx_session_key *k)
+{
+	__u32 tables = READ_ONCE(nsx_conf.tables);
+	__u64 ret = table_seek(tables, k);
+
+	if (ret || !(tables & NSX_TABLES_MOVING))
+		return ret;
+	/* What moves is in the new table before it is not in the old one: so in the new, the old, and the new again. */
+	ret = table_seek(tables ^ NSX_TABLES_CURRENT, k);
+	return ret ? ret : table_seek(tables, k);
 }
 
 static __always_inline bool found_at(__u64 seek, struct found *f)

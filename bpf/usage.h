@@ -49,6 +49,7 @@ static __always_inline void usage_port(__u32 proto, __u32 kind, int n)
 {
 	struct nsx_held *held = held_get();
 
+	asm volatile("" : "+r"(proto));	/* or LLVM asks of a field of two bits whether it is 3, which tells the verifier nothing */
 	if (!held || proto >= NSX_PROTOS)
 		return;
 	if (kind == NSX_FLOW)

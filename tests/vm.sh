@@ -16,7 +16,7 @@ trap 'exit 130' INT TERM HUP
 # The tree of the kernel's package, fetched once. The option spares a look at the machine's own addresses.
 tree() {
 	local package
-	package=$(apt-cache pkgnames "linux-image-$version." | grep -E '^linux-image-[0-9.+a-z]*-amd64$' |
+	package=$(apt-cache pkgnames "linux-image-$version." | grep -E '^linux-image-[0-9.+a-z-]*-amd64$' |
 		grep -vE 'cloud|rt-|unsigned' | sort -V | tail -1)
 	[ "$package" ] || { echo "vm: no package of kernel $version" >&2; return 1; }
 	kernel=${package#linux-image-}
