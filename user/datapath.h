@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The BPF programs: loading, attaching, pinning. The only file that knows how a program is attached.
+ * The BPF programs: loading, attaching, pinning. Loading is datapath.c, attaching to devices attach.c.
  * Functions return 0 or a negative errno, with the reason in words.
  */
 #ifndef NSXDP_DATAPATH_H
@@ -10,6 +10,9 @@
 
 #include "fail.h"
 #include "pin.h"
+
+/* libbpf's own words are not printed, but for NSXDP_DEBUG. */
+void datapath_hush_libbpf(void);
 
 /* Load the programs at TC, and pin them and the maps in the (empty) directory. Takes some 70 ms for the kernel's BTF. */
 int datapath_load(const struct pin_dir *d, struct fail *f);
