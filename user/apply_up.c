@@ -453,6 +453,13 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 	return err;
 }
 
+/* All programs are detached with that. */
+static int remove_pins(struct pin_dir *d, bool unmount, struct fail *f)
+{
+	datapath_detach_filters(d);
+	return pin_dir_remove(d, unmount, f);
+}
+
 int apply_up(const struct up_conf *c, struct fail *f)
 {
 	struct own_list own = {};
@@ -477,14 +484,14 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	if (!err) {
 		/* Remains of an "up" that was killed. */
 		private_remove();
-		pin_dir_remove(&d, false, &ignored);
+		remove_pins(&d, false, &ignored);
 		pin_dir_close(&d);
 		err = pin_dir_create(&d, f);
 	}
 	if (!err)
 		err = bring_up(&d, c, &own, mounted, f);
 	if (err)
-		pin_dir_remove(&d, mounted, &ignored);
+		remove_pins(&d, mounted, &ignored);
 	else if (mounted)
 		note("up: mounted the BPF file system at /sys/fs/bpf%s", pin_mount_is_private() ?
 		     "; but this mount namespace is not the system's (ip netns exec makes such): the datapath ends "
@@ -526,7 +533,7 @@ int apply_down(bool keep_ns, struct fail *f)
 	}
 	instance_close(&in);
 	private_remove();
-	err = pin_dir_remove(&d, flags & NSX_UP_MADE_BPFFS, f);
+	err = remove_pins(&d, flags & NSX_UP_MADE_BPFFS, f);
 	if (!err && !keep_ns && (flags & NSX_UP_MADE_ETC_NETNS))
 		rmdir(NETNS_ETC_DIR);
 	if (!err && !keep_ns && (flags & NSX_UP_MADE_RUN_NETNS))

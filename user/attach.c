@@ -2,12 +2,16 @@
 /* Attaching the BPF programs to devices. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "datapath.h"
+#include "link.h"
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
 #define ATTACH_TCX_INGRESS 46
@@ -16,9 +20,10 @@
 /* Before all other programs of the hook: BPF_F_BEFORE of kernel 6.6, without a relative. */
 #define ATTACH_FIRST (1U << 3)
 
-/* The guards among the filters of a clsact qdisc. */
-#define GUARD_PRIORITY 1
-#define GUARD_HANDLE 0x6e73
+/* Our filters at a clsact qdisc: the guards, and before them, where the kernel has no tcx (before 6.6), the programs. */
+#define PROG_PRIORITY 1
+#define GUARD_PRIORITY 2
+#define FILTER_HANDLE 0x6e73
 
 /* Where and how a program is attached. */
 struct hook {
@@ -29,25 +34,137 @@ struct hook {
 	__u32 flags;	/* XDP_FLAGS_*, or ATTACH_FIRST */
 };
 
-static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
+bool datapath_has_tcx(void)
+{
+	static int has = -1;
+	__u32 ids[1], count = 0;
+
+	/* Asked of the loopback device, which has none of ours. */
+	if (has < 0)
+		has = !getenv("NSXDP_TEST_NO_TCX") &&
+		      (bpf_prog_query(1, ATTACH_TCX_INGRESS, 0, NULL, ids, &count) == 0 || errno != EINVAL);
+	return has;
+}
+
+static enum bpf_tc_attach_point filter_point(enum bpf_attach_type type)
+{
+	return type == ATTACH_TCX_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+}
+
+/* A filter holds its program by itself. The pin says that it is there, and which program it should have. */
+static int attach_filter(const struct hook *h, int prog, const char *path, struct fail *f)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = h->ifindex, .attach_point = filter_point(h->type));
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = PROG_PRIORITY, .flags = BPF_TC_F_REPLACE,
+		    .prog_fd = prog);
+	int err;
+
+	datapath_hush_libbpf();
+	err = bpf_tc_attach(&hook, &opts);
+	if (err)
+		return fail_errno(f, err, "cannot attach %s", h->prog);
+	if (bpf_obj_pin(prog, path) == 0)
+		return 0;
+	err = fail_errno(f, -errno, "cannot pin %s", path);
+	opts.flags = opts.prog_fd = opts.prog_id = 0;
+	bpf_tc_detach(&hook, &opts);
+	return err;
+}
+
+static int attach_link(const struct hook *h, int prog, const char *path, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = h->flags);
+	int link = bpf_link_create(prog, h->ifindex, h->type, &opts), err = 0;
+
+	if (link < 0)
+		return fail_errno(f, -errno, "cannot attach %s", h->prog);
+	if (bpf_obj_pin(link, path))
+		err = fail_errno(f, -errno, "cannot pin %s", path);
+	close(link);
+	return err;
+}
+
+static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
+{
 	char path[PIN_PATH_MAX];
-	int prog, link, err = 0;
+	int prog, err;
 
 	prog = bpf_obj_get(pin_path(d, h->prog, path));
 	if (prog < 0)
 		return fail_errno(f, -errno, "cannot open %s", path);
-	link = bpf_link_create(prog, h->ifindex, h->type, &opts);
-	if (link < 0)
-		err = fail_errno(f, -errno, "cannot attach %s%s", h->prog,
-				 h->type == BPF_XDP ? "" : " (tcx needs kernel 6.6)");
-	else if (bpf_obj_pin(link, pin_path(d, h->link, path)))
-		err = fail_errno(f, -errno, "cannot pin %s", path);
-	if (link >= 0)
-		close(link);
+	pin_path(d, h->link, path);
+	err = h->type == BPF_XDP || datapath_has_tcx() ? attach_link(h, prog, path, f) : attach_filter(h, prog, path, f);
 	close(prog);
 	return err;
+}
+
+/* A clsact qdisc for an uplink's filters. A pin says that it was not there before. */
+static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	char path[PIN_PATH_MAX], name[32];
+	int err, prog;
+
+	datapath_hush_libbpf();
+	err = bpf_tc_hook_create(&hook);
+	if (err == -EEXIST)
+		return 0;
+	if (err)
+		return fail_errno(f, err, "cannot make a clsact qdisc");
+	snprintf(name, sizeof(name), "qdisc_%d", ifindex);
+	prog = bpf_obj_get(pin_path(d, "tc_to_uplink", path));
+	if (prog < 0 || bpf_obj_pin(prog, pin_path(d, name, path)))
+		err = fail_errno(f, -errno, "cannot pin %s", path);
+	if (prog >= 0)
+		close(prog);
+	if (err)
+		bpf_tc_hook_destroy(&hook);
+	return err;
+}
+
+static void detach_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = priority);
+
+	datapath_hush_libbpf();
+	bpf_tc_detach(&hook, &opts);
+}
+
+/* The device that a pin is named by, after what all of its kind begin with; 0 where it is none of them. */
+static int pin_ifindex(const char *name, const char *kind)
+{
+	size_t len = strlen(kind);
+
+	return strncmp(name, kind, len) == 0 && name[len] >= '1' && name[len] <= '9' ? atoi(name + len) : 0;
+}
+
+void datapath_detach_filters(const struct pin_dir *d)
+{
+	DIR *dir = datapath_has_tcx() ? NULL : opendir(d->path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		int ifindex = pin_ifindex(entry->d_name, "link_egress_");
+
+		if (ifindex)
+			detach_filter(ifindex, BPF_TC_EGRESS, PROG_PRIORITY);
+		if (!ifindex)
+			ifindex = pin_ifindex(entry->d_name, "link_");
+		if (ifindex)
+			detach_filter(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
+	}
+	rewinddir(dir);
+	while ((entry = readdir(dir))) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = pin_ifindex(entry->d_name, "qdisc_"),
+			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+		if (hook.ifindex && !filters_are_left(hook.ifindex))
+			bpf_tc_hook_destroy(&hook);
+	}
+	closedir(dir);
 }
 
 int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, struct fail *f)
@@ -55,8 +172,10 @@ int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, str
 	struct hook in = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
 	struct hook out = { "tc_to_uplink", NULL, ifindex, ATTACH_TCX_EGRESS, 0 };
 	char in_name[32], out_name[32];
-	int err;
+	int err = datapath_has_tcx() ? 0 : qdisc_make(d, ifindex, f);
 
+	if (err)
+		return err;
 	snprintf(out_name, sizeof(out_name), "link_egress_%d", ifindex);
 	out.link = out_name;
 	if (!first) {
@@ -82,17 +201,37 @@ static const char *ns_link_name(const char *hook, int ifindex, char buf[32])
 	return buf;
 }
 
+/* The pinned program is that of our filter. */
+static bool is_filter(int prog, int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = PROG_PRIORITY);
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	datapath_hush_libbpf();
+	return bpf_obj_get_info_by_fd(prog, &info, &size) == 0 && bpf_tc_query(&hook, &opts) == 0 && opts.prog_id == info.id;
+}
+
 /* The pinned link is attached to the device still; both kinds of link say it in the same place. */
-static bool is_attached(const struct pin_dir *d, const char *link, int ifindex)
+static bool is_link(int link, int ifindex)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(link, &info, &size) == 0 && info.xdp.ifindex == (__u32)ifindex;
+}
+
+static bool is_attached(const struct pin_dir *d, const char *link, int ifindex, enum bpf_attach_type type)
+{
 	char path[PIN_PATH_MAX];
 	int fd = bpf_obj_get(pin_path(d, link, path));
-	bool ret = fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.xdp.ifindex == (__u32)ifindex;
+	bool ret;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return false;
+	ret = type == BPF_XDP || datapath_has_tcx() ? is_link(fd, ifindex) : is_filter(fd, ifindex);
+	close(fd);
 	return ret;
 }
 
@@ -101,7 +240,7 @@ static int attach_ns(const struct pin_dir *d, struct hook h, const char *hook_na
 	char name[32], path[PIN_PATH_MAX];
 
 	h.link = ns_link_name(hook_name, h.ifindex, name);
-	if (is_attached(d, h.link, h.ifindex))
+	if (is_attached(d, h.link, h.ifindex, h.type))
 		return 0;
 	unlink(pin_path(d, h.link, path));
 	return attach(d, &h, f);
@@ -118,14 +257,14 @@ bool datapath_ns_attached(const struct pin_dir *d, int ifindex, bool xdp)
 {
 	char name[32];
 
-	return is_attached(d, ns_link_name("link", ifindex, name), ifindex) &&
-	       (!xdp || is_attached(d, ns_link_name("xdp", ifindex, name), ifindex));
+	return is_attached(d, ns_link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS) &&
+	       (!xdp || is_attached(d, ns_link_name("xdp", ifindex, name), ifindex, BPF_XDP));
 }
 
 static int guard(const struct pin_dir *d, const char *name, int ifindex, enum bpf_tc_attach_point point, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = GUARD_HANDLE, .priority = GUARD_PRIORITY, .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = GUARD_PRIORITY, .flags = BPF_TC_F_REPLACE);
 	char path[PIN_PATH_MAX];
 	int prog = bpf_obj_get(pin_path(d, name, path)), err;
 
@@ -168,16 +307,9 @@ int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct f
 
 void datapath_unguard_ns(int ifindex, bool made)
 {
-	static const enum bpf_tc_attach_point points[] = { BPF_TC_INGRESS, BPF_TC_EGRESS };
-
-	datapath_hush_libbpf();
-	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = points[i]);
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = GUARD_HANDLE, .priority = GUARD_PRIORITY);
-
-		bpf_tc_detach(&hook, &opts);
-	}
-	if (made) {
+	detach_filter(ifindex, BPF_TC_INGRESS, GUARD_PRIORITY);
+	detach_filter(ifindex, BPF_TC_EGRESS, GUARD_PRIORITY);
+	if (made && !filters_are_left(ifindex)) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 
 		bpf_tc_hook_destroy(&hook);
@@ -195,4 +327,6 @@ void datapath_detach_ns(const struct pin_dir *d, int ifindex)
 
 	unlink(pin_path(d, ns_link_name("xdp", ifindex, name), path));
 	unlink(pin_path(d, ns_link_name("link", ifindex, name), path));
+	if (!datapath_has_tcx())
+		detach_filter(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -279,6 +280,32 @@ int route_each(struct nl *nl, route_cb cb, void *arg)
 
 	rtm->rtm_family = AF_INET;
 	return nl_do(nl, nlh, route_each_cb, &each);
+}
+
+static int filter_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	*(bool *)arg = nlh->nlmsg_type == RTM_NEWTFILTER;
+	return MNL_CB_OK;
+}
+
+bool filters_are_left(int ifindex)
+{
+	static const __u32 hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
+	struct nl nl = {};
+	bool left = false;
+	int err = nl_open(&nl);
+
+	for (size_t i = 0; !err && i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		char buf[NL_BUF_SIZE];
+		struct nlmsghdr *nlh = nl_begin(&nl, buf, RTM_GETTFILTER, NLM_F_DUMP);
+		struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+
+		tc->tcm_ifindex = ifindex;
+		tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]);
+		err = nl_do(&nl, nlh, filter_cb, &left);
+	}
+	nl_close(&nl);
+	return left || err;
 }
 
 static struct rtmsg *route_put(struct nlmsghdr *nlh, unsigned char type)

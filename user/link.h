@@ -70,6 +70,9 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 
 int route_each(struct nl *nl, route_cb cb, void *arg);
 
+/* Somebody has a filter at the device's clsact qdisc, or it cannot be known. */
+bool filters_are_left(int ifindex);
+
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 
