@@ -17,11 +17,13 @@
 #define TCP_IP_HLEN	40	/* what a segment's size is less than the MTU, without options */
 #define TCP_OPTIONS_MAX	40
 
-/* What the route to a destination takes, kept for a second as next hops are at XDP. */
+/* What the route to a destination takes, kept for a second as next hops are. */
 struct mtu {
 	struct nsx_addr dst;
 	__u32 until;		/* ticks */
 	__u32 mtu;		/* bytes of IP */
+	__u32 own;		/* index of the host's address that is the source */
+	__u32 ifindex;		/* the uplink that was asked for */
 };
 
 #define MTUS 1024
@@ -33,10 +35,21 @@ struct {
 	__type(value, struct mtu);
 } nsx_mtus SEC(".maps");
 
+/* The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where it is gone. */
+static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(ctx, ifindex, &mtu, 0, 0);
+	return mtu ? mtu : nsx_conf.mtu;
+}
+
 /**
- * route_mtu() - what the route to dst takes, bytes of IP; that of the uplink as it was at "up" where there is none by it
+ * route_mtu() - what the route to dst takes, bytes of IP
+ * @own: index of the host's address that is the source
+ * @ifindex: the uplink that the packet leaves by; its own MTU is what counts where the route leads by another
  */
-__noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
+__noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 ifindex)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
@@ -45,15 +58,18 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst)
 
 	if (!dst)
 		return 0xffff;
-	index = (dst->w[3] * 0x9e3779b1U) >> 22;
+	index = ((dst->w[3] ^ own) * 0x9e3779b1U) >> 22;
 	m = bpf_map_lookup_elem(&nsx_mtus, &index);
 	if (!m)
 		return conf->mtu;
-	if (!addr_eq(&m->dst, dst) || !is_fresh(m->until, now_tick(), 1)) {
+	if (!addr_eq(&m->dst, dst) || m->own != own || m->ifindex != ifindex || !is_fresh(m->until, now_tick(), 1)) {
 		m->dst = *dst;
-		m->mtu = conf->mtu;
-		if (route_ask(ctx, dst, FIB_SKIP_NEIGH, &fib) == 0)
+		m->own = own;
+		m->ifindex = ifindex;
+		if (route_ask(ctx, dst, own, FIB_SKIP_NEIGH, &fib) == 0 && fib.ifindex == ifindex)
 			m->mtu = fib.mtu_result;
+		else
+			m->mtu = uplink_mtu(ctx, ifindex);
 		m->until = now_tick() + nsx_ticks(conf, 1);
 	}
 	return m->mtu;
@@ -76,9 +92,9 @@ static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p, const s
 {
 	__u32 len = wire_len(ctx, p), mtu;
 
-	if (len <= MTU_SURE || (x->to_ns ? link_takes(x->ifindex, len) : hop_takes(&p->dst, len)))
+	if (len <= MTU_SURE || (x->to_ns ? link_takes(x->ifindex, len) : hop_takes(&p->dst, x->own, x->ifindex, len)))
 		return 0;
-	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst);
+	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst, x->own, x->ifindex);
 	return len > mtu ? mtu : 0;
 }
 

@@ -58,7 +58,7 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth || !veth->mss)
 		return NSX_CONTINUE;
-	mtu = route_mtu(ctx, x->to_ns ? &p->src : &p->dst);
+	mtu = x->to_ns ? route_mtu(ctx, &p->src, 0, ctx_ifindex(ctx)) : route_mtu(ctx, &p->dst, x->own, x->ifindex);
 	mss = mtu - TCP_IP_HLEN < veth->mss ? mtu - TCP_IP_HLEN : veth->mss;
 	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
 }

@@ -187,7 +187,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	if (!s)
 		return XDP_PASS;
 	/* First of all, for it says also that the destination is outside. */
-	hop = hop_find(ctx, &p->dst);
+	hop = hop_find(ctx, &p->dst, 0);
 	if (!hop || hop->ifindex != conf->uplinks[0])
 		return XDP_PASS;
 	v = snat_established(ctx, p, conf, s, x);
@@ -197,7 +197,9 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, p, conf, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, x);
-	if (v != NSX_CONTINUE || x->to_ns || x->both || x->ifindex != hop->ifindex || ctx_len(ctx) > hop->mtu + ETH_HLEN)
+	if (x->own)
+		hop = hop_find(ctx, &p->dst, x->own);
+	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex || ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }

@@ -15,8 +15,7 @@
  * Larger than its route or link takes: to be cut, and sent on from there (lend_pkt).
  * Into a namespace: straight to the far end of its veth, past the host's queue (bpf_redirect_peer).
  * Out: by the uplink that the address belongs to. Where the next hop is known, that is all; else the kernel finds route and
- * neighbour for the translated packet and resolves the neighbour if it must (bpf_redirect_neigh). What is known is known for
- * the host's first address: routes may differ by the source.
+ * neighbour for the translated packet and resolves the neighbour if it must (bpf_redirect_neigh).
  */
 static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x,
 					int *action)
@@ -31,7 +30,7 @@ static __always_inline int redirect_pkt(CTX *ctx, const struct nsx_conf *conf, c
 	if (x->cut_to)
 		return lend_pkt(ctx, x, action) == 0 ? x->verdict : NSX_DROP_ERROR;
 	if (!x->to_ns) {
-		hop = x->own ? NULL : hop_known(ctx, &p->dst);
+		hop = hop_known(ctx, &p->dst, x->own);
 		if (!hop || hop->ifindex != x->ifindex) {
 			*action = bpf_redirect_neigh(x->ifindex, NULL, 0, 0);
 			return x->verdict;

@@ -38,13 +38,15 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
 
 /**
  * route_ask() - ask the kernel for the route to dst by an uplink
+ * @own: index of the host's address that the packet has as its source
  * @flags: BPF_FIB_LOOKUP_*
  * @fib: filled, with what the route takes for mtu_result
  *
  * The device asked from must forward, so it is one of the instance's own.
  * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not resolved.
  */
-static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 flags, struct bpf_fib_lookup *fib)
+static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 flags,
+				     struct bpf_fib_lookup *fib)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 
@@ -53,7 +55,7 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	fib->family = AF_INET;
 	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
-	fib->ipv4_src = conf->own[0].addr.w[3];
+	fib->ipv4_src = conf->own[own & (NSX_OWN_MAX - 1)].addr.w[3];
 	fib->ipv4_dst = dst->w[3];
 	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;

@@ -245,6 +245,15 @@ t_91_by_two_uplinks() {
 		on ns1 $FRAGS any_order 192.0.2.10 7 6000 20000
 		on ns1 $FRAGS any_order $INET 7 6000 20000
 	done
+	# Answers from the second uplink's address leave by it, though the main route to there is by the first, and fit it.
+	on host ip link set ens6 mtu 1400
+	on far ip link set eth0 mtu 1400
+	on far ip addr add 198.51.100.77/32 dev lo
+	on far ip route replace 192.0.2.1 dev eth0 src 198.51.100.77
+	on host ip route add default via 192.0.2.10 dev ens6 table 100
+	on host ip rule add from 192.0.2.1 lookup 100
+	on host sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.ens6.rp_filter=0
+	within 5 on far $PY udp_client 192.0.2.1 6000 1000 1440 6000
 	lab_kill
 	nsxdp down
 	ip netns del "$(lab_ns far)"
