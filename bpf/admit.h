@@ -136,7 +136,7 @@ static __always_inline bool ip_sum_right(CTX *ctx, const struct pkt *p)
 	if ((void *)(w + 5) > ctx_data_end(ctx))
 		return false;
 	sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
-	if (p->l4 > ETH_HLEN + IP_HLEN_MIN)
+	if (l4_offset(p) > ETH_HLEN + IP_HLEN_MIN)
 		sum += (__u32)sum_options(ctx, p);
 	return csum_fold(csum_narrow(sum)) == 0xffff;
 }

@@ -25,7 +25,10 @@ __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *a
 	v = defrag_pay(ctx, p);
 	if (v != NSX_CONTINUE)
 		return v;
-	return frag_defers(ctx, p) ? defrag_send(ctx, p, action) : frag_find(ctx, p, x);
+	if (frag_defers(ctx, p))
+		return defrag_send(ctx, p, action);
+	frag_refund(NULL, p->saddr, ctx_len(ctx) - ETH_HLEN);
+	return frag_find(ctx, p, x);
 }
 
 /* Charge a fragment to its sender, and have it reassembled. */

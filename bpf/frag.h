@@ -51,8 +51,12 @@ struct span {
 
 #define SPANS 4
 
-/* @x: its verdict is NSX_DEFRAG for a datagram of which parts were sent to be reassembled */
+/*
+ * @key: of whom it is: an element that gives way to another is used again at once, under the eyes of whoever has found it
+ * @x: its verdict is NSX_DEFRAG for a datagram of which parts were sent to be reassembled
+ */
 struct frag {
+	struct frag_key key;
 	struct xlat x;
 	__u32 until;	/* ticks */
 	struct span span[SPANS];
@@ -75,6 +79,15 @@ static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __
 	k->id = p->ip_id;
 	k->ip_proto = p->ip_proto;
 	k->pad = 0;
+}
+
+/* It still is of whom it was found for: what was copied since is consistent. */
+static __always_inline bool frag_same(const struct frag *f, const struct frag_key *k)
+{
+	const __u64 *a = (const __u64 *)&f->key, *b = (const __u64 *)k;
+
+	barrier();
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
 }
 
 static __always_inline bool frag_is_fresh(const struct frag *f)
@@ -128,6 +141,7 @@ static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struc
 	struct frag f = {};
 
 	frag_key(&k, p, ctx_ifindex(ctx));
+	f.key = k;
 	f.x = *x;
 	f.until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
 	f.span[0].begin = p->begin;
@@ -192,6 +206,8 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (!p->reassembled && frag_overlaps(f, p->begin, p->end))
 		return NSX_DROP_OVERLAP;
 	*x = f->x;
+	if (!frag_same(f, &k))
+		return NSX_DROP_FRAGMENT;
 	f->until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
 	f->seen += p->end - p->begin;
 	if (p->last)

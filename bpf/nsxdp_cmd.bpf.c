@@ -231,13 +231,25 @@ static long write(__u64 unused, struct nsx_range *r)
 	return 0;
 }
 
+/* Change the flags of a published port, unless the sweeper frees it in this moment. */
+static __always_inline void set_flags(struct nsx_slot *s, __u32 state, __u8 flags)
+{
+	__u32 claim = slot_claim(s, state);
+
+	if (!claim)
+		return;
+	s->flags = flags;
+	slot_publish(s, claim, NSX_KIND(state));
+}
+
 /* A further target of a service, published elsewhere too. */
 static long note_second(__u64 i, struct nsx_range *r)
 {
 	struct nsx_slot *s = range_slot(r, i);
+	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE;
 
 	if (s && is_second(r, i))
-		s->flags |= NSX_F_STATEFUL;
+		set_flags(s, state, s->flags | NSX_F_STATEFUL);
 	return 0;
 }
 
@@ -274,13 +286,15 @@ static long note_host_range(__u64 i, struct nsx_range *r)
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 index = i, port = i & 0xffff;
 	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
+	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE, flags;
 
-	if (!s || NSX_KIND(READ_ONCE(s->state)) != NSX_MAP)
+	if (!s || NSX_KIND(state) != NSX_MAP)
 		return 0;
+	flags = s->flags & ~NSX_F_HOST_RANGE;
 	if (port >= conf->host_lo && port <= conf->host_hi)
-		s->flags |= NSX_F_HOST_RANGE;
-	else
-		s->flags &= ~NSX_F_HOST_RANGE;
+		flags |= NSX_F_HOST_RANGE;
+	if (flags != s->flags)
+		set_flags(s, state, flags);
 	return 0;
 }
 

@@ -167,6 +167,8 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	}
 	if (!own_is_here(conf, own) && !own_check(ctx, own))
 		return NSX_PASS_HOST;
+	if (p->fragment && !is_forwarded(p->ip_proto))
+		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		v = frag_find(ctx, p, x);
 		if (p->reassembled && v == NSX_DEFRAG)

@@ -248,7 +248,7 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	return own->state == NSX_OWN_HERE;
 }
 
-/* The same for an established flow, whose packets need not ask more than once per tick. Any CPU may write .checked. */
+/* own_check() for an established flow: once per tick for each address, on all CPUs together. Any CPU may write .checked. */
 static __always_inline void own_recheck(CTX *ctx, struct nsx_conf *conf, __u32 index, __u32 now)
 {
 	struct nsx_own *own = &conf->own[index & (NSX_OWN_MAX - 1)];

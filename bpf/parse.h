@@ -53,7 +53,7 @@ struct pkt {
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
 #define PARSE_SHORT (-2)
 
-/* Bytes of an IPv4 header; 0 where it is none. At XDP also where it has options, which are for TC. */
+/* Length of the IPv4 header, bytes; 0 if it is none. XDP leaves headers with options to TC, and returns 0 for them. */
 static __always_inline __u32 ip_hlen(const struct iphdr *ip)
 {
 #ifdef NSXDP_AT_XDP
@@ -71,6 +71,12 @@ static __always_inline __u32 l4_offset(const struct pkt *p)
 #else
 	return p->l4 & 0xff;
 #endif
+}
+
+/* The IP protocols that are translated. */
+static __always_inline bool is_forwarded(__u8 ip_proto)
+{
+	return ip_proto == 6 || ip_proto == 17 || ip_proto == 1;
 }
 
 static __always_inline bool icmp_is_error(__u8 type)

@@ -141,8 +141,8 @@ static __always_inline __u64 *purse_outside(void)
 	return bpf_map_lookup_elem(&nsx_frag_purses, &zero);
 }
 
-/* Nanoseconds that a fragment costs where FRAG_TIME is worth so many bytes. */
-#define FRAG_COST(len, share) (((__u64)(len) + FRAG_OVERHEAD) * FRAG_TIME / (share))
+/* Nanoseconds that a fragment costs where FRAG_TIME is worth so many bytes, or on a small machine a part of them. */
+#define FRAG_COST(len, share) (((__u64)(len) + FRAG_OVERHEAD) * nsx_conf.frag_scale * FRAG_TIME / (share))
 
 static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 {
@@ -325,15 +325,22 @@ static __always_inline void frag_refund(struct nsx_veth *veth, __be32 saddr, __u
 __noinline int frag_uplink_of(const struct pkt *p)
 {
 	struct frag_key k;
+	__u32 any = 0;
 
 	if (!p)
 		return 0;
 	for (int i = 0; i < NSX_UPLINKS; i++) {
+		const struct frag *f;
+
 		frag_key(&k, p, nsx_conf.uplinks[i]);
-		if (k.ifindex && bpf_map_lookup_elem(&nsx_frags, &k))
+		f = k.ifindex ? bpf_map_lookup_elem(&nsx_frags, &k) : NULL;
+		if (!f || !frag_is_fresh(f))
+			continue;
+		if (f->x.verdict == NSX_DEFRAG)
 			return k.ifindex;
+		any = k.ifindex;
 	}
-	return 0;
+	return any;
 }
 
 static __always_inline __u32 frag_uplink(const struct iphdr *ip)

@@ -87,15 +87,19 @@ static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, c
 	k->pad = 0;
 }
 
-/* Note a packet of a flow in the session table; its port is kept for as long as the flow, which changes once per tick or state. */
+/*
+ * Note a packet of a flow in the session table. Its port's time is raised once per tick, and when the state changes: before
+ * .seen is, for another CPU that sees this tick there relies on it.
+ */
 static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot *s, const struct pkt *p,
 					  const struct nsx_conf *conf, __u32 now, bool inbound)
 {
-	__u32 seen = s->seen;
 	__u8 tcp = s->tcp;
 
+	if (s->seen != now)
+		flow_keep_port(port, s, conf, now);
 	flow_touch(s, p, now, inbound);
-	if (seen != now || s->tcp != tcp)
+	if (s->tcp != tcp)
 		flow_keep_port(port, s, conf, now);
 }
 

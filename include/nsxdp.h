@@ -486,6 +486,8 @@ struct nsx_own {
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
  * @fill: percent of @flows that is in use
  * @measured: when that was, ticks; see bpf/usage.h
+ * @layout: NSX_LAYOUT of the command that made the instance
+ * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are so much smaller
  */
 struct nsx_conf {
 	struct nsx_own own[NSX_OWN_MAX];
@@ -528,7 +530,12 @@ struct nsx_conf {
 	char uplink_names[NSX_UPLINKS][16];
 	char mode_reason[128];
 	char local_reason[128];
+	__u32 layout;
+	__u32 frag_scale;
 };
+
+/* nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell. */
+#define NSX_LAYOUT	0x6e730001U
 
 /* nsx_conf.tables */
 #define NSX_TABLES_CURRENT 0x1	/* new entries go to this one */

@@ -57,9 +57,9 @@ static void print_status(const json_t *s)
 		printf("%s%s", i ? ", " : ", from ", json_string_value(addr));
 	putchar('\n');
 	if (!json_is_true(json_object_get(s, "routes_told")))
-		puts("routes      the kernel does not tell them, until nsxdp up is run again");
+		puts("routes      the kernel does not tell them, until a command changes something");
 	if (!json_is_true(json_object_get(s, "reassembly")))
-		puts("fragments   out of order are lost and nothing is cut, until nsxdp up is run again where the kernel can");
+		puts("fragments   of namespaces are lost and nothing is cut: nsx.fib is down, or the kernel cannot reassemble");
 	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));
 	printf("bind guard  %s\n", json_is_true(json_object_get(s, "bind_guard")) ? "yes" : "no");
 	printf("namespaces  %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(s, "namespaces")));

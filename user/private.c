@@ -8,8 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,9 +71,16 @@ static int sysctl_number(const char *path, unsigned int number)
 	return netns_sysctl_write(path, value);
 }
 
+/* Bytes that fragments may take up. */
+static unsigned int frag_memory(void)
+{
+	unsigned long long part = (unsigned long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
+
+	return part < NSX_FRAG_MEMORY ? part : NSX_FRAG_MEMORY;
+}
+
 static int write_sysctls(void)
 {
-	unsigned long long memory = (unsigned long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(sysctls) / sizeof(sysctls[0]); i++) {
@@ -85,7 +90,7 @@ static int write_sysctls(void)
 	}
 	if (!err)
 		err = sysctl_number("net/ipv4/ipfrag_time", NSX_FRAG_TIME);
-	return err ? err : sysctl_number("net/ipv4/ipfrag_high_thresh", memory < NSX_FRAG_MEMORY ? memory : NSX_FRAG_MEMORY);
+	return err ? err : sysctl_number("net/ipv4/ipfrag_high_thresh", frag_memory());
 }
 
 /* A program that accepts everything: what is wanted is what its link makes the kernel do before it. */
@@ -106,6 +111,16 @@ static int accept_all(void)
 	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* It knows the kind of program at least. */
+static bool kernel_has_defrag(void)
+{
+	int prog = accept_all();
+
+	if (prog >= 0)
+		close(prog);
+	return prog >= 0;
 }
 
 /* Have the kernel reassemble in the caller's network namespace, which the pinned link holds from now on. */
@@ -237,40 +252,32 @@ static int forward(void)
 	return netns_sysctl_write(NEAR_FORWARDING, "1");
 }
 
-/* The flags of the near end (netdevice(7)); negative where it is not there. */
-static int near_flags(int sock, struct ifreq *r)
+/* The instance's own link, with its program; what else may have this name is nobody's to set up. */
+static bool is_ours(struct nl *nl, const struct pin_dir *d, const struct nsx_conf *conf, struct link_info *link)
 {
-	memset(r, 0, sizeof(*r));
-	memcpy(r->ifr_name, NEAR, sizeof(NEAR));
-	return ioctl(sock, SIOCGIFFLAGS, r);
+	return conf->defrag && nl_open(nl) == 0 && link_get(nl, NEAR, 0, link) == 0 && link->ifindex == (int)conf->asker &&
+	       datapath_ns_attached(d, link->ifindex, false);
 }
 
-void private_mend(const struct nsx_conf *conf)
+void private_mend(const struct pin_dir *d, const struct nsx_conf *conf)
 {
-	int sock = conf->defrag ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-	struct ifreq r;
+	struct link_info link;
+	struct nl nl = {};
 
 	forward();
-	if (sock < 0)
-		return;
-	if (near_flags(sock, &r) == 0 && !(r.ifr_flags & IFF_UP)) {
-		r.ifr_flags |= IFF_UP;
-		ioctl(sock, SIOCSIFFLAGS, &r);
-	}
-	close(sock);
+	if (is_ours(&nl, d, conf, &link) && !(link.flags & IFF_UP))
+		link_up(&nl, link.ifindex);
+	nl_close(&nl);
 }
 
-bool private_reassembles(const struct nsx_conf *conf)
+bool private_reassembles(const struct pin_dir *d, const struct nsx_conf *conf)
 {
-	int sock = conf->defrag ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
-	struct ifreq r;
-	bool running;
+	struct link_info link;
+	struct nl nl = {};
+	bool ret = is_ours(&nl, d, conf, &link) && (link.flags & IFF_RUNNING);
 
-	if (sock < 0)
-		return false;
-	running = near_flags(sock, &r) == 0 && (r.ifr_flags & IFF_RUNNING) && if_nametoindex(NEAR) == conf->asker;
-	close(sock);
-	return running;
+	nl_close(&nl);
+	return ret;
 }
 
 bool private_works(__u32 ifindex)
@@ -297,6 +304,11 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
+	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
+	if (!err && !conf->defrag && kernel_has_defrag()) {
+		private_remove();
+		err = -ENODEV;
+	}
 	if (err == -ENODEV) {
 		err = make(d, &nl, conf);
 		if (!err)
@@ -317,6 +329,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	if (err)
 		return fail_errno(f, err, "cannot make %s, the link to the private network namespace", NEAR);
 	conf->asker = link.ifindex;
+	conf->frag_scale = (NSX_FRAG_MEMORY + frag_memory() - 1) / frag_memory();
 	return 0;
 }
 

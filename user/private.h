@@ -27,12 +27,12 @@ void private_remove(void);
  * Set again what others have reset: somebody's "ip_forward=0" takes forwarding from every device, and the datapath gets no
  * answers from then on; while the link is down nothing is reassembled or cut.
  */
-void private_mend(const struct nsx_conf *conf);
+void private_mend(const struct pin_dir *d, const struct nsx_conf *conf);
 
 /* The device is there and forwards. */
 bool private_works(__u32 ifindex);
 
 /* The kernel can, and the link is there and up. */
-bool private_reassembles(const struct nsx_conf *conf);
+bool private_reassembles(const struct pin_dir *d, const struct nsx_conf *conf);
 
 #endif

@@ -60,6 +60,14 @@ static void instance_init(struct instance *in)
 		in->fd[i] = -1;
 }
 
+static __u32 conf_size(const struct instance *in)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(in->fd[TABLE_CONF], &info, &size) ? 0 : info.value_size;
+}
+
 int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 {
 	char path[PIN_PATH_MAX];
@@ -72,10 +80,16 @@ int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 		if (in->fd[i] < 0)
 			return fail_errno(f, -errno, "cannot open %s", path);
 	}
-	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
-	if (!in->conf)
-		return fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
-	return 0;
+	if (conf_size(in) == sizeof(struct nsx_conf)) {
+		in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
+		if (!in->conf)
+			return fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
+		/* 0: "up" is about to fill it in. */
+		if (!in->conf->layout || in->conf->layout == NSX_LAYOUT)
+			return 0;
+	}
+	return fail(f, -EPROTO, "the instance in %s was made by another version of nsxdp: take it down with that one",
+		    in->dir.path);
 }
 
 int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
@@ -99,7 +113,7 @@ int instance_open(struct instance *in, enum access_mode mode, struct fail *f)
 	if (err)
 		instance_close(in);
 	else if (mode == ACCESS_CHANGE)
-		private_mend(in->conf);
+		private_mend(&in->dir, in->conf);
 	return err;
 }
 
