@@ -187,6 +187,39 @@ t_29_links_follow_the_uplinks_mtu() {
 	nsxdp down
 }
 
+# A link that was set down forgets its neighbours; "up" again sets them.
+t_29b_neighbours_are_set_again() {
+	local dev
+	up
+	nsxdp ns add "$NS1"
+	dev=$(nsxdp ns list | awk '$1 == "'"$NS1"'" { print $4 }')
+	on host ip link set "$dev" down
+	on host ip link set "$dev" up
+	[ -z "$(on host ip neigh show 192.168.0.2 nud permanent)" ]
+	up
+	on host ip neigh show 192.168.0.2 | grep -q PERMANENT
+	on ns1 ip neigh show 192.168.0.1 | grep -q PERMANENT
+	nsxdp down
+}
+
+# Where it is in doubt what is there, down destroys nothing; nor does a command touch what another version has made.
+t_02b_down_does_not_destroy_on_doubt() {
+	up
+	nsxdp ns add "$NS1"
+	mv "$PINS/nsx_counts" "$PINS/away"
+	refuse 1 "cannot open $PINS/nsx_counts" nsxdp down
+	mv "$PINS/away" "$PINS/nsx_counts"
+	mv "$PINS/nsx_conf" "$PINS/away"
+	bpftool map create "$PINS/nsx_conf" type array key 4 value 8 entries 1 name other
+	refuse 1 "made by another version" nsxdp down
+	refuse 1 "made by another version" nsxdp map add 6000 "$NS1:80"
+	refuse 1 "made by another version" nsxdp up --dev ens5
+	mv -f "$PINS/away" "$PINS/nsx_conf"
+	on ns1 ping -c1 -W2 203.0.113.10
+	nsxdp down
+	[ ! -e "$PINS" ]
+}
+
 t_31_several_uplinks() {
 	ip netns add "$(lab_ns far)"
 	on far ip link set lo up

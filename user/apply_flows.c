@@ -102,6 +102,11 @@ static void wait_for_programs(struct instance *in, __u32 which)
 	close(fd);
 }
 
+void flows_wait(struct instance *in)
+{
+	wait_for_programs(in, in->conf->tables & NSX_TABLES_CURRENT);
+}
+
 /* Move everything into the current table and drop the other one. Whoever was at it before may have died. */
 static int finish_move(struct instance *in, struct fail *f)
 {

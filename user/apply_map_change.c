@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply_map.h"
+#include "apply_up.h"
 
 /* The map that these ports are, by its first slot; NULL with the reason where they are not one. */
 static struct nsx_slot *map_find(struct instance *in, const struct map_conf *c, struct fail *f)
@@ -234,7 +235,8 @@ void apply_map_reap(struct instance *in)
 			continue;
 		s = table_port(in, svc->proto, svc->first);
 		if (s && (!is_map(s) || !(s->flags & NSX_F_SERVICE) || s->service != index) && !svc->count) {
-			/* The sweeper has freed its ports. */
+			/* The sweeper has freed its ports, or is about to: let it come to its end. */
+			flows_wait(in);
 			before = *svc;
 			c = (struct map_conf){ .proto = svc->proto, .port = svc->first, .last = svc->last };
 			map_leave(in, &c, before.was, before.was_count);

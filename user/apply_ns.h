@@ -36,7 +36,7 @@ int veth_set_xdp(struct sides *s, const struct nsx_ns *ns, bool on, struct fail 
 void veth_release(struct instance *in, const char *name, const struct nsx_ns *ns);
 
 /* Set again what others have reset or detached. */
-int veth_mend(struct instance *in, const struct nsx_ns *ns, struct fail *f);
+int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f);
 
 /* Links that nsxdp made with one MTU get another. Does all that it can; returns the first error. */
 int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to);

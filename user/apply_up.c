@@ -192,6 +192,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	/* The coarse clock advances with every jiffy. */
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy) || !jiffy.tv_nsec)
 		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
+	conf->layout = NSX_LAYOUT;
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
 		conf->timeout[i] = nsx_ticks(conf, c->timeout[i]);
@@ -322,7 +323,7 @@ static int mend_links(struct instance *in, struct fail *f)
 		return fail_errno(f, err, "cannot read the table of names");
 	for (size_t i = 0; i < list.count && !err; i++)
 		if (list.item[i].ns.state == NSX_NS_READY && if_indextoname(list.item[i].ns.ifindex, name))
-			err = veth_mend(in, &list.item[i].ns, f);
+			err = veth_mend(in, list.item[i].name, &list.item[i].ns, f);
 	ns_list_free(&list);
 	return err;
 }
@@ -513,6 +514,7 @@ static void remove_all_ns(struct instance *in, bool keep_ns)
 int apply_down(bool keep_ns, struct fail *f)
 {
 	struct pin_dir d, copy;
+	char path[PIN_PATH_MAX];
 	struct instance in;
 	__u32 flags = 0;
 	int err = pin_dir_open(&d, true, f);
@@ -525,8 +527,14 @@ int apply_down(bool keep_ns, struct fail *f)
 		return err;
 	copy = d;
 	copy.fd = -1;
-	/* Where the tables cannot be opened, an earlier up or down died: only pins are left. */
-	if (instance_open_dir(&in, &copy, f) == 0) {
+	err = instance_open_dir(&in, &copy, f);
+	/* Where an earlier up or down died, there are pins only; else nothing is destroyed on doubt. */
+	if (err && access(pin_path(&d, "link_uplink", path), F_OK) == 0) {
+		instance_close(&in);
+		pin_dir_close(&d);
+		return err;
+	}
+	if (!err) {
 		flags = in.conf->flags;
 		remove_all_ns(&in, keep_ns);
 		restore_rxvlan(in.conf);

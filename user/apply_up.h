@@ -20,6 +20,9 @@ __u32 flows_default(void);
 int flows_make(struct instance *in, __u32 flows, struct fail *f);
 int flows_resize(struct instance *in, __u32 flows, struct fail *f);	/* 0: only finish what a command left that died */
 
+/* Wait until every program that runs now has ended. */
+void flows_wait(struct instance *in);
+
 /* Start the sweeper, where it does not run. */
 void flows_sweep(struct instance *in);
 

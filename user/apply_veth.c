@@ -139,13 +139,15 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
  */
 static void await_fragments(struct instance *in, const struct nsx_ns *ns)
 {
-	__u32 last = nsx_ticks(in->conf, NSX_FRAG_TIME) + 1, waited = 0;
+	__u32 last = nsx_ticks(in->conf, NSX_FRAG_TIME) + 1;
 	struct nsx_veth veth;
 
-	if (!in->conf->defrag || bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) || !veth.frag_last)
-		return;
-	for (; waited < 3000 && now_tick(in) - veth.frag_last <= last; waited += 20)
+	for (__u32 waited = 0; in->conf->defrag && waited < 3000; waited += 20) {
+		if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) || !veth.frag_last ||
+		    now_tick(in) - veth.frag_last > last)
+			return;
 		usleep(20000);
+	}
 }
 
 void veth_unregister(struct instance *in, const struct nsx_ns *ns)
@@ -214,11 +216,27 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 	return 0;
 }
 
-int veth_mend(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+/* A link that was set down has forgotten its neighbours. Those of a namespace that is out of reach learn. */
+static void mend_neighbours(const char *name, const struct nsx_ns *ns)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	struct link_info inside;
+	struct fail ignored;
+
+	if ((ns->flags & NSX_NS_MADE_VETH) && ns_sides_open(&s, name, &ignored) == 0) {
+		neigh_set(&s.host, ns->ifindex, &ns->addr, ns->mac);
+		if (link_get(&s.ns, ns->ns_if, 0, &inside) == 0)
+			neigh_set(&s.ns, inside.ifindex, &ns->gw, host_mac);
+	}
+	ns_sides_close(&s);
+}
+
+int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f)
 {
 	bool made;
 	int err = secure_link(ns, f);
 
+	mend_neighbours(name, ns);
 	if (!err)
 		err = datapath_guard_ns(&in->dir, ns->ifindex, &made, f);
 	if (!err)

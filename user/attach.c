@@ -321,12 +321,24 @@ int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
 	return attach_ns(d, (struct hook){ "xdp_from_ns_veth", NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
 }
 
+/* A link goes with its last reference, but some time after that: it is detached before. */
+static void end_link(const char *path)
+{
+	int link = bpf_obj_get(path);
+
+	if (link >= 0) {
+		bpf_link_detach(link);
+		close(link);
+	}
+	unlink(path);
+}
+
 void datapath_detach_ns(const struct pin_dir *d, int ifindex)
 {
 	char name[32], path[PIN_PATH_MAX];
 
-	unlink(pin_path(d, ns_link_name("xdp", ifindex, name), path));
-	unlink(pin_path(d, ns_link_name("link", ifindex, name), path));
+	end_link(pin_path(d, ns_link_name("xdp", ifindex, name), path));
+	end_link(pin_path(d, ns_link_name("link", ifindex, name), path));
 	if (!datapath_has_tcx())
 		detach_filter(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
 }
