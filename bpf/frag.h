@@ -21,8 +21,8 @@
  *
  * A datagram is forgotten with the last of its fragments, for its identification may come again at once.
  *
- * All fragments of a namespace go there. They leave with a new identification, for behind one address those of two
- * namespaces may be the same (RFC 6864, 5.3.1).
+ * All fragments of a namespace go there. What leaves the host gets a new identification, for behind one address those of
+ * two namespaces may be the same (RFC 6864, 5.3.1).
  */
 #ifndef NSXDP_FRAG_H
 #define NSXDP_FRAG_H

@@ -115,7 +115,9 @@ static __always_inline __u32 peer_mtu(CTX *ctx, __u32 ifindex)
 }
 
 /**
- * link_mtu() - what the link of the namespace behind a veth takes, bytes of IP
+ * link_mtu() - what the link of the namespace behind a veth takes
+ *
+ * Return: bytes of IP.
  */
 __noinline int link_mtu(CTX *ctx, __u32 ifindex)
 {

@@ -53,7 +53,7 @@ t_07_one_identification_in_two_namespaces() {
 
 t_08_overlaps_are_dropped() { on client $FRAGS overlap $HOST 6000; on ns1 $FRAGS overlap $INET 7; }
 
-t_09_the_hosts_own_never_leaves() {
+t_09_the_hosts_own_leave_only_out_of_order() {
 	local before
 	before=$(count_of defrag)
 	on client $PY udp_client $HOST 9 3000 20000

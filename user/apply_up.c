@@ -360,15 +360,15 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		}
 		err = read_host(&running, &own, f);
 	}
+	/* Before anything is written that would have to be taken back. */
+	if (!err)
+		err = check_snat(c, &own, f);
 	if (!err)
 		err = private_make(&in.dir, in.conf, f);
 	if (!err)
 		err = write_own(&in, &own, f);
 	if (!err)
 		err = up_write_routes(&in, f);
-	/* Before anything is written that would have to be taken back. */
-	if (!err)
-		err = check_snat(c, &own, f);
 	if (!err)
 		err = flows_resize(&in, c->flows, f);
 	if (!err)
