@@ -165,6 +165,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		if (own < 0)
 			return NSX_PASS_HOST;
 	}
+	own_recheck(ctx, own);
 	if (!own_is_here(conf, own) && !own_check(ctx, own))
 		return NSX_PASS_HOST;
 	if (p->fragment && !is_forwarded(p->ip_proto))

@@ -88,8 +88,10 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr) ||
-	    !own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, p) != NSX_CONTINUE)
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr))
+		return XDP_PASS;
+	own_recheck(ctx, 0);
+	if (!own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))

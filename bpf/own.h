@@ -248,15 +248,19 @@ __noinline int own_check(CTX *ctx, __u32 index)
 	return own->state == NSX_OWN_HERE;
 }
 
-/* own_check() for an established flow: once per tick for each address, on all CPUs together. Any CPU may write .checked. */
-static __always_inline void own_recheck(CTX *ctx, struct nsx_conf *conf, __u32 index, __u32 now)
+/*
+ * own_check() for an address that is in use: once per tick, on all CPUs together. Any CPU may write .checked, against any
+ * other: two that do so in one tick both ask.
+ */
+static __always_inline void own_recheck(CTX *ctx, __u32 index)
 {
-	struct nsx_own *own = &conf->own[index & (NSX_OWN_MAX - 1)];
+	struct nsx_own *own = &nsx_conf.own[index & (NSX_OWN_MAX - 1)];
+	__u32 now = now_tick();
 
 	if (own->checked == now)
 		return;
 	own->checked = now;
-	own_check(ctx, index);
+	own_check(ctx, index & (NSX_OWN_MAX - 1));
 }
 
 /* The address that flows leave from where the kernel does not tell which: the first that is the host's still. */

@@ -194,6 +194,9 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 	struct nsx_slot *s = f->slot;
 	__u32 own = s->own & (NSX_OWN_MAX - 1);
 
+	own_recheck(ctx, own);
+	if (!own_is_here(conf, own))
+		return NSX_DROP_NO_FLOW;
 	x->own = own;
 	x->addr = conf->own[own].addr;
 	x->ifindex = conf->own[own].dev;
@@ -255,6 +258,7 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 		if (return_find(p, conf, now_tick(), &f))
 			return return_out(ctx, p, conf, &f, x);
 	}
+	own_recheck(ctx, own);
 	if (!own_is_here(conf, own)) {
 		own = own_first(conf);
 		if (own < 0)

@@ -64,8 +64,7 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 	    s->ifindex != ctx_ifindex(ctx) || !mac_eq(s->mac, p->mac) || is_pinged(s, p->proto))
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
-	if (s->seen != now)
-		own_recheck(ctx, &nsx_conf, s->own, now);
+	own_recheck(ctx, s->own);
 	if (!flow_alive(s, conf, now))
 		return NSX_DROP_NO_FLOW;
 	if (!p->icmp_error)
@@ -138,8 +137,7 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
 	own = f.slot->own & (NSX_OWN_MAX - 1);
-	if (f.slot->seen != now)
-		own_recheck(ctx, &nsx_conf, own, now);
+	own_recheck(ctx, own);
 	port = port_slot(p->proto & 3, f.slot->outside_port);
 	if (!port || nsx_flow_left(f.slot, conf, now) < 0)
 		return NSX_DROP_NO_FLOW;

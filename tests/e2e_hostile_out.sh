@@ -303,6 +303,38 @@ t_17_ip_forward_on_and_off_again() {
 	all_well
 }
 
+# The host's address is replaced, and nobody outside knows: after a second nothing leaves from it any more.
+nothing_goes_on() { # HOST-FILTER
+	sleep 0.5
+	watch client eth0 "src host $HOST and udp and $1"
+	not nothing_seen
+	on host ip addr del $HOST/24 dev ens5
+	on host ip addr add 203.0.113.77/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	sleep 1.5
+	watch client eth0 "src host $HOST and udp"
+	sleep 1
+	nothing_seen
+}
+
+t_18b_a_server_that_sends_unasked_leaves_a_lost_address() {
+	own_lab
+	nsxdp map add -p udp 6100 "$NS1:9100"
+	on_bg ns1 $H udp_push 9100 12
+	lab_listening ns1 9100 --udp
+	on_bg client $PY udp_client $HOST 6100 1
+	nothing_goes_on "dst net 203.0.113.0/24"
+}
+
+t_18c_a_flow_that_only_answers_leaves_a_lost_address() {
+	own_lab
+	on client ip neigh replace $HOST lladdr "$(on host ip -o link show ens5 | sed 's/.*ether \([^ ]*\).*/\1/')" dev eth0
+	on_bg inet $H udp_push 9101 12
+	lab_listening inet 9101 --udp
+	on_bg ns2 $H udp_ask_and_echo $INET 9101
+	nothing_goes_on "dst host $INET"
+}
+
 t_18_a_lost_address_is_a_foreign_one() {
 	own_lab
 	second_address

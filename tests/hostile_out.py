@@ -174,6 +174,31 @@ def keeps_ports(host, port, first, count, until):
         raise SystemExit(1)
 
 
+def udp_push(port, seconds):
+    """Send to the first who asks, 50 times a second."""
+    sock = open_socket("udp")
+    sock.settimeout(None)
+    sock.bind(("", int(port)))
+    peer = sock.recvfrom(100)[1]
+    end = time.time() + float(seconds)
+    while time.time() < end:
+        try:
+            sock.sendto(b"pushed", peer)
+        except OSError:
+            pass
+        time.sleep(0.02)
+
+
+def udp_ask_and_echo(host, port):
+    """Ask once, then send back whatever comes."""
+    sock = open_socket("udp")
+    sock.settimeout(None)
+    sock.sendto(b"first", (host, int(port)))
+    while True:
+        data, peer = sock.recvfrom(100)
+        sock.sendto(data, peer)
+
+
 def udp_echo_at(address, port):
     """Echo from the address that was asked, though it is not the machine's first."""
     sock = open_socket("udp")
