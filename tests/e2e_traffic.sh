@@ -127,7 +127,8 @@ t_11_2000_published_connections_have_no_state() {
 t_12_2000_masqueraded_connections() {
 	on ns1 $PY tcp_many $INET 7 2000 2 > "$LAB_TMP/many" &
 	eventually 30 grep -q open "$LAB_TMP/many"
-	[ "$(nsxdp -j flow list | grep -c '"state": "established"')" -ge 2000 ]
+	nsxdp -j flow list > "$LAB_TMP/during"
+	[ "$(grep -c '"state": "established"' "$LAB_TMP/during")" -ge 2000 ] || { head -c 600 "$LAB_TMP/during"; nsxdp status; return 1; }
 	wait $!
 	grep -q "done 2000" "$LAB_TMP/many"
 }
