@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Next hops. They are kept for a second, per CPU, destination and source, so that the kernel's route look-up is not paid for every
+ * Next hops. They are kept for a second, per CPU, destination and source, so that the kernel's route look-up is not paid for each
  * packet and a change of route, neighbour or of the MAC of the uplink is followed.
  */
 #ifndef NSXDP_HOP_H

@@ -9,9 +9,10 @@
  * sends it on. So a packet is translated and judged before it is lent, and a fragment is cut like a whole packet.
  * The L4 checksum is never touched, and one that is left to the device is completed by the kernel when it cuts.
  *
- * A number comes again after 2^24 packets divided by the CPUs, a place after LENT of a CPU's: what is still underway then is dropped, which
- * the number in the place tells. A place is written by one CPU, in a softirq, which no other interrupts there. The number is
- * written last, and read before and after the rest, so it does not matter which CPU the fragments come back on.
+ * A CPU uses a number again after 2^24 packets divided by the CPUs, a place after LENT packets. What is
+ * still underway then is dropped: the number in the place tells. A place is written by one CPU, in a
+ * softirq, which no other interrupts there. The number is written last, and read before and after the
+ * rest, so it does not matter which CPU the fragments come back on.
  */
 #ifndef NSXDP_PRIVATE_H
 #define NSXDP_PRIVATE_H

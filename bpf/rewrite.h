@@ -121,7 +121,7 @@ static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const s
 	return 0;
 }
 
-/* A packet that is going to be cut gets another identification. */
+/* What leaves in fragments, or is going to be cut, gets another identification. */
 static __always_inline int rewrite_id(CTX *ctx, const struct xlat *x)
 {
 	struct iphdr *ip = ctx_data(ctx) + ETH_HLEN;
