@@ -201,13 +201,14 @@ __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 	f = bpf_map_lookup_elem(&nsx_frags, &k);
 	if (!f || !frag_is_fresh(f))
 		return NSX_DROP_FRAGMENT;
-	if (f->x.verdict == NSX_DEFRAG || f->x.verdict == NSX_DROP_OVERLAP)
-		return f->x.verdict;
-	if (!p->reassembled && frag_overlaps(f, p->begin, p->end))
-		return NSX_DROP_OVERLAP;
 	*x = f->x;
+	/* Before anything is written there. */
 	if (!frag_same(f, &k))
 		return NSX_DROP_FRAGMENT;
+	if (x->verdict == NSX_DEFRAG || x->verdict == NSX_DROP_OVERLAP)
+		return x->verdict;
+	if (!p->reassembled && frag_overlaps(f, p->begin, p->end))
+		return NSX_DROP_OVERLAP;
 	f->until = now_tick() + nsx_ticks(&nsx_conf, FRAG_SECONDS);
 	f->seen += p->end - p->begin;
 	if (p->last)
