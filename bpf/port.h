@@ -33,8 +33,13 @@ static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, cons
 static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *flow, const struct nsx_conf *conf,
 					   __u32 now)
 {
-	__u32 time = nsx_flow_time(flow, conf), was = READ_ONCE(port->until), until;
+	__u32 was = READ_ONCE(port->until), time, until;
 
+	/* It is held for as long as a lease lasts already. */
+	if (conf->lease && (__s32)(was - now - conf->lease) >= 0 &&
+	    (NSX_KIND(port->state) != NSX_FLOW || (port->flags & NSX_F_MANY)))
+		return;
+	time = nsx_flow_time(flow, conf);
 	if (conf->lease && time > conf->lease)
 		time = conf->lease;
 	until = now + time;

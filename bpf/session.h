@@ -209,27 +209,50 @@ enum at_home {
 	HOME_ELSEWHERE,	/* that it may be elsewhere */
 };
 
-/* Look for an entry in the first of its buckets, which is where nearly all are; the same as session_seek(), but in line. */
+/*
+ * The way that has a tag, plus one; 0 where none has. Of two with one tag it is any other way, or none that exists, which
+ * whoever compares the identity finds out.
+ */
+static __always_inline __u32 way_tagged(const struct nsx_bucket *b, __u32 tag)
+{
+	__u32 way = 0;
+
+	for (int i = 0; i < NSX_WAYS; i++)
+		way |= (__u32)((__s64)((__u64)(READ_ONCE(b->tag[i]) ^ tag) - 1) >> 63) & (i + 1);
+	return way;
+}
+
+/*
+ * Look for an entry in the first of its buckets, which is where nearly all are; the same as session_seek(), but in line.
+ * What does not depend on the hash comes before it, and there is no branch or look-up between the tags and the entry: the
+ * time is that of one step waiting for the other.
+ */
 static __always_inline enum at_home session_at_home(const struct nsx_conf *conf, const struct nsx_session_key *k,
 						    struct found *f)
 {
-	__u32 tables = READ_ONCE(conf->tables), table = tables & NSX_TABLES_CURRENT, mask, where, way;
-	__u64 hash = nsx_session_hash(conf, k);
+	__u32 tables = READ_ONCE(conf->tables), table = tables & NSX_TABLES_CURRENT, index, way;
+	__u32 count = conf->buckets[table];
+	void *buckets = bpf_map_lookup_elem(&nsx_sessions, &table);
 	struct nsx_bucket *b;
+	__u64 hash;
 
-	where = nsx_session_bucket(hash, k->inside_port, conf->buckets[table], 0) | (table ? NSX_PLACE_TABLE : 0);
-	b = bucket_at(where);
+	if (!buckets)
+		return HOME_ELSEWHERE;
+	hash = nsx_session_hash(conf, k);
+	index = nsx_session_bucket(hash, k->inside_port, count, 0);
+	b = bpf_map_lookup_elem(buckets, &index);
 	if (!b)
 		return HOME_ELSEWHERE;
-	mask = ways_tagged(b, nsx_session_tag(hash, k->inside_port));
-	if (!mask)
+	way = way_tagged(b, nsx_session_tag(hash, k->inside_port));
+	if (!way)
 		return READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1]) | (tables & NSX_TABLES_MOVING) ? HOME_ELSEWHERE :
 														 HOME_NOBODY;
-	way = lowest_way(mask);
+	way = (way & (NSX_BUCKET_PLACES - 1)) - 1;
+	asm volatile("" : "+r"(way));
 	if (way >= NSX_WAYS)
 		return HOME_ELSEWHERE;
 	f->slot = &b->way[way];
-	f->place = place_in(where, way);
+	f->place = place_in(index | (tables & NSX_TABLES_CURRENT ? NSX_PLACE_TABLE : 0), way);
 	f->state = READ_ONCE(f->slot->state);
 	barrier();
 	return nsx_session_is(f->slot, f->state, k) && slot_same(f->slot, f->state) ? HOME_HAS : HOME_ELSEWHERE;
@@ -590,8 +613,8 @@ static __always_inline int session_take_home(__u32 where, __u32 tag, const struc
 __noinline int session_take(const struct nsx_session_key *k, __u64 seek, __u32 now, struct won *won)
 {
 	const struct nsx_conf *conf = &nsx_conf;
+	__u32 table, tag, where;
 	struct choices c;
-	__u32 table, tag;
 	struct found f;
 	__u64 hash;
 
@@ -606,9 +629,10 @@ __noinline int session_take(const struct nsx_session_key *k, __u64 seek, __u32 n
 	}
 	hash = nsx_session_hash(conf, k);
 	tag = nsx_session_tag(hash, k->inside_port);
-	choices_of(conf, table, hash, k->inside_port, &c);
-	if (session_take_home(c.where[0], tag, k, now, won) == TAKE_WON)
+	where = nsx_session_bucket(hash, k->inside_port, conf->buckets[table], 0) | (table ? NSX_PLACE_TABLE : 0);
+	if (session_take_home(where, tag, k, now, won) == TAKE_WON)
 		return TAKE_WON;
+	choices_of(conf, table, hash, k->inside_port, &c);
 	for (int tries = 0; tries < 4; tries++) {
 		__u32 kind;
 

@@ -139,7 +139,7 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	own = f.slot->own & (NSX_OWN_MAX - 1);
 	own_recheck(ctx, own);
 	port = port_slot(p->proto & 3, f.slot->outside_port);
-	if (!port || nsx_flow_left(f.slot, conf, now) < 0)
+	if (!port || !flow_alive(f.slot, conf, now))
 		return NSX_DROP_NO_FLOW;
 	state = slot_state(port);
 	if (NSX_KIND(state) == NSX_CLAIMED)

@@ -535,7 +535,7 @@ struct nsx_conf {
 };
 
 /* nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell. */
-#define NSX_LAYOUT	0x6e730001U
+#define NSX_LAYOUT	0x6e730002U
 
 /* nsx_conf.tables */
 #define NSX_TABLES_CURRENT 0x1	/* new entries go to this one */
@@ -580,13 +580,12 @@ struct nsx_session_key {
 NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_addr *inside,
 				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto, __u8 kind)
 {
-	__u64 h = conf->hash_seed;
+	/* Three products that do not wait for each other, and one of their sum. */
+	__u64 h = (inside->d[0] ^ inside->d[1] ^ conf->hash_seed) * 0x9e3779b97f4a7c15ULL +
+		  ((remote->d[0] << 1) + remote->d[1] + conf->hash_seed) * 0xc2b2ae3d27d4eb4fULL +
+		  ((__u64)remote_port << 16 | proto << 8 | kind) * 0xd6e8feb86659fd93ULL;
 
-	h = (h ^ inside->d[0] ^ inside->d[1]) * 0x9e3779b97f4a7c15ULL;
-	h ^= h >> 32;
-	h = (h ^ remote->d[0] ^ (remote->d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
-	h ^= h >> 29;
-	h = (h ^ ((__u64)remote_port << 16 | proto << 8 | kind)) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 32;
 }
 
