@@ -275,7 +275,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = NULL;
 	__be16 dport = 0;
-	__u32 mtu;
+	__u32 ifindex = ctx_ifindex(ctx), mtu;
 	int own, v;
 
 	v = admit_ns(ctx, p, parse_pkt(ctx, p));
@@ -314,9 +314,11 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		v = hairpin_flow(p, x);
 	}
 	if (v == NSX_OPEN) {
-		v = snat_pkt(ctx, p, x);
+		struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+		v = snat_pkt(ctx, p, veth, x);
 		if (v == NSX_DROP_CHANGED)
-			v = snat_pkt(ctx, p, x);
+			v = snat_pkt(ctx, p, veth, x);
 		if (dport)
 			hairpin_flow_end(p, x, dport);
 	}

@@ -151,21 +151,26 @@ int xdp_from_uplink_veth(struct xdp_md *ctx)
 }
 
 /* A flow that is new, or that snat_established() does not know at a glance. */
-static __always_inline int snat_new(CTX *ctx, struct pkt *p, struct xlat *x)
+static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_slot *port, struct xlat *x)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
-	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	const struct nsx_conf *conf = &nsx_conf;
 	int own;
 
 	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
-	own = own_for(ctx, &p->dst);
-	if (own >= 0 && conf->snat_count)
-		own = own_paired(ctx, p->saddr, own);
+	own = port->own;
+	if (snat_holds(port, p, ifindex)) {
+		own_recheck(ctx, own);
+	} else {
+		own = own_for(ctx, &p->dst);
+		if (own >= 0 && conf->snat_count)
+			own = own_paired(ctx, p->saddr, own);
+	}
 	p->own = own;
-	return own < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, x);
+	return own < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
 }
 
 static __always_inline int from_ns(struct xdp_md *ctx)
@@ -198,7 +203,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)))
 		v = published_out(ctx, p, conf, x);
 	if (v == NSX_DROP_NO_FLOW)
-		v = snat_new(ctx, p, x);
+		v = snat_new(ctx, p, s, x);
 	if (x->own)
 		hop = hop_find(ctx, &p->dst, x->own);
 	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex || ctx_len(ctx) > hop->mtu + ETH_HLEN)

@@ -33,7 +33,7 @@ static __always_inline bool snat_usable(CTX *ctx, struct nsx_slot *s, const stru
 	return false;
 }
 
-/* The outside port that the endpoint has for this remote, as a number, or NO_PORT. */
+/* The outside port that the endpoint has for this remote, as a number, where it is not its own number; or NO_PORT. */
 __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -44,9 +44,6 @@ __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 
 	if (!p || !w)
 		return NO_PORT;
-	s = port_slot(p->proto & 3, p->sport);
-	if (s && snat_usable(ctx, s, p, conf))
-		return bpf_ntohs(p->sport);
 	endpoint_key(&w->key, p);
 	if (!session_find(&w->key, &f))
 		return NO_PORT;
@@ -232,9 +229,9 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 /**
  * snat_further() - a further remote of an endpoint that has an outside port already
  * @state: of the port's slot, read before it was judged
- * @seek: what session_seek() said of the flow
+ * @veth: of the namespace
  */
-__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state, __u64 seek)
+__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state, struct nsx_veth *veth)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
@@ -242,7 +239,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	struct nsx_slot *s;
 	int took;
 
-	if (!p || !port || !w)
+	if (!p || !port || !veth || !w)
 		return NSX_DROP_ERROR;
 	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
 	if (!nsx_own_serves(port, conf, now) ||
@@ -258,7 +255,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 		return NSX_CONTINUE;
 	}
 	usage_measure(now);
-	took = session_take(&w->flow, seek, now, &w->won);
+	took = session_take(&w->flow, w->seek, now, &w->won);
 	if (took != TAKE_WON)
 		return took == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
 	s = session_at(w->won.place);
@@ -276,7 +273,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 		return NSX_DROP_CHANGED;
 	}
 	slot_publish(s, w->won.claim, NSX_FLOW);
-	usage_flow(p->proto, ctx_ifindex(ctx), 1);
+	usage_flow_of(p->proto, veth, 1);
 	w->number = QUOTA_SESSION + w->won.place;
 	return NSX_CONTINUE;
 }
@@ -290,7 +287,7 @@ static __always_inline bool may_open(const struct pkt *p)
 
 /* Make the flow of a packet. Return: NSX_CONTINUE with port set to the outside port. */
 static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
-				     __u32 state, __u64 seek, __be16 *port)
+				     __u32 state, struct nsx_veth *veth, __be16 *port)
 {
 	struct work *w = work_get();
 	int quota = QUOTA_NONE, v;
@@ -308,7 +305,7 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 		quota = quota_reserve(ctx_ifindex(ctx));
 	if (quota == QUOTA_FULL)
 		return NSX_DROP_QUOTA;
-	v = s ? snat_further(ctx, p, s, state, seek) : snat_new_mapping(ctx, p, port);
+	v = s ? snat_further(ctx, p, s, state, veth) : snat_new_mapping(ctx, p, port);
 	if (v == NSX_ALIASED) {
 		v = alias_write(ctx, p, *port);
 		if (v != NSX_CONTINUE)
@@ -323,14 +320,15 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 		v = NSX_DROP_CHANGED;
 	}
 	if (v == NSX_SHARE)
-		v = share_new(ctx, p, conf, seek, port);
-	if (v == NSX_CONTINUE)
+		v = share_new(ctx, p, conf, w->seek, port);
+	if (v == NSX_CONTINUE && quota != QUOTA_NONE)
 		quota_commit(ctx_ifindex(ctx), quota, w->number);
 	return v;
 }
 
 /**
  * snat_pkt() - masquerade: find the flow of a packet from a namespace or make it
+ * @veth: of the namespace
  *
  * What may not open a flow is dropped where there is none; another TCP packet in mid-stream opens one,
  * as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
@@ -338,7 +336,7 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
  * Return: NSX_CONTINUE with x filled; NSX_DROP_CHANGED where another CPU makes a flow of the same endpoint in this moment:
  * it is found at a second try; or the verdict that drops the packet.
  */
-__noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
+__noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, struct xlat *x)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = NULL;
@@ -347,7 +345,7 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 	__u32 state = 0, own;
 	int v, mapping;
 
-	if (!p || !x || !w)
+	if (!p || !veth || !x || !w)
 		return NSX_DROP_ERROR;
 	if (!w->sought) {
 		v = snat_session(ctx, p, p->proto == NSX_UDP && (p->veth_flags & NSX_V_ANY_PORT), x);
@@ -355,10 +353,12 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 			return v;
 	}
 	w->sought = 0;
-	mapping = snat_mapping(ctx, p);
-	if (mapping != NO_PORT) {
-		port = bpf_htons(mapping);
-		s = port_slot(p->proto & 3, port);
+	s = port_slot(p->proto & 3, p->sport);
+	port = p->sport;
+	if (!s || !snat_usable(ctx, s, p, conf)) {
+		mapping = snat_mapping(ctx, p);
+		port = mapping == NO_PORT ? 0 : bpf_htons(mapping);
+		s = mapping == NO_PORT ? NULL : port_slot(p->proto & 3, port);
 	}
 	if (s) {
 		state = READ_ONCE(s->state);
@@ -372,7 +372,7 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct xlat *x)
 		if (!slot_same(s, state))
 			return NSX_DROP_CHANGED;
 	} else {
-		v = snat_open(ctx, p, conf, s, state, w->seek, &port);
+		v = snat_open(ctx, p, conf, s, state, veth, &port);
 		if (v != NSX_CONTINUE)
 			return v;
 		own = w->own;

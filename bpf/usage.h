@@ -28,19 +28,23 @@ static __always_inline struct nsx_held *held_get(void)
 	return bpf_map_lookup_elem(&nsx_held, &zero);
 }
 
-/*
- * A flow or remembered connection begins (n = 1) or ends (-1); ifindex: the veth of the namespace that has caused it, or 0.
- */
-__noinline int usage_flow(__u32 proto, __u32 ifindex, int n)
+/* A flow or remembered connection begins (n = 1) or ends (-1); veth: of the namespace that has caused it, or NULL. */
+static __always_inline void usage_flow_of(__u32 proto, struct nsx_veth *veth, int n)
 {
-	struct nsx_veth *veth = ifindex ? bpf_map_lookup_elem(&nsx_veths, &ifindex) : NULL;
 	struct nsx_usage *u = usage_here();
 
+	asm volatile("" : "+r"(proto));	/* as in usage_port() */
 	if (!u || proto >= NSX_PROTOS)
-		return 0;
+		return;
 	__sync_fetch_and_add(&u->flows[proto], (__s64)n);
 	if (veth)
 		__sync_fetch_and_add(&veth->flows[proto], n);
+}
+
+/* The same by the number of its device, or 0. */
+__noinline int usage_flow(__u32 proto, __u32 ifindex, int n)
+{
+	usage_flow_of(proto, ifindex ? bpf_map_lookup_elem(&nsx_veths, &ifindex) : NULL, n);
 	return 0;
 }
 
@@ -89,14 +93,13 @@ static long usage_sum(__u64 cpu, __s64 *places)
 	return 0;
 }
 
-/* Measure how full the session table is, where that was not done in this tick. */
-__noinline int usage_measure(__u32 now)
+__noinline int usage_measure_now(__u32 now)
 {
 	__u32 percent;
 	struct nsx_conf *conf = &nsx_conf;
 	__s64 places = 0;
 
-	if (conf->measured == now || !conf->flows)
+	if (!conf->flows)
 		return 0;
 	conf->measured = now;
 	bpf_loop(cpus, usage_sum, &places, 0);
@@ -110,6 +113,13 @@ __noinline int usage_measure(__u32 now)
 	if (conf->fill != percent)
 		conf->fill = percent;
 	return 0;
+}
+
+/* Measure how full the session table is, where that was not done in this tick. */
+static __always_inline void usage_measure(__u32 now)
+{
+	if (nsx_conf.measured != now)
+		usage_measure_now(now);
 }
 
 #endif
