@@ -35,7 +35,7 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, __u32 ow
 {
 	struct bpf_fib_lookup fib = {};
 
-	if (!dst || !h || route_ask(ctx, dst, own, 0, &fib) != 0)
+	if (!dst || !h || route_ask(ctx, dst, own, true, &fib) != 0)
 		return -1;
 	h->dst = *dst;
 	h->own = own;

@@ -35,15 +35,6 @@ struct {
 	__type(value, struct mtu);
 } nsx_mtus SEC(".maps");
 
-/* The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where it is gone. */
-static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
-{
-	__u32 mtu = 0;
-
-	bpf_check_mtu(ctx, ifindex, &mtu, 0, 0);
-	return mtu ? mtu : nsx_conf.mtu;
-}
-
 /**
  * route_mtu() - what the route to dst takes, bytes of IP
  * @own: index of the host's address that is the source
@@ -66,7 +57,7 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 
 		m->dst = *dst;
 		m->own = own;
 		m->ifindex = ifindex;
-		if (route_ask(ctx, dst, own, FIB_SKIP_NEIGH, &fib) == 0 && fib.ifindex == ifindex)
+		if (route_ask(ctx, dst, own, false, &fib) == 0 && fib.ifindex == ifindex)
 			m->mtu = fib.mtu_result;
 		else
 			m->mtu = uplink_mtu(ctx, ifindex);

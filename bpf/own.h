@@ -81,7 +81,7 @@ __noinline int forwarding(CTX *ctx, __be32 v4)
 	int err;
 
 	fib.ifindex = conf->asker;
-	err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+	err = fib_route(ctx, &fib, 0);
 	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return NOT_TOLD;
 	return err == BPF_FIB_LKUP_RET_NOT_FWDED ? NOT_FORWARDED : FORWARDED;
@@ -289,13 +289,13 @@ static __always_inline __s32 own_by_route(CTX *ctx, const struct nsx_conf *conf,
 					  const struct own_asked *before)
 {
 	struct bpf_fib_lookup fib = { .family = AF_INET, .ifindex = conf->asker, .ipv4_dst = dst->w[3] };
-	int err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_SRC);
+	int err = fib_route(ctx, &fib, FIB_SRC);
 	struct nsx_addr src;
 	__s32 index;
 
 	/* A kernel before 6.7 tells the device at least. */
 	if (err < 0)
-		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH);
+		err = fib_route(ctx, &fib, 0);
 	switch (err) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		if (!is_uplink(conf, fib.ifindex))
@@ -397,7 +397,7 @@ __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 	if (!asked_lately(a, addr)) {
 		fib.ifindex = conf->asker;
 		fib.ipv4_dst = addr->w[3];
-		err = bpf_fib_lookup(ctx, &fib, sizeof(fib), FIB_SKIP_NEIGH | FIB_MAIN);
+		err = fib_route(ctx, &fib, FIB_MAIN);
 		asked_note(a, conf, addr, err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
 						  (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
 	}

@@ -9,6 +9,7 @@
 
 #define AF_INET 2
 #define FIB_SKIP_NEIGH	(1U << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, kernel 6.3 */
+#define EINVAL 22
 
 /* A destination that packets are sent to: neither the host's own, nor of the pool, nor a group, nor nobody's. */
 static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
@@ -36,19 +37,46 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
 	return false;
 }
 
+/*
+ * bpf_fib_lookup() for a route, whatever is known of the neighbour that it leads to. Before Linux 6.3 a neighbour that is
+ * not resolved is an answer of its own, which has the device but not the MTU: that is 0 then.
+ */
+static __always_inline int fib_route(CTX *ctx, struct bpf_fib_lookup *fib, __u32 flags)
+{
+	int err = bpf_fib_lookup(ctx, fib, sizeof(*fib), flags | FIB_SKIP_NEIGH);
+
+	if (err != -EINVAL)
+		return err;
+	err = bpf_fib_lookup(ctx, fib, sizeof(*fib), flags);
+	if (err != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return err;
+	fib->mtu_result = 0;
+	return BPF_FIB_LKUP_RET_SUCCESS;
+}
+
+/* The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where it is gone. */
+static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(ctx, ifindex, &mtu, 0, 0);
+	return mtu ? mtu : nsx_conf.mtu;
+}
+
 /**
  * route_ask() - ask the kernel for the route to dst by an uplink
  * @own: index of the host's address that the packet has as its source
- * @flags: BPF_FIB_LOOKUP_*
+ * @neighbour: the neighbour that the route leads to is wanted too
  * @fib: filled, with what the route takes for mtu_result
  *
  * The device asked from must forward, so it is one of the instance's own.
  * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not resolved.
  */
-static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 flags,
+static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 own, bool neighbour,
 				     struct bpf_fib_lookup *fib)
 {
 	const struct nsx_conf *conf = &nsx_conf;
+	int err;
 
 	if (!is_outside(conf, dst))
 		return -1;
@@ -57,9 +85,10 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	fib->tot_len = 1;	/* asks for the MTU */
 	fib->ipv4_src = conf->own[own & (NSX_OWN_MAX - 1)].addr.w[3];
 	fib->ipv4_dst = dst->w[3];
-	if (bpf_fib_lookup(ctx, fib, sizeof(*fib), flags) != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
+	err = neighbour ? bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) : fib_route(ctx, fib, 0);
+	if (err != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;
-	fib->mtu_result = route_least(dst, fib->mtu_result);
+	fib->mtu_result = route_least(dst, fib->mtu_result ? fib->mtu_result : uplink_mtu(ctx, fib->ifindex));
 	return 0;
 }
 
