@@ -14,7 +14,7 @@ B := build
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wpointer-arith -Wno-missing-field-initializers
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -I$(B) $(CFLAGS)
-LIBS := -lbpf -lelf -lz -lmnl -ljansson
+LIBS := -lbpf -lelf -lz -lmnl -lnftnl -ljansson
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Ivmlinux -Iinclude -Ibpf
 
@@ -102,7 +102,7 @@ $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd nodiag.so)
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
-BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libjansson-dev
+BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libnftnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
 	tcpdump procps util-linux mandoc libclang-rt-14-dev stun-client stun-server
 

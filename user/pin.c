@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Directory, pins and lock of an instance. */
+#include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -109,16 +110,50 @@ void pin_dir_close(struct pin_dir *d)
 	d->fd = -1;
 }
 
+/* The BPF file system has no files but objects: the mount is on the pin of a map that nobody uses. */
+int pin_hold_netns(const struct pin_dir *d, const char *name)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nsx_holder", sizeof(__u32), sizeof(__u32), 1, NULL), err = 0;
+	char path[PIN_PATH_MAX];
+
+	if (map < 0)
+		return -errno;
+	if (bpf_obj_pin(map, pin_path(d, name, path)))
+		err = -errno;
+	close(map);
+	if (!err && mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL)) {
+		err = -errno;
+		unlink(path);
+	}
+	return err;
+}
+
+static void release(const char *path)
+{
+	umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	unlink(path);
+}
+
+void pin_release_netns(const struct pin_dir *d, const char *name)
+{
+	char path[PIN_PATH_MAX];
+
+	release(pin_path(d, name, path));
+}
+
 int pin_dir_remove(struct pin_dir *d, bool unmount, struct fail *f)
 {
 	DIR *dir = opendir(d->path);
 	struct dirent *entry;
+	char path[sizeof(d->path) + sizeof(entry->d_name)];
 
 	if (!dir)
 		return fail_errno(f, -errno, "cannot read %s", d->path);
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) && errno == EBUSY) {
+			snprintf(path, sizeof(path), "%s/%s", d->path, entry->d_name);
+			release(path);
+		}
 	closedir(dir);
 	if (rmdir(d->path))
 		return fail_errno(f, -errno, "cannot remove %s", d->path);

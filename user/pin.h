@@ -34,8 +34,15 @@ int pin_dir_open(struct pin_dir *d, bool exclusive, struct fail *f);
 /* Release the lock; accepts one that is not open. */
 void pin_dir_close(struct pin_dir *d);
 
-/* Remove all pins and the directory; the root too, once it is empty, and its mount where unmount is set. */
+/* Remove all pins, mounts and the directory; the root too, once it is empty, and its mount where unmount is set. */
 int pin_dir_remove(struct pin_dir *d, bool unmount, struct fail *f);
+
+/*
+ * Keep the caller's network namespace for as long as the directory is there, by a mount under this name, or let it go;
+ * returns 0 or a negative errno. Letting go is harmless where there is none.
+ */
+int pin_hold_netns(const struct pin_dir *d, const char *name);
+void pin_release_netns(const struct pin_dir *d, const char *name);
 
 /* Path of a pin in the directory; returns buf. */
 const char *pin_path(const struct pin_dir *d, const char *name, char buf[PIN_PATH_MAX]);

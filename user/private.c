@@ -7,18 +7,21 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "datapath.h"
+#include "defrag_rule.h"
 #include "link.h"
 #include "netns.h"
 #include "private.h"
 
 #define NEAR "nsx.fib"
 #define FAR "far"
+#define HOLDER "private"	/* the pin that holds the network namespace, where no link does */
 #define NEAR_FORWARDING "net/ipv4/conf/" NEAR "/forwarding"
 #define NEAR_IPV6 "net/ipv6/conf/" NEAR "/disable_ipv6"
 
@@ -113,37 +116,61 @@ static int accept_all(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* It knows the kind of program at least. */
-static bool kernel_has_defrag(void)
-{
-	int prog = accept_all();
-
-	if (prog >= 0)
-		close(prog);
-	return prog >= 0;
-}
-
-/* Have the kernel reassemble in the caller's network namespace, which the pinned link holds from now on. */
-static int defrag_here(const struct pin_dir *d)
+/* A link that has the kernel reassemble in the caller's network namespace, which it holds. Returns its descriptor. */
+static int defrag_link(void)
 {
 	struct netfilter_link attr = {
 		.attach_type = ATTACH_NETFILTER,
 		.pf = AF_INET,
 		.netfilter_flags = NETFILTER_IP_DEFRAG,
 	};
-	int prog = accept_all(), link, err = 0;
-	char path[PIN_PATH_MAX];
+	int prog = getenv("NSXDP_TEST_NO_DEFRAG_LINK") ? -EINVAL : accept_all(), link;
 
 	if (prog < 0)
 		return prog;
 	attr.prog_fd = prog;
 	link = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	if (link < 0 || bpf_obj_pin(link, pin_path(d, "defrag", path)))
+	if (link < 0)
+		link = -errno;
+	close(prog);
+	return link;
+}
+
+/* Have the kernel reassemble in the caller's network namespace, which a pin holds from now on. */
+static int defrag_here(const struct pin_dir *d)
+{
+	int link = defrag_link(), err = 0;
+	char path[PIN_PATH_MAX];
+
+	if (link < 0) {
+		err = defrag_rule_add();
+		return err ? err : pin_hold_netns(d, HOLDER);
+	}
+	if (bpf_obj_pin(link, pin_path(d, "defrag", path)))
 		err = -errno;
+	close(link);
+	return err;
+}
+
+/* The kernel would reassemble. It is asked in a network namespace that is gone afterwards. */
+static bool kernel_reassembles(void)
+{
+	int self = netns_open_self(), link;
+	bool ret;
+
+	if (self < 0 || unshare(CLONE_NEWNET)) {
+		if (self >= 0)
+			close(self);
+		return false;
+	}
+	link = defrag_link();
+	ret = link >= 0 || defrag_rule_add() == 0;
 	if (link >= 0)
 		close(link);
-	close(prog);
-	return err;
+	if (netns_enter(self))
+		_exit(1);	/* nothing more may be done here */
+	close(self);
+	return ret;
 }
 
 static struct nsx_addr v4(__u32 addr)
@@ -237,10 +264,12 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	int err;
 
 	unlink(pin_path(d, "defrag", path));
+	pin_release_netns(d, HOLDER);
 	err = make_with_defrag(d, host);
 	conf->defrag = !err;
 	if (!err || err == -ENOTRECOVERABLE)
 		return err;
+	pin_release_netns(d, HOLDER);
 	private_remove();
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
 	     "too large for its route is not cut", strerror(-err));
@@ -305,7 +334,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
-	if (!err && !conf->defrag && kernel_has_defrag()) {
+	if (!err && !conf->defrag && kernel_reassembles()) {
 		private_remove();
 		err = -ENODEV;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The instance's private network namespace, in which the kernel reassembles and cuts for the datapath (bpf/private.h). It
- * has no name and no process: a pinned BPF link holds it. All that the host sees of it is nsx.fib, the near end of its
+ * has no name and no process: a pinned BPF link holds it, or before Linux 6.6 a mount on a pin. All that the host sees of it is nsx.fib, the near end of its
  * only link, which is also the device that bpf_fib_lookup() takes for the one where packets come in: the kernel answers
  * only where that device forwards, so that no other device has to.
  */
@@ -16,7 +16,7 @@
 
 /*
  * Make it, or what is missing of it, and attach the datapath to it; fills conf->asker and conf->defrag. Where the kernel
- * does not reassemble for a BPF link (before 6.6), there is only the device. Returns 0 or a negative errno, with the reason.
+ * reassembles neither for a BPF link (6.6) nor for nftables' tproxy, there is only the device. Returns 0 or a negative errno, with the reason.
  */
 int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f);
 
