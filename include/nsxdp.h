@@ -487,6 +487,7 @@ struct nsx_own {
  * @fill: percent of @flows that is in use
  * @measured: when that was, ticks; see bpf/usage.h
  * @layout: NSX_LAYOUT of the command that made the instance
+ * @missing: what the kernel did not have at "up", a bit for each enum feature (user/feature.h)
  * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are so much smaller
  */
 struct nsx_conf {
@@ -532,6 +533,8 @@ struct nsx_conf {
 	char local_reason[128];
 	__u32 layout;
 	__u32 frag_scale;
+	__u32 missing;
+	__u32 pad2;
 };
 
 /* nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell. */

@@ -595,4 +595,36 @@ t_27_up_again_follows_the_addresses() {
 	eventually 5 as_before
 }
 
+# What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing behind either.
+t_30_features_that_are_missing() {
+	export NSXDP_TEST_NO_TCX=1 NSXDP_TEST_NO_DEFRAG_LINK=1 NSXDP_TEST_NO_XDP_SKB=1
+	nsxdp features | grep -q '^tcx links  *6.6  *no  *programs are filters'
+	refuse 0 "up: this kernel lacks tcx links, reassembly for BPF netfilter links" nsxdp up --dev ens5 --mode xdp
+	nsxdp status | grep -q '^kernel  *lacks tcx links, reassembly'
+	nsxdp status -j | grep -q '"reassembly": *true'
+	grep -q " /sys/fs/bpf/nsxdp/[0-9]*/private nsfs " /proc/mounts
+	nsxdp ns add "$NS1"
+	nsxdp ns add "$NS2" --datapath xdp
+	nsxdp map add 6000 "$NS1:8080"
+	nsxdp map add 6001 "$NS2:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	on_bg ns2 $PY tcp_echo_server 8080
+	lab_listening ns1 8080
+	lab_listening ns2 8080
+	on client ethtool -K eth0 tx off gro on > /dev/null	# for XDP at the other end
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+	[ "$(on client $PY half_close $HOST 6001)" = 203.0.113.10 ]
+	on client ethtool -K eth0 tx on gro off > /dev/null
+	on ns1 ping -c1 -W2 -s 3000 203.0.113.10
+	on ns2 ip link show eth0 | not grep xdp
+	on ns2 ethtool -k eth0 | grep -q 'tx-vlan-offload: off'
+	up
+	nsxdp ns del --force "$NS2"
+	nsxdp down
+	unset NSXDP_TEST_NO_TCX NSXDP_TEST_NO_DEFRAG_LINK NSXDP_TEST_NO_XDP_SKB
+	not grep -q "bpf/nsxdp" /proc/mounts
+	lab_kill
+	eventually 5 as_before
+}
+
 run_tests "$@"

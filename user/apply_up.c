@@ -13,6 +13,7 @@
 
 #include "apply_up.h"
 #include "datapath.h"
+#include "feature.h"
 #include "link.h"
 #include "netns.h"
 #include "offload.h"
@@ -328,6 +329,20 @@ static int mend_links(struct instance *in, struct fail *f)
 	return err;
 }
 
+/* Say in one line what this kernel lacks, and keep it for "status". */
+static void note_features(struct nsx_conf *conf)
+{
+	char names[256] = "";
+
+	conf->missing = features_missing();
+	for (int i = 0; i < FEATURES; i++)
+		if (conf->missing >> i & 1)
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", *names ? ", " : "",
+				 feature_info(i)->name);
+	if (*names)
+		note("up: this kernel lacks %s: \"nsxdp features\" says what holds instead", names);
+}
+
 /* Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given timeouts. */
 static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
@@ -365,6 +380,8 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = check_snat(c, &own, f);
 	if (!err)
 		err = private_make(&in.dir, in.conf, f);
+	if (!err)
+		note_features(in.conf);
 	if (!err)
 		err = write_own(&in, &own, f);
 	if (!err)
@@ -422,6 +439,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct own
 		err = flows_make(&in, c->flows ? c->flows : flows_default(), f);
 	if (!err)
 		err = private_make(&in.dir, in.conf, f);
+	if (!err)
+		note_features(in.conf);
 	if (!err)
 		err = write_own(&in, own, f);
 	if (!err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "datapath.h"
+#include "feature.h"
 #include "link.h"
 
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 does not name it. */
@@ -33,18 +34,6 @@ struct hook {
 	enum bpf_attach_type type;
 	__u32 flags;	/* XDP_FLAGS_*, or ATTACH_FIRST */
 };
-
-bool datapath_has_tcx(void)
-{
-	static int has = -1;
-	__u32 ids[1], count = 0;
-
-	/* Asked of the loopback device, which has none of ours. */
-	if (has < 0)
-		has = !getenv("NSXDP_TEST_NO_TCX") &&
-		      (bpf_prog_query(1, ATTACH_TCX_INGRESS, 0, NULL, ids, &count) == 0 || errno != EINVAL);
-	return has;
-}
 
 static enum bpf_tc_attach_point filter_point(enum bpf_attach_type type)
 {
@@ -93,7 +82,7 @@ static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
 	if (prog < 0)
 		return fail_errno(f, -errno, "cannot open %s", path);
 	pin_path(d, h->link, path);
-	err = h->type == BPF_XDP || datapath_has_tcx() ? attach_link(h, prog, path, f) : attach_filter(h, prog, path, f);
+	err = h->type == BPF_XDP || feature_has(FEATURE_TCX) ? attach_link(h, prog, path, f) : attach_filter(h, prog, path, f);
 	close(prog);
 	return err;
 }
@@ -141,7 +130,7 @@ static int pin_ifindex(const char *name, const char *kind)
 
 void datapath_detach_filters(const struct pin_dir *d)
 {
-	DIR *dir = datapath_has_tcx() ? NULL : opendir(d->path);
+	DIR *dir = feature_has(FEATURE_TCX) ? NULL : opendir(d->path);
 	struct dirent *entry;
 
 	if (!dir)
@@ -172,7 +161,7 @@ int datapath_attach_uplink(const struct pin_dir *d, int ifindex, bool first, str
 	struct hook in = { "tc_from_uplink", "link_uplink", ifindex, ATTACH_TCX_INGRESS, 0 };
 	struct hook out = { "tc_to_uplink", NULL, ifindex, ATTACH_TCX_EGRESS, 0 };
 	char in_name[32], out_name[32];
-	int err = datapath_has_tcx() ? 0 : qdisc_make(d, ifindex, f);
+	int err = feature_has(FEATURE_TCX) ? 0 : qdisc_make(d, ifindex, f);
 
 	if (err)
 		return err;
@@ -230,7 +219,7 @@ static bool is_attached(const struct pin_dir *d, const char *link, int ifindex, 
 
 	if (fd < 0)
 		return false;
-	ret = type == BPF_XDP || datapath_has_tcx() ? is_link(fd, ifindex) : is_filter(fd, ifindex);
+	ret = type == BPF_XDP || feature_has(FEATURE_TCX) ? is_link(fd, ifindex) : is_filter(fd, ifindex);
 	close(fd);
 	return ret;
 }
@@ -318,7 +307,9 @@ void datapath_unguard_ns(int ifindex, bool made)
 
 int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	return attach_ns(d, (struct hook){ "xdp_from_ns_veth", NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
+	const char *prog = feature_has(FEATURE_XDP_SKB) ? "xdp_from_ns_veth" : "xdp_from_ns";	/* offload_set_xdp() */
+
+	return attach_ns(d, (struct hook){ prog, NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
 }
 
 /* A link goes with its last reference, but some time after that: it is detached before. */
@@ -339,6 +330,6 @@ void datapath_detach_ns(const struct pin_dir *d, int ifindex)
 
 	end_link(pin_path(d, ns_link_name("xdp", ifindex, name), path));
 	end_link(pin_path(d, ns_link_name("link", ifindex, name), path));
-	if (!datapath_has_tcx())
+	if (!feature_has(FEATURE_TCX))
 		detach_filter(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
 }

@@ -37,6 +37,7 @@ int cmd_flow_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_flow_flush(const struct cmd *cmd, int argc, char **argv);
 int cmd_ports(const struct cmd *cmd, int argc, char **argv);
 int cmd_status(const struct cmd *cmd, int argc, char **argv);
+int cmd_features(const struct cmd *cmd, int argc, char **argv);
 
 /*
  * Report a failure the way every command does, "nsxdp: map add 6000: reason", and return the exit

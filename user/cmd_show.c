@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* nsxdp ports, status, and what all lists have in common */
+/* nsxdp ports, status, features, and what all lists have in common */
 #include <errno.h>
 
 #include "cmd.h"
+#include "feature.h"
 #include "output.h"
 #include "state.h"
 
@@ -51,6 +52,8 @@ static void print_status(const json_t *s)
 		printf("%s%s", i ? ", " : ", ", json_string_value(addr));
 	printf("\nmode        %s: %s", json_string_value(json_object_get(s, "mode")),
 	       json_string_value(json_object_get(s, "mode_reason")));
+	json_array_foreach(json_object_get(s, "kernel_lacks"), i, addr)
+		printf("%s%s", i ? ", " : "\nkernel      lacks ", json_string_value(addr));
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
 	printf("masquerade  ports %s", json_string_value(json_object_get(s, "masquerade_ports")));
 	json_array_foreach(json_object_get(s, "snat"), i, addr)
@@ -95,4 +98,22 @@ int cmd_status(const struct cmd *cmd, int argc, char **argv)
 	ret = output_table(json_incref(json_object_get(status, "verdicts")), columns);
 	json_decref(status);
 	return ret;
+}
+
+int cmd_features(const struct cmd *cmd, int argc, char **argv)
+{
+	static const struct column columns[] = {
+		{ "feature", "FEATURE" }, { "since", "SINCE" }, { "here", "HERE" }, { "instead", "WITHOUT IT" }, {},
+	};
+	json_t *rows = json_array();
+
+	if (argc)
+		return cmd_no_words(cmd, argc, argv);
+	for (int i = 0; i < FEATURES; i++) {
+		const struct feature_info *info = feature_info(i);
+
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s}", "feature", info->name, "since", info->since,
+						      "here", feature_has(i), "instead", info->instead));
+	}
+	return output_table(rows, columns);
 }

@@ -34,9 +34,6 @@ int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct
 void datapath_detach_guard(const struct pin_dir *d);
 void datapath_detach_sock(const struct pin_dir *d);
 
-/* The kernel attaches programs to devices by links of tcx (6.6); where it does not, they are filters at clsact qdiscs. */
-bool datapath_has_tcx(void);
-
 /* Detach what does not go with its pin: all filters of the instance, and the qdiscs of its uplinks that it has made. */
 void datapath_detach_filters(const struct pin_dir *d);
 

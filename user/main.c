@@ -64,6 +64,8 @@ static const struct cmd commands[] = {
 	{ "ports", NULL, cmd_ports, "",
 	  "List every port that is taken, and by whom: published, masqueraded, or held by a socket of the host." },
 	{ "status", NULL, cmd_status, "", "Show the instance and its counters." },
+	{ "features", NULL, cmd_features, "",
+	  "List what nsxdp uses of newer kernels, whether this one has it, and what holds where it does not." },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -9,7 +9,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "feature.h"
 #include "offload.h"
+
+/* Set or clear flags of an interface; returns 1 where that is a change, 0 where it was so, or a negative errno. */
+static int set_flag(const char *ifname, __u32 flag, bool on)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq ifr = { .ifr_data = (void *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	if (ioctl(fd, SIOCETHTOOL, &ifr))
+		ret = -errno;
+	if (!ret && !(value.data & flag) == on) {
+		value.cmd = ETHTOOL_SFLAGS;
+		value.data ^= flag;
+		ret = ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 1;
+	}
+	close(fd);
+	return ret;
+}
 
 int offload_set_xdp(const char *ifname, bool on)
 {
@@ -30,25 +52,12 @@ int offload_set_xdp(const char *ifname, bool on)
 			err = -errno;
 	}
 	close(fd);
-	return err;
+	if (!err && !feature_has(FEATURE_XDP_SKB))
+		err = set_flag(ifname, ETH_FLAG_TXVLAN, !on);
+	return err < 0 ? err : 0;
 }
 
 int offload_rxvlan(const char *ifname, bool on)
 {
-	struct ethtool_value value = { .cmd = ETHTOOL_GFLAGS };
-	struct ifreq ifr = { .ifr_data = (void *)&value };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-	if (ioctl(fd, SIOCETHTOOL, &ifr))
-		ret = -errno;
-	if (!ret && !(value.data & ETH_FLAG_RXVLAN) == on) {
-		value.cmd = ETHTOOL_SFLAGS;
-		value.data ^= ETH_FLAG_RXVLAN;
-		ret = ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 1;
-	}
-	close(fd);
-	return ret;
+	return set_flag(ifname, ETH_FLAG_RXVLAN, on);
 }

@@ -8,7 +8,8 @@
 /*
  * Prepare an interface for a host end that runs XDP, or undo that. XDP frames lose what an skb knows of
  * its checksum, so checksums are computed and segments made before they leave (tx checksum and TSO off);
- * frames that XDP sends here are only received by a veth that polls, which GRO makes it do.
+ * frames that XDP sends here are only received by a veth that polls, which GRO makes it do. Where XDP cannot see a tag that
+ * is kept beside the frame, tags are put into it before it leaves.
  * Returns 0 or a negative errno.
  */
 int offload_set_xdp(const char *ifname, bool on);

@@ -36,6 +36,8 @@ static const char *cell_text(const json_t *row, const char *key, char buf[32])
 
 	if (json_is_string(value))
 		return *json_string_value(value) ? json_string_value(value) : "-";
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "yes" : "no";
 	if (!json_is_integer(value))
 		return "-";
 	snprintf(buf, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(value));

@@ -152,23 +152,25 @@ static int defrag_here(const struct pin_dir *d)
 	return err;
 }
 
-/* The kernel would reassemble. It is asked in a network namespace that is gone afterwards. */
-static bool kernel_reassembles(void)
+enum reassembly private_probe(void)
 {
+	enum reassembly ret = REASSEMBLY_NONE;
 	int self = netns_open_self(), link;
-	bool ret;
 
 	if (self < 0 || unshare(CLONE_NEWNET)) {
 		if (self >= 0)
 			close(self);
-		return false;
+		return REASSEMBLY_NONE;
 	}
 	link = defrag_link();
-	ret = link >= 0 || defrag_rule_add() == 0;
+	if (link >= 0)
+		ret = REASSEMBLY_BY_LINK;
+	else if (defrag_rule_add() == 0)
+		ret = REASSEMBLY_BY_RULE;
 	if (link >= 0)
 		close(link);
 	if (netns_enter(self))
-		_exit(1);	/* nothing more may be done here */
+		abort();	/* nothing more may be done here */
 	close(self);
 	return ret;
 }
@@ -334,7 +336,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
-	if (!err && !conf->defrag && kernel_reassembles()) {
+	if (!err && !conf->defrag && private_probe() != REASSEMBLY_NONE) {
 		private_remove();
 		err = -ENODEV;
 	}

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "datapath.h"
+#include "feature.h"
 #include "private.h"
 #include "netns.h"
 #include "output.h"
@@ -242,6 +243,17 @@ static json_t *usage_json(struct instance *in)
 			 "gave_way_unanswered", (json_int_t)usage.unanswered, "swept", (json_int_t)usage.swept, "ports", ports);
 }
 
+/* What the kernel did not have at "up". */
+static json_t *missing_json(const struct nsx_conf *conf)
+{
+	json_t *names = json_array();
+
+	for (int i = 0; i < FEATURES; i++)
+		if (conf->missing >> i & 1)
+			json_array_append_new(names, json_string(feature_info(i)->name));
+	return names;
+}
+
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8], ifname[IF_NAMESIZE];
@@ -262,9 +274,9 @@ json_t *state_status(struct instance *in)
 		json_array_append_new(snat, addr_json(&in->conf->snat[i]));
 	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:b, s:b, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, s:o}", "uplink", names,
-			   "uplink_present", present, "routes_told", private_works(in->conf->asker), "reassembly",
-			   private_reassembles(&in->dir, in->conf), "mode", config_mode_name(in->conf->mode), "mode_reason",
+	status = json_pack("{s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, s:o}",
+			   "uplink", names, "uplink_present", present, "routes_told", private_works(in->conf->asker), "reassembly",
+			   private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->conf), "mode", config_mode_name(in->conf->mode), "mode_reason",
 			   in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", masquerade_ports(in->conf, ports), "snat", snat, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",
