@@ -24,22 +24,24 @@ static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, cons
 }
 
 /*
- * A flow of the session table needs its outside port for as long as it lives: .until says how long, and is raised by an
- * eighth more than that, so it is written now and then and not with every packet. It never goes down, for nobody knows of
- * all the flows. So where the sweeper runs it is a lease, which the sweeper renews for flows that are alive, and a port
- * whose flows have ended is given back soon; where it does not, it is the flow's whole time. Two CPUs that raise it
- * at once leave the later of the two.
+ * A flow of the session table, last seen at a tick, needs its outside port for as long as it lives: .until says how long,
+ * and is raised by an eighth more than that, so it is written now and then and not with every packet. It never goes down,
+ * for nobody knows of all the flows. So where the sweeper runs it is a lease, which the sweeper renews for flows that are
+ * alive, for what is left of their time, and a port whose flows have ended is given back soon; where it does not, it is the
+ * flow's whole time. Two CPUs that raise it at once leave the later of the two.
  */
 static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *flow, const struct nsx_conf *conf,
-					   __u32 now)
+					   __u32 seen, __u32 now)
 {
-	__u32 was = READ_ONCE(port->until), time, until;
+	__u32 was = READ_ONCE(port->until), time, idle, until;
 
 	/* It is held for as long as a lease lasts already. */
 	if (conf->lease && (__s32)(was - now - conf->lease) >= 0 &&
 	    (NSX_KIND(port->state) != NSX_FLOW || (port->flags & NSX_F_MANY)))
 		return;
 	time = nsx_flow_time(flow, conf);
+	idle = nsx_idle(now, seen);
+	time = time > idle ? time - idle : 0;
 	if (conf->lease && time > conf->lease)
 		time = conf->lease;
 	until = now + time;
@@ -49,11 +51,11 @@ static __always_inline void flow_keep_port(struct nsx_slot *port, const struct n
 		return;
 	until += time / 8;
 	for (int i = 0; i < 4 && (__s32)(until - was) > 0; i++) {
-		__u32 seen = __sync_val_compare_and_swap(&port->until, was, until);
+		__u32 found = __sync_val_compare_and_swap(&port->until, was, until);
 
-		if (seen == was)
+		if (found == was)
 			break;
-		was = seen;
+		was = found;
 	}
 	/* .until counts from .seen: one that is long ago must stay so when the clock goes round. */
 	if (nsx_idle(now, port->seen) > 0x40000000U)

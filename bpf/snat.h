@@ -96,10 +96,10 @@ static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot
 	__u8 tcp = s->tcp;
 
 	if (s->seen != now)
-		flow_keep_port(port, s, conf, now);
+		flow_keep_port(port, s, conf, now, now);
 	flow_touch(s, p, now, inbound);
 	if (s->tcp != tcp)
-		flow_keep_port(port, s, conf, now);
+		flow_keep_port(port, s, conf, now, now);
 }
 
 /**

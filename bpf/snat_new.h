@@ -267,7 +267,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	s->flags = port->flags & NSX_F_XDP;
 	s->ifindex = ctx_ifindex(ctx);
 	mac_copy(s->mac, p->mac);
-	flow_keep_port(port, s, conf, now);
+	flow_keep_port(port, s, conf, now, now);
 	if (!slot_same(port, state)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_CHANGED;

@@ -176,7 +176,7 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 		return NSX_DROP_NO_PORT;
 	}
 	s->flags = NSX_F_SHARED | (slot_flags(p) & NSX_F_XDP);
-	flow_keep_port(registry, s, conf, now);
+	flow_keep_port(registry, s, conf, now, now);
 	if (!slot_same(registry, state)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_NO_PORT;

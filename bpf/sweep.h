@@ -59,7 +59,7 @@ static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state
 	struct nsx_slot *port = port_slot(flow->proto, flow->outside_port);
 
 	if (port && port_serves(port, READ_ONCE(port->state), flow) && slot_same(flow, state))
-		flow_keep_port(port, flow, conf, now);
+		flow_keep_port(port, flow, conf, flow->seen, now);
 }
 
 __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
