@@ -162,9 +162,9 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
 	own = port->own;
-	if (snat_holds(port, p, ifindex)) {
+	if (snat_holds(port, p, ifindex))
 		own_recheck(ctx, own);
-	} else {
+	if (!snat_holds(port, p, ifindex) || !own_is_here(conf, own)) {
 		own = own_for(ctx, &p->dst);
 		if (own >= 0 && conf->snat_count)
 			own = own_paired(ctx, p->saddr, own);
