@@ -14,9 +14,6 @@
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 
-/* Set before loading: use the checksum helpers even where the kernel lets us read ip_summed (tests). */
-const volatile bool force_csum_helpers;
-
 static __always_inline __u32 ctx_ifindex(CTX *ctx)
 {
 	/* As a pointer is loaded: LLVM may choose between addresses instead of values, which the verifier refuses. */
@@ -40,30 +37,64 @@ static __always_inline __u32 ctx_vlan(CTX *ctx)
 	return ctx->vlan_tci & VLAN_VID;
 }
 
+/* What the kernel says of a packet's checksum. */
+struct skb_sum {
+	__u32 mode;	/* CHECKSUM_* */
+	__u32 start;	/* of CHECKSUM_PARTIAL: bytes from the start of the frame ... */
+	__u32 offset;	/* ... and of the field from there */
+};
+
+/* Numbers, or LLVM calculates with halves of pointers. */
+static __always_inline __u32 distance(const void *from, const void *to)
+{
+	__u64 begin = (__u64)from, end = (__u64)to;
+
+	asm volatile("" : "+r"(begin), "+r"(end));
+	end -= begin;
+	asm volatile("" : "+r"(end));
+	return (__u32)end;
+}
+
+/* Before 6.2 a program cannot be given its packet's sk_buff, but what it is given is one, which helpers can read. */
+static __always_inline void skb_sum_probe(CTX *ctx, struct skb_sum *sum)
+{
+	const struct sk_buff *skb = (const struct sk_buff *)ctx;
+
+	sum->mode = BPF_CORE_READ_BITFIELD_PROBED(skb, ip_summed);
+	if (sum->mode != CHECKSUM_PARTIAL)
+		return;
+	sum->start = BPF_CORE_READ(skb, csum_start) - distance(BPF_CORE_READ(skb, head), BPF_CORE_READ(skb, data));
+	sum->offset = BPF_CORE_READ(skb, csum_offset);
+}
+
+static __always_inline void skb_sum(CTX *ctx, struct skb_sum *sum)
+{
+	const struct sk_buff *skb;
+
+	if (!bpf_cast_to_kern_ctx || test_old_kernel) {
+		skb_sum_probe(ctx, sum);
+		return;
+	}
+	skb = bpf_cast_to_kern_ctx(ctx);
+	sum->mode = BPF_CORE_READ_BITFIELD(skb, ip_summed);
+	if (sum->mode != CHECKSUM_PARTIAL)
+		return;
+	sum->start = (__u32)skb->csum_start - distance(skb->head, skb->data);
+	sum->offset = skb->csum_offset;
+}
+
 /*
  * Where a checksum that is left to the device (CHECKSUM_PARTIAL) begins, in bytes from the start of the
- * frame, and the offset of its field from there. Return: false where none is left to it. Kernels before
- * 6.2 do not tell.
+ * frame, and the offset of its field from there. Return: false where none is left to it.
  */
 static __always_inline bool ctx_partial(CTX *ctx, __u32 *start, __u32 *offset)
 {
-	struct sk_buff *skb;
-	__u64 head, data;
+	struct skb_sum sum = {};
 
-	if (!bpf_cast_to_kern_ctx)
-		return false;
-	skb = bpf_cast_to_kern_ctx(ctx);
-	if (BPF_CORE_READ_BITFIELD(skb, ip_summed) != CHECKSUM_PARTIAL)
-		return false;
-	head = (__u64)skb->head;
-	data = (__u64)skb->data;
-	/* Numbers from here on, or LLVM calculates with halves of pointers. */
-	asm volatile("" : "+r"(head), "+r"(data));
-	data -= head;
-	asm volatile("" : "+r"(data));
-	*start = (__u32)skb->csum_start - (__u32)data;
-	*offset = skb->csum_offset;
-	return true;
+	skb_sum(ctx, &sum);
+	*start = sum.start;
+	*offset = sum.offset;
+	return sum.mode == CHECKSUM_PARTIAL;
 }
 
 /* Bytes of payload in each segment of a super-packet; 0 for an ordinary one. */
@@ -85,45 +116,30 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
  * CHECKSUM_PARTIAL the field holds the sum of the pseudo-header only, so the ports must not count;
  * unless it is of another header: a packet in a tunnel's;
  * under CHECKSUM_COMPLETE skb->csum covers the L4 header and must follow the checksum field, whose
- * change is not balanced by the addresses. Kernels before 6.2 do not let us read ip_summed: there the
- * helper does the same, more slowly. A UDP checksum of zero means none and stays (RFC 768).
- *
- * The helper path invalidates packet pointers.
+ * change is not balanced by the addresses. A UDP checksum of zero means none and stays (RFC 768).
  */
 static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta, bool udp)
 {
 	void *data = ctx_data(ctx);
 	__sum16 *field = data + off;
+	struct skb_sum sum = {};
 
-	if (bpf_cast_to_kern_ctx && !force_csum_helpers) {
-		struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
-		__u8 mode = BPF_CORE_READ_BITFIELD(skb, ip_summed);
-		__u32 start = 0, offset = 0;
-
-		if (mode == CHECKSUM_PARTIAL)
-			ctx_partial(ctx, &start, &offset);
-		if ((void *)(field + 1) > ctx_data_end(ctx))
-			return -1;
-		if (udp && *field == 0 && start + offset != off)
-			return 0;
-		/* A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum anew, too. */
-		if (mode == CHECKSUM_PARTIAL && (start + offset == off || ctx_gso_size(ctx))) {
-			*field = csum_add_partial(*field, addr_delta);
-			return 0;
-		}
-		*field = csum_apply(*field, addr_delta + port_delta);
-		if (udp && *field == 0)
-			*field = 0xffff;
-		if (mode == CHECKSUM_COMPLETE)
-			bpf_csum_update(ctx, ~addr_delta);
+	skb_sum(ctx, &sum);
+	if ((void *)(field + 1) > ctx_data_end(ctx))
+		return -1;
+	if (udp && *field == 0 && sum.start + sum.offset != off)
+		return 0;
+	/* A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum anew, too. */
+	if (sum.mode == CHECKSUM_PARTIAL && (sum.start + sum.offset == off || ctx_gso_size(ctx))) {
+		*field = csum_add_partial(*field, addr_delta);
 		return 0;
 	}
-
-	__u64 udp_flag = udp ? BPF_F_MARK_MANGLED_0 : 0;
-
-	if (port_delta && bpf_l4_csum_replace(ctx, off, 0, port_delta, udp_flag) < 0)
-		return -1;
-	return bpf_l4_csum_replace(ctx, off, 0, addr_delta, BPF_F_PSEUDO_HDR | udp_flag) < 0 ? -1 : 0;
+	*field = csum_apply(*field, addr_delta + port_delta);
+	if (udp && *field == 0)
+		*field = 0xffff;
+	if (sum.mode == CHECKSUM_COMPLETE)
+		bpf_csum_update(ctx, ~addr_delta);
+	return 0;
 }
 
 /* Take off the tag of a frame that has only a priority. All pointers die. */

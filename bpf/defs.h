@@ -154,4 +154,7 @@ static __always_inline void addr_from_v4(struct nsx_addr *a, __be32 v4)
 #endif
 }
 
+/* Set before loading, by tests: do as on kernels before 6.3, which have less. */
+const volatile bool test_old_kernel;
+
 #endif

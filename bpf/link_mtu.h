@@ -70,7 +70,16 @@ struct sk_buff___link {
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-#define AS(type, pointer) ((type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
+/* A member of one of these, wherever its address is from: a load, or before Linux 6.2 a helper. */
+#define READ(type, pointer, member) ({							\
+	type *object = (type *)(pointer);						\
+	typeof(object->member) value;							\
+	if (bpf_rdonly_cast)								\
+		value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type)))->member;	\
+	else										\
+		value = BPF_CORE_READ(object, member);					\
+	value;										\
+})
 
 #define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
 #define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
@@ -78,20 +87,17 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 /* The device with this index in the network namespace of the packet's device. */
 static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
 {
-	struct sk_buff___link *skb = (void *)bpf_cast_to_kern_ctx(ctx);
-	struct net___link *net = skb->dev->nd_net.net;
-	struct hlist_head___link *head;
-	struct hlist_node___link *at;
+	void *skb = bpf_rdonly_cast ? bpf_cast_to_kern_ctx(ctx) : ctx;
+	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
+	struct net___link *net = READ(struct net_device___link, dev, nd_net.net);
+	void *head = (void *)READ(struct net___link, net, dev_index_head) + (ifindex % DEV_INDEX_HASH) * sizeof(void *);
+	struct hlist_node___link *at = READ(struct hlist_head___link, head, first);
 
-	head = AS(struct hlist_head___link, (void *)net->dev_index_head + (ifindex % DEV_INDEX_HASH) * sizeof(void *));
-	at = head->first;
 	for (int i = 0; i < DEV_INDEX_CHAIN && at; i++) {
-		struct net_device___link *dev = AS(struct net_device___link,
-						   (void *)at - bpf_core_field_offset(struct net_device___link, index_hlist));
-
-		if ((__u32)dev->ifindex == ifindex)
+		dev = (void *)at - bpf_core_field_offset(struct net_device___link, index_hlist);
+		if ((__u32)READ(struct net_device___link, dev, ifindex) == ifindex)
 			return dev;
-		at = dev->index_hlist.next;
+		at = READ(struct hlist_node___link, &dev->index_hlist, next);
 	}
 	return NULL;
 }
@@ -102,16 +108,14 @@ static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 if
  */
 static __always_inline __u32 peer_mtu(CTX *ctx, __u32 ifindex)
 {
-	struct net_device___link *dev, *peer;
+	struct net_device___link *dev = dev_by_index(ctx, ifindex), *peer;
+	void *of_driver;
 
-	if (!bpf_rdonly_cast)
-		return 0;
-	dev = dev_by_index(ctx, ifindex);
 	if (!dev)
 		return 0;
-	peer = AS(struct net_device___link,
-		  AS(struct hlist_head___link, (void *)dev + ((bpf_core_type_size(struct net_device___link) + 31) & ~31UL))->first);
-	return peer->mtu;
+	of_driver = (void *)dev + ((bpf_core_type_size(struct net_device___link) + 31) & ~31UL);
+	peer = (void *)READ(struct hlist_head___link, of_driver, first);
+	return peer ? READ(struct net_device___link, peer, mtu) : 0;
 }
 
 /**

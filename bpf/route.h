@@ -43,7 +43,7 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
  */
 static __always_inline int fib_route(CTX *ctx, struct bpf_fib_lookup *fib, __u32 flags)
 {
-	int err = bpf_fib_lookup(ctx, fib, sizeof(*fib), flags | FIB_SKIP_NEIGH);
+	int err = test_old_kernel ? -EINVAL : bpf_fib_lookup(ctx, fib, sizeof(*fib), flags | FIB_SKIP_NEIGH);
 
 	if (err != -EINVAL)
 		return err;

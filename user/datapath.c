@@ -61,7 +61,7 @@ int datapath_load(const struct pin_dir *d, struct fail *f)
 	skel = nsxdp_tc_bpf__open();
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object");
-	skel->rodata->force_csum_helpers = getenv("NSXDP_TEST_CSUM_HELPERS") != NULL;
+	skel->rodata->test_old_kernel = getenv("NSXDP_TEST_OLD_KERNEL") != NULL;
 	skel->rodata->cpus = libbpf_num_possible_cpus();
 	skel->rodata->test_pause = test_pause();
 	bpf_map__set_max_entries(skel->maps.nsx_lent, bpf_map__max_entries(skel->maps.nsx_lent) * libbpf_num_possible_cpus());
@@ -140,6 +140,7 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
+	skel->rodata->test_old_kernel = getenv("NSXDP_TEST_OLD_KERNEL") != NULL;
 	skel->rodata->cpus = libbpf_num_possible_cpus();
 	skel->rodata->test_pause = test_pause();
 	err = reuse_maps(d, skel->obj);
