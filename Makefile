@@ -29,7 +29,7 @@ msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps need-deps clean install uninstall demo test test-vm fuzz bench bench-quick
+.PHONY: all deps need-deps clean install uninstall demo test test-kernels fuzz bench bench-quick
 
 all: $(B)/nsxdp
 
@@ -90,6 +90,9 @@ $(B)/%.bpf.o: bench/%.bpf.c vmlinux/vmlinux.h | $(B)/user
 	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $(@:.o=.tmp) && \
 		$(BPFTOOL) gen object $@ $(@:.o=.tmp)
 
+$(B)/verifier: tests/verifier.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -lbpf -lelf -lz -o $@
+
 $(B)/loop: bench/loop.c $(B)/reflect.skel.h
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -lbpf -lelf -lz -o $@
 
@@ -106,8 +109,9 @@ BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
 	tcpdump procps util-linux mandoc libclang-rt-14-dev stun-client stun-server
 
-deps:
-	$(Q)missing=; for p in $(BUILD_DEPS) $(TEST_DEPS); do \
+# Install what is missing of some packages.
+define install
+	$(Q)missing=; for p in $(1); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -115,6 +119,10 @@ deps:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 			--no-install-recommends $$missing > /dev/null; \
 	fi
+endef
+
+deps:
+	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
 
 need-deps:
 	$(Q)$(MAKE) --no-print-directory -s deps
@@ -127,25 +135,21 @@ test: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(TEST_BINS)
 	$(Q)tests/run $(T)
 
-# The same under a kernel of Debian's, KERNEL, in an emulated machine: several times as slow. VM_T: only some of the tests.
-KERNEL ?= 6.12
+# Tests and the demo under kernels of Debian's, KERNELS, in an emulated machine: several times as slow. KERNEL_T: which
+# tests. README=1 puts the table of kernels and features into README.md.
+KERNELS ?= 6.1 6.12
 VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils
-VM_T ?= unit packets fuzz life hostile-ns-tc hostile-out-tc
-test-vm:
-	$(Q)for p in $(VM_DEPS); do \
-		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
-			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
-	done
-	$(Q)$(MAKE) --no-print-directory need-deps all $(TEST_BINS)
-	$(Q)VM_TIMEOUT=4800 tests/vm.sh $(KERNEL) tests/run $(VM_T)
+KERNEL_T ?= demo unit packets fuzz life ports-tc services-tc traffic-tc traffic-xdp hostile-ns-tc hostile-out-tc \
+	fragments-tc capacity-tc native
+test-kernels:
+	$(call install,$(VM_DEPS))
+	$(Q)$(MAKE) --no-print-directory need-deps all $(TEST_BINS) $(B)/verifier
+	$(Q)VM_TIMEOUT=5400 tests/kernels.py $(if $(README),--readme) $(KERNELS) -- $(KERNEL_T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
 BENCH_DEPS := nftables conntrack wrk nginx-light
 bench bench-quick: need-deps
-	$(Q)for p in $(BENCH_DEPS); do \
-		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || \
-			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p > /dev/null || exit 1; \
-	done
+	$(call install,$(BENCH_DEPS))
 	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog $(B)/crowd
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 

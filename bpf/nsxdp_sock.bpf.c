@@ -183,6 +183,39 @@ static long look_for_free(__u64 i, struct range *r)
 	return r->free;
 }
 
+/* Before Linux 6.8 the range was not one number. */
+struct inet_sock___pair {
+	struct {
+		__u16 lo;
+		__u16 hi;
+	} local_port_range;
+} __attribute__((preserve_access_index));
+
+/* IP_LOCAL_PORT_RANGE of a socket, the upper end in the upper half, as the kernel keeps it; 0 where there is none. */
+static __always_inline __u32 port_range_of(CTX *ctx)
+{
+	const struct bpf_sock_addr_kern *kern;
+	const struct inet_sock *sk;
+	__u32 range = 0, offset;
+
+	if (bpf_core_field_exists(struct inet_sock, local_port_range)) {
+		if (bpf_cast_to_kern_ctx && bpf_rdonly_cast) {
+			kern = bpf_cast_to_kern_ctx(ctx);
+			sk = bpf_rdonly_cast(kern->sk, bpf_core_type_id_kernel(struct inet_sock));
+			return sk->local_port_range;
+		}
+		offset = bpf_core_field_offset(struct inet_sock, local_port_range);
+	} else if (bpf_core_field_exists(struct inet_sock___pair, local_port_range)) {
+		offset = bpf_core_field_offset(struct inet_sock___pair, local_port_range);
+	} else {
+		return 0;
+	}
+	kern = (const struct bpf_sock_addr_kern *)ctx;
+	sk = (const struct inet_sock *)BPF_CORE_READ(kern, sk);
+	bpf_probe_read_kernel(&range, sizeof(range), (const void *)sk + offset);
+	return range;
+}
+
 /*
  * A socket that has no port yet gets one from the kernel, by rules of its own: IP_LOCAL_PORT_RANGE narrows them for a
  * socket (kernel 6.3), as far as it lies in ip_local_port_range. It may not be narrowed to ports that are published.
@@ -191,19 +224,14 @@ static __always_inline bool may_bind(CTX *ctx)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
-	struct bpf_sock_addr_kern *kern;
 	struct range r = { .proto = proto };
-	struct inet_sock *sk;
-	__u32 hi;
+	__u32 range, hi;
 
-	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast || proto < 0 || !is_ours(ctx, conf) ||
-	    !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk || ctx->sk->src_port ||
-	    !bpf_core_field_exists(struct inet_sock, local_port_range))
+	if (proto < 0 || !is_ours(ctx, conf) || !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk || ctx->sk->src_port)
 		return true;
-	kern = bpf_cast_to_kern_ctx(ctx);
-	sk = bpf_rdonly_cast(kern->sk, bpf_core_type_id_kernel(struct inet_sock));
-	r.lo = sk->local_port_range & 0xffff;
-	hi = sk->local_port_range >> 16;
+	range = port_range_of(ctx);
+	r.lo = range & 0xffff;
+	hi = range >> 16;
 	if (!r.lo || r.lo > hi || r.lo < conf->host_lo || hi > conf->host_hi)
 		return true;
 	bpf_loop(hi - r.lo + 1, look_for_free, &r, 0);

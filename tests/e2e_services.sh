@@ -93,15 +93,14 @@ t_05_drained_port() {
 	on client $PY tcp_many $HOST 6200 10 2 > "$LAB_TMP/many" &
 	local pid=$!
 	eventually 10 grep -q open "$LAB_TMP/many"
-	nsxdp map del 6200 --drain 3s
+	nsxdp map del 6200 --drain $((3 * SLOW))s
 	refuse 1 "refused" on client $PY half_close $HOST 6200
 	nsxdp map list | grep "6200 .*drains"
 	nsxdp ports | grep "^tcp *6200 .*published, drains"
 	refuse 1 "port is drained of its connections still" nsxdp map add 6200 "$NS2:8080"
 	wait $pid
 	grep -q "done 10" "$LAB_TMP/many"
-	sleep 2
-	nsxdp map add 6200 "$NS2:8080"
+	eventually 5 nsxdp map add 6200 "$NS2:8080"
 	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
 	nsxdp map del 6200
 }

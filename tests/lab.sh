@@ -10,6 +10,9 @@
 # exit) removes everything that lab_up and nsxdp inside the lab have made.
 #
 #   lab_up; on host CMD...; on client CMD...; nsxdp ARGS...; lab_down
+#
+# LAB_NICS="NIC NIC" in the environment: two NICs that are wired to each other, the client's and the host's, as in the
+# virtual machine of tests/vm.sh; otherwise that is a veth link.
 
 LAB_ID=${LAB_ID:-$$}
 LAB_TMP=$(mktemp -d "/tmp/nsxdp-lab.$LAB_ID.XXXXXX")
@@ -38,6 +41,16 @@ lab_link() { # NS1 IF1 ADDR1 NS2 IF2 ADDR2
 	on "$4" ip link set "$5" up
 }
 
+# Two NICs that are wired to each other, by name, in place of the link between client and host.
+lab_nics() { # CLIENT-NIC HOST-NIC
+	ip link set "$1" netns "$(lab_ns client)" name eth0
+	ip link set "$2" netns "$(lab_ns host)" name ens5
+	on client ip addr add 203.0.113.10/24 dev eth0
+	on host ip addr add 203.0.113.1/24 dev ens5
+	on client ip link set eth0 up
+	on host ip link set ens5 up
+}
+
 lab_up() {
 	local n
 	trap lab_down EXIT
@@ -48,7 +61,12 @@ lab_up() {
 		ip netns add "$(lab_ns $n)"
 		on $n ip link set lo up
 	done
-	lab_link client eth0 203.0.113.10/24 host ens5 203.0.113.1/24
+	if [ "${LAB_NICS:-}" ]; then
+		# shellcheck disable=SC2086
+		lab_nics $LAB_NICS
+	else
+		lab_link client eth0 203.0.113.10/24 host ens5 203.0.113.1/24
+	fi
 	lab_link client eth1 198.51.100.1/24 inet eth0 198.51.100.8/24
 	on host ip route add default via 203.0.113.10
 	on inet ip route add default via 198.51.100.1
@@ -63,6 +81,10 @@ lab_down() {
 	trap '' INT TERM HUP PIPE
 	lab_kill
 	[ -e "/run/netns/$(lab_ns host)" ] && nsxdp down 2>/dev/null
+	if [ "${LAB_NICS:-}" ]; then
+		on client ip link set eth0 netns $$ name "${LAB_NICS% *}"
+		on host ip link set ens5 netns $$ name "${LAB_NICS#* }"
+	fi
 	ip netns list | awk '{print $1}' | grep -e "-$LAB_ID\$" | while read -r n; do
 		ip netns pids "$n" | xargs -r kill 2>/dev/null
 		ip netns del "$n"

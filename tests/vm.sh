@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Run a command in a virtual machine with another kernel and this machine's files: emulated, so everything is slow, and
-# nothing that it writes is kept. Its output and status are the command's.
+# nothing that it writes is kept. Its output and status are the command's. It has two NICs of virtio-net, wired to each other.
 #
 #   tests/vm.sh VERSION COMMAND...      VERSION as in 6.12: the newest such kernel that Debian has, as a package
+# Status 77: there is none, or it cannot be had.
 set -eu
 version=$1; shift
 top=$(realpath "$(dirname "$0")/..")
@@ -18,13 +19,14 @@ tree() {
 	local package
 	package=$(apt-cache pkgnames "linux-image-$version." | grep -E '^linux-image-[0-9.+a-z-]*-amd64$' |
 		grep -vE 'cloud|rt-|unsigned' | sort -V | tail -1)
-	[ "$package" ] || { echo "vm: no package of kernel $version" >&2; return 1; }
+	[ "$package" ] || { echo "vm: no package of kernel $version" >&2; exit 77; }
 	kernel=${package#linux-image-}
 	tree=$trees/$kernel
 	[ ! -e "$tree/ready" ] || return 0
 	rm -rf "$tree"
 	mkdir -p "$tree"
-	(cd "$work" && apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root download "$package" > /dev/null)
+	(cd "$work" && apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root download "$package" \
+		> /dev/null) || { echo "vm: cannot download $package" >&2; exit 77; }
 	dpkg-deb -x "$work/$package"_*.deb "$tree"
 	[ -d "$tree/lib" ] || ln -s usr/lib "$tree/lib"
 	depmod -b "$tree" "$kernel"
@@ -67,6 +69,9 @@ initrd() {
 	(cd "$work/i" && find . | cpio -o -H newc --quiet | gzip -1) > "$work/initrd"
 }
 
+# Two NICs, wired to each other.
+nic() { echo "-netdev hubport,id=$1,hubid=0 -device virtio-net-pci,netdev=$1,mac=$2"; }
+
 share() { echo "-virtfs local,path=$1,mount_tag=$2,security_model=none,multidevs=remap,id=$2$3"; }
 
 tree
@@ -78,6 +83,7 @@ timeout "${VM_TIMEOUT:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max
 	-nodefaults -display none -monitor none -no-reboot -serial "file:$work/console" \
 	-kernel "$tree/boot/vmlinuz-$kernel" -initrd "$work/initrd" \
 	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off net.ifnames=0" \
+	$(nic n0 02:00:00:00:00:01) $(nic n1 02:00:00:00:00:02) \
 	$(share / root ,readonly=on) $(share "$tree" kern ,readonly=on) $(share "$work/out" out "") > "$work/qemu" 2>&1 &
 qemu=$!
 tail -n +1 -f --pid=$qemu "$work/out/log" &
