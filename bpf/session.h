@@ -210,8 +210,8 @@ enum at_home {
 };
 
 /*
- * The way that has a tag, plus one; 0 where none has. Of two with one tag it is any other way, or none that exists, which
- * whoever compares the identity finds out.
+ * The way that has a tag, plus one; 0 where none has. Where two have it, it may be any way: whoever
+ * compares the identity finds that out.
  */
 static __always_inline __u32 way_tagged(const struct nsx_bucket *b, __u32 tag)
 {
@@ -247,7 +247,7 @@ static __always_inline enum at_home session_at_home(const struct nsx_conf *conf,
 	if (!way)
 		return READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1]) | (tables & NSX_TABLES_MOVING) ? HOME_ELSEWHERE :
 														 HOME_NOBODY;
-	way = (way & (NSX_BUCKET_PLACES - 1)) - 1;
+	way = (way & (NSX_BUCKET_PLACES - 1)) - 1;	/* the mask and the question below are for the verifier */
 	asm volatile("" : "+r"(way));
 	if (way >= NSX_WAYS)
 		return HOME_ELSEWHERE;

@@ -580,12 +580,20 @@ struct nsx_session_key {
 };
 
 /* Mix of all of an entry's identity but its inside port. */
+NSX_INLINE __u64 nsx_swap_halves(__u64 word)
+{
+	return word >> 32 | word << 32;
+}
+
 NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_addr *inside,
 				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto, __u8 kind)
 {
-	/* Three products that do not wait for each other, and one of their sum. */
-	__u64 h = (inside->d[0] ^ inside->d[1] ^ conf->hash_seed) * 0x9e3779b97f4a7c15ULL +
-		  ((remote->d[0] << 1) + remote->d[1] + conf->hash_seed) * 0xc2b2ae3d27d4eb4fULL +
+	/*
+	 * Three products that do not wait for each other, and one of their sum. A product carries upwards only, so the half
+	 * of an address that differs among neighbours, which is the upper one of IPv4's, comes first.
+	 */
+	__u64 h = (inside->d[0] ^ nsx_swap_halves(inside->d[1]) ^ conf->hash_seed) * 0x9e3779b97f4a7c15ULL +
+		  ((remote->d[0] << 1) + nsx_swap_halves(remote->d[1]) + conf->hash_seed) * 0xc2b2ae3d27d4eb4fULL +
 		  ((__u64)remote_port << 16 | proto << 8 | kind) * 0xd6e8feb86659fd93ULL;
 
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
@@ -621,7 +629,7 @@ NSX_INLINE __u64 nsx_reverse_hash(const struct nsx_conf *conf, const struct nsx_
 {
 	__u64 h = conf->hash_seed;
 
-	h = (h ^ remote->d[0] ^ (remote->d[1] << 1)) * 0xc2b2ae3d27d4eb4fULL;
+	h = (h ^ (remote->d[0] << 1) ^ nsx_swap_halves(remote->d[1])) * 0xc2b2ae3d27d4eb4fULL;
 	h ^= h >> 29;
 	h = (h ^ ((__u64)remote_port << 48 | (__u64)outside_port << 32 | (__u32)own << 8 | proto)) * 0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 32;

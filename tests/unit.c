@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Parsers and the config model: good words, and bad ones of every kind. */
 #include <errno.h>
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 #undef fail	/* cmocka's; ours has arguments */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apply_map.h"
@@ -359,6 +361,45 @@ static void long_idle(void **state)
 }
 
 /* The place of a lost address is another's: flows of the first are dead, whenever they were used; new ones live. */
+static int by_value(const void *a, const void *b)
+{
+	__u64 left = *(const __u64 *)a, right = *(const __u64 *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static int distinct(__u64 *hashes, int count)
+{
+	int ret = 1;
+
+	qsort(hashes, count, sizeof(*hashes), by_value);
+	for (int i = 1; i < count; i++)
+		ret += hashes[i] != hashes[i - 1];
+	return ret;
+}
+
+/* Neighbours that talk to neighbours by the same ports have each a hash of their own. */
+static void hashes_of_neighbours(void **state)
+{
+	static struct nsx_conf conf = { .hash_seed = 0x0123456789abcdefULL };
+	static __u64 session[64 * 1000], reverse[64 * 1000];
+	int n = 0;
+
+	(void)state;
+	for (__u32 inside = 0; inside < 64; inside++)
+		for (__u32 remote = 0; remote < 1000; remote++, n++) {
+			struct nsx_session_key k = { .proto = NSX_UDP, .kind = NSX_FLOW, .inside_port = htons(123),
+						     .remote_port = htons(123) };
+
+			addr_set_v4(&k.inside, 0xc0a80002 + 4 * inside);
+			addr_set_v4(&k.remote, 0xc6336400 + remote);
+			session[n] = nsx_session_hash(&conf, &k);
+			reverse[n] = nsx_reverse_hash(&conf, &k.remote, k.remote_port, htons(1000 + inside), 0, NSX_UDP);
+		}
+	assert_int_equal(distinct(session, n), n);
+	assert_int_equal(distinct(reverse, n), n);
+}
+
 static void address_places(void **state)
 {
 	struct nsx_conf conf = {
@@ -431,6 +472,7 @@ int main(void)
 		cmocka_unit_test(networks), cmocka_unit_test(spreading), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
 		cmocka_unit_test(long_idle),
 		cmocka_unit_test(address_places),
+		cmocka_unit_test(hashes_of_neighbours),
 		cmocka_unit_test(further_remotes),
 		cmocka_unit_test(adaptive),
 	};
