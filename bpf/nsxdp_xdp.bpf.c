@@ -164,7 +164,8 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 	own = port->own;
 	if (snat_holds(port, p, ifindex))
 		own_recheck(ctx, own);
-	if (!snat_holds(port, p, ifindex) || !own_is_here(conf, own)) {
+	/* The endpoint keeps the address that it has; otherwise the route chooses it. */
+	if (!snat_holds(port, p, ifindex) || !snat_keeps(port, conf, now_tick())) {
 		own = own_for(ctx, &p->dst);
 		if (own >= 0 && conf->snat_count)
 			own = own_paired(ctx, p->saddr, own);
@@ -211,7 +212,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }
 
-/* For test runs; what is attached is the next one. */
+/* For namespaces that put VLAN tags into their frames, and test runs. */
 SEC("xdp")
 int xdp_from_ns(struct xdp_md *ctx)
 {

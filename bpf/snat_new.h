@@ -226,6 +226,13 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 	return NSX_ALIASED;
 }
 
+/* A flow of the endpoint is left, for whose sake its port and address stay as they are. */
+static __always_inline bool snat_keeps(const struct nsx_slot *port, const struct nsx_conf *conf, __u32 now)
+{
+	return nsx_own_serves(port, conf, now) &&
+	       (nsx_further_left(port, now) >= 0 || (flow_alive(port, conf, now) && !nsx_tcp_closed(port->tcp)));
+}
+
 /**
  * snat_further() - a further remote of an endpoint that has an outside port already
  * @state: of the port's slot, read before it was judged
@@ -242,8 +249,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	if (!p || !port || !veth || !w)
 		return NSX_DROP_ERROR;
 	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
-	if (!nsx_own_serves(port, conf, now) ||
-	    (nsx_further_left(port, now) < 0 && (!flow_alive(port, conf, now) || nsx_tcp_closed(port->tcp)))) {
+	if (!snat_keeps(port, conf, now)) {
 		/* No flow of the endpoint is left: the slot's inline remote is free for this one. */
 		__be16 outside_port = port->outside_port;
 		__u32 claim = port_claim(port, state, now);
