@@ -74,7 +74,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define READ(type, pointer, member) ({							\
 	type *object = (type *)(pointer);						\
 	typeof(object->member) value;							\
-	if (bpf_rdonly_cast)								\
+	if (bpf_rdonly_cast && !test_old_kernel)					\
 		value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type)))->member;	\
 	else										\
 		value = BPF_CORE_READ(object, member);					\
@@ -87,7 +87,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 /* The device with this index in the network namespace of the packet's device. */
 static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
 {
-	void *skb = bpf_rdonly_cast ? bpf_cast_to_kern_ctx(ctx) : ctx;
+	void *skb = bpf_rdonly_cast && !test_old_kernel ? bpf_cast_to_kern_ctx(ctx) : ctx;
 	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
 	struct net___link *net = READ(struct net_device___link, dev, nd_net.net);
 	void *head = (void *)READ(struct net___link, net, dev_index_head) + (ifindex % DEV_INDEX_HASH) * sizeof(void *);

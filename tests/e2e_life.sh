@@ -616,7 +616,7 @@ t_30_features_that_are_missing() {
 	[ "$(on client $PY half_close $HOST 6001)" = 203.0.113.10 ]
 	on client ethtool -K eth0 tx on gro off > /dev/null
 	on ns1 ping -c1 -W2 -s 3000 203.0.113.10
-	on ns2 ip link show eth0 | not grep xdp
+	on host ip link show "$(nsxdp ns list | awk -v n="$NS2" '$1 == n { print $4 }')" | grep -q 'prog/xdp'
 	on ns2 ethtool -k eth0 | grep -q 'tx-vlan-offload: off'
 	up
 	nsxdp ns del --force "$NS2"

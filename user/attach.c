@@ -307,7 +307,7 @@ void datapath_unguard_ns(int ifindex, bool made)
 
 int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
 {
-	const char *prog = feature_has(FEATURE_XDP_SKB) ? "xdp_from_ns_veth" : "xdp_from_ns";	/* offload_set_xdp() */
+	const char *prog = feature_has(FEATURE_XDP_SKB) ? "xdp_from_ns_veth" : "xdp_from_ns";	/* see offload.h */
 
 	return attach_ns(d, (struct hook){ prog, NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE }, "xdp", f);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nsxdp ports, status, features, and what all lists have in common */
 #include <errno.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "feature.h"
@@ -105,10 +106,16 @@ int cmd_features(const struct cmd *cmd, int argc, char **argv)
 	static const struct column columns[] = {
 		{ "feature", "FEATURE" }, { "since", "SINCE" }, { "here", "HERE" }, { "instead", "WITHOUT IT" }, {},
 	};
-	json_t *rows = json_array();
+	struct fail f;
+	json_t *rows;
 
 	if (argc)
 		return cmd_no_words(cmd, argc, argv);
+	if (geteuid()) {
+		fail(&f, -EPERM, "only root may ask the kernel");
+		return cmd_failed(cmd, NULL, &f);
+	}
+	rows = json_array();
 	for (int i = 0; i < FEATURES; i++) {
 		const struct feature_info *info = feature_info(i);
 

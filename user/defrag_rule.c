@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The nftables rule for reassembly, in one transaction. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -67,8 +68,10 @@ static int add_rule(struct batch *b)
 	__be16 number = htons(1);
 
 	if (!rule || !port || !tproxy) {
-		nftnl_expr_free(port);
-		nftnl_expr_free(tproxy);
+		if (port)
+			nftnl_expr_free(port);
+		if (tproxy)
+			nftnl_expr_free(tproxy);
 		if (rule)
 			nftnl_rule_free(rule);
 		return -ENOMEM;

@@ -142,6 +142,9 @@ static int defrag_here(const struct pin_dir *d)
 	int link = defrag_link(), err = 0;
 	char path[PIN_PATH_MAX];
 
+	/* A mount that only this command sees would end with it, and the device with the network namespace. */
+	if (link < 0 && pin_mount_is_private())
+		return -EXDEV;
 	if (link < 0) {
 		err = defrag_rule_add();
 		return err ? err : pin_hold_netns(d, HOLDER);
@@ -152,27 +155,41 @@ static int defrag_here(const struct pin_dir *d)
 	return err;
 }
 
-enum reassembly private_probe(void)
+static bool probe_link(void)
 {
-	enum reassembly ret = REASSEMBLY_NONE;
-	int self = netns_open_self(), link;
+	int link = defrag_link();
+
+	if (link >= 0)
+		close(link);
+	return link >= 0;
+}
+
+static bool probe_any(void)
+{
+	return probe_link() || defrag_rule_add() == 0;
+}
+
+/* In a network namespace that is gone afterwards. */
+static bool probe_aside(bool (*probe)(void))
+{
+	int self = netns_open_self();
+	bool ret;
 
 	if (self < 0 || unshare(CLONE_NEWNET)) {
 		if (self >= 0)
 			close(self);
-		return REASSEMBLY_NONE;
+		return false;
 	}
-	link = defrag_link();
-	if (link >= 0)
-		ret = REASSEMBLY_BY_LINK;
-	else if (defrag_rule_add() == 0)
-		ret = REASSEMBLY_BY_RULE;
-	if (link >= 0)
-		close(link);
+	ret = probe();
 	if (netns_enter(self))
 		abort();	/* nothing more may be done here */
 	close(self);
 	return ret;
+}
+
+bool private_has_link(void)
+{
+	return probe_aside(probe_link);
 }
 
 static struct nsx_addr v4(__u32 addr)
@@ -274,7 +291,7 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	pin_release_netns(d, HOLDER);
 	private_remove();
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
-	     "too large for its route is not cut", strerror(-err));
+	     "too large for its route is not cut", err == -EXDEV ? "this is not the mount namespace of process 1" : strerror(-err));
 	return make_without(host);
 }
 
@@ -336,7 +353,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
-	if (!err && !conf->defrag && private_probe() != REASSEMBLY_NONE) {
+	if (!err && !conf->defrag && !pin_mount_is_private() && probe_aside(probe_any)) {
 		private_remove();
 		err = -ENODEV;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instance's private network namespace, in which the kernel reassembles and cuts for the datapath (bpf/private.h). It
- * has no name and no process: a pinned BPF link holds it, or before Linux 6.6 a mount on a pin. All that the host sees of
- * it is nsx.fib, the near end of its only link, which is also the device that bpf_fib_lookup() takes for the one where
- * packets come in: the kernel answers only where that device forwards, so that no other device has to.
+ * The instance's private network namespace, in which the kernel reassembles and cuts for the datapath
+ * (bpf/private.h). It has no name and no process: a pinned BPF link holds it, or before Linux 6.6 a
+ * mount on a pin. All that the host sees of it is nsx.fib, the near end of its only link, which is also
+ * the device that bpf_fib_lookup() takes for the one where packets come in: the kernel answers only
+ * where that device forwards, so that no other device has to.
  */
 #ifndef NSXDP_PRIVATE_H
 #define NSXDP_PRIVATE_H
@@ -20,13 +21,8 @@
  */
 int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f);
 
-/* How the kernel reassembles for nsxdp. It is asked in a network namespace that is gone afterwards. */
-enum reassembly {
-	REASSEMBLY_NONE,
-	REASSEMBLY_BY_LINK,	/* a BPF netfilter link */
-	REASSEMBLY_BY_RULE,	/* nftables */
-};
-enum reassembly private_probe(void);
+/* The kernel reassembles for a BPF netfilter link. */
+bool private_has_link(void);
 
 /* What holds it is a pin, which goes with the others. */
 void private_remove(void);

@@ -274,10 +274,11 @@ json_t *state_status(struct instance *in)
 		json_array_append_new(snat, addr_json(&in->conf->snat[i]));
 	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&in->conf->pool, pool), in->conf->pool_len);
-	status = json_pack("{s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, s:o}",
-			   "uplink", names, "uplink_present", present, "routes_told", private_works(in->conf->asker), "reassembly",
-			   private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->conf), "mode", config_mode_name(in->conf->mode), "mode_reason",
-			   in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
+	status = json_pack("{s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, "
+			   "s:o}",
+			   "uplink", names, "uplink_present", present, "routes_told", private_works(in->conf->asker),
+			   "reassembly", private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->conf),
+			   "mode", config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason, "pins", in->dir.path, "addresses", own,
 			   "pool", prefix, "masquerade_ports", masquerade_ports(in->conf, ports), "snat", snat, "host_local",
 			   *in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",
 			   (in->conf->flags & NSX_UP_BIND_GUARD) != 0, "namespaces",
