@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "netns.h"
@@ -110,7 +112,33 @@ void pin_dir_close(struct pin_dir *d)
 	d->fd = -1;
 }
 
-/* The BPF file system has no files but objects: the mount is on the pin of a map that nobody uses. */
+static int mount_netns(const char *path)
+{
+	return mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) ? -errno : 0;
+}
+
+/* The same in the mount namespace of process 1, by a child, for whoever enters one does not come back as it was. */
+static int mount_netns_first(const char *path)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		int first = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC), root = open("/proc/1/root", O_PATH | O_CLOEXEC);
+
+		_exit(first < 0 || root < 0 || setns(first, CLONE_NEWNS) || fchdir(root) || chroot(".") || mount_netns(path));
+	}
+	if (waitpid(child, &status, 0) < 0)
+		return -errno;
+	return status ? -ENOENT : 0;
+}
+
+/*
+ * The BPF file system has no files but objects: the mount is on the pin of a map that nobody uses. A mount namespace of the
+ * caller's own ends with it, and the mount too; where process 1 does not see the pin, all pins end with it.
+ */
 int pin_hold_netns(const struct pin_dir *d, const char *name)
 {
 	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nsx_holder", sizeof(__u32), sizeof(__u32), 1, NULL), err = 0;
@@ -121,10 +149,12 @@ int pin_hold_netns(const struct pin_dir *d, const char *name)
 	if (bpf_obj_pin(map, pin_path(d, name, path)))
 		err = -errno;
 	close(map);
-	if (!err && mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL)) {
-		err = -errno;
+	if (err)
+		return err;
+	if (!pin_mount_is_private() || mount_netns_first(path))
+		err = mount_netns(path);
+	if (err)
 		unlink(path);
-	}
 	return err;
 }
 

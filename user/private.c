@@ -142,9 +142,6 @@ static int defrag_here(const struct pin_dir *d)
 	int link = defrag_link(), err = 0;
 	char path[PIN_PATH_MAX];
 
-	/* A mount that only this command sees would end with it, and the device with the network namespace. */
-	if (link < 0 && pin_mount_is_private())
-		return -EXDEV;
 	if (link < 0) {
 		err = defrag_rule_add();
 		return err ? err : pin_hold_netns(d, HOLDER);
@@ -291,7 +288,7 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	pin_release_netns(d, HOLDER);
 	private_remove();
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
-	     "too large for its route is not cut", err == -EXDEV ? "this is not the mount namespace of process 1" : strerror(-err));
+	     "too large for its route is not cut", strerror(-err));
 	return make_without(host);
 }
 
@@ -353,7 +350,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
-	if (!err && !conf->defrag && !pin_mount_is_private() && probe_aside(probe_any)) {
+	if (!err && !conf->defrag && probe_aside(probe_any)) {
 		private_remove();
 		err = -ENODEV;
 	}
