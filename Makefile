@@ -144,7 +144,7 @@ KERNEL_T ?= demo unit packets fuzz life ports-tc services-tc traffic-tc traffic-
 test-kernels:
 	$(call install,$(VM_DEPS))
 	$(Q)$(MAKE) --no-print-directory need-deps all $(TEST_BINS) $(B)/verifier
-	$(Q)VM_TIMEOUT=5400 tests/kernels.py $(if $(README),--readme) $(KERNELS) -- $(KERNEL_T)
+	$(Q)VM_TIMEOUT=$${VM_TIMEOUT:-5400} tests/kernels.py $(if $(README),--readme) $(KERNELS) -- $(KERNEL_T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
 BENCH_DEPS := nftables conntrack wrk nginx-light

@@ -122,6 +122,8 @@ def main(argv):
         print(text)
         if readme:
             write_readme(text)
+    print("%d passed, %d failed, %d skipped" % tuple(
+        sum(r["counts"][i] for r in results if r["counts"]) for i in range(3)))
     return 0 if good else 1
 
 
