@@ -24,11 +24,12 @@ static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, cons
 }
 
 /*
- * A flow of the session table, last seen at a tick, needs its outside port for as long as it lives: .until says how long,
- * and is raised by an eighth more than that, so it is written now and then and not with every packet. It never goes down,
- * for nobody knows of all the flows. So where the sweeper runs it is a lease, which the sweeper renews for flows that are
- * alive, for what is left of their time as it is now, and a port whose flows have ended is given back soon; where it does not, it is the
- * flow's whole time. Two CPUs that raise it at once leave the later of the two.
+ * A flow of the session table, last seen at a tick, needs its outside port for as long as it lives:
+ * .until says how long, and is raised by an eighth more than that, so it is written now and then and
+ * not with every packet. It never goes down, for nobody knows of all the flows. Where the sweeper runs
+ * it is a lease, which the sweeper renews for flows that are alive, by what is left of their time, so
+ * a port whose flows have ended is given back soon. Where it does not, it is the flow's whole time.
+ * Two CPUs that raise it at once leave the later of the two.
  */
 static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *flow, const struct nsx_conf *conf,
 					   __u32 seen, __u32 now)

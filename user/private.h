@@ -16,8 +16,9 @@
 #include "pin.h"
 
 /*
- * Make it, or what is missing of it, and attach the datapath to it; fills conf->asker and conf->defrag. Where the kernel
- * reassembles neither for a BPF link (6.6) nor for nftables' tproxy, there is only the device. Returns 0 or a negative errno, with the reason.
+ * Make it, or what is missing of it, and attach the datapath to it; fills conf->asker and
+ * conf->defrag. Where the kernel reassembles neither for a BPF link (6.6) nor for nftables' tproxy,
+ * there is only the device. Returns 0 or a negative errno, with the reason.
  */
 int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f);
 
