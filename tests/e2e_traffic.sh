@@ -40,7 +40,7 @@ done
 on_bg inet $PY tcp_echo_server 7
 on_bg inet $PY udp_echo_server 7
 mkdir "$LAB_TMP/www"
-head -c 256M /dev/urandom > "$LAB_TMP/www/big"
+head -c "$((256 / SLOW))M" /dev/urandom > "$LAB_TMP/www/big"
 sha256sum < "$LAB_TMP/www/big" > "$LAB_TMP/sum"
 on_bg ns1 /usr/bin/python3 -m http.server 8081 -d "$LAB_TMP/www"
 on_bg inet /usr/bin/python3 -m http.server 80 -d "$LAB_TMP/www"
