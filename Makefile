@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Everything is built into build/. V=1 shows the commands; CFLAGS, LDFLAGS, DESTDIR and PREFIX are honoured.
+# Everything is built into build/. V=1 shows the commands; CFLAGS, LDFLAGS, DESTDIR and PREFIX are
+# honoured.
 
 VERSION := 0.1.0
 
+# For another machine: CROSS_COMPILE=aarch64-linux-gnu-, and SYSROOT, which has its headers and
+# libraries.
+ifdef CROSS_COMPILE
+CC := $(CROSS_COMPILE)gcc
+endif
 CC ?= cc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 CFLAGS ?= -O2 -g
 B := build
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wpointer-arith -Wno-missing-field-initializers
-ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -I$(B) $(CFLAGS)
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -I$(B) $(if $(SYSROOT),--sysroot=$(SYSROOT)) $(CFLAGS)
 LIBS := -lbpf -lelf -lz -lmnl -lnftnl -ljansson
-BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter \
+ARCH := $(shell $(CC) -dumpmachine | sed 's/-.*//; s/x86_64/x86/; s/aarch64/arm64/')
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Ivmlinux -Iinclude -Ibpf
 
-USER_SRC := $(wildcard user/*.c)
+USER_SRC := $(wildcard user/*.c user/*/*.c)
 USER_OBJ := $(USER_SRC:user/%.c=$(B)/user/%.o)
-LIB_OBJ := $(filter-out $(addprefix $(B)/user/,main.o output.o state%.o cmd_%.o),$(USER_OBJ))
+LIB_OBJ := $(filter-out $(B)/user/main.o $(B)/user/cmd/%,$(USER_OBJ))
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SRC:bpf/%.bpf.c=$(B)/%.skel.h)
 
@@ -29,7 +37,7 @@ msg = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)';)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps need-deps clean install uninstall demo test test-kernels fuzz bench bench-quick
+.PHONY: all arm64 boot crash deps need-deps clean install uninstall demo test test-kernels fuzz bench bench-quick
 
 all: $(B)/nsxdp
 
@@ -37,6 +45,7 @@ $(B)/nsxdp: $(USER_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/user/%.o: user/%.c $(SKELETONS) $(B)/version.h | $(B)/user
+	$(Q)mkdir -p $(@D)
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/version.h: Makefile | $(B)/user
@@ -53,7 +62,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 $(B)/user:
 	$(Q)mkdir -p $@
 
--include $(wildcard $(B)/*.d $(B)/*/*.d)
+-include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d)
 
 # Tests link the command's own objects, without the commands.
 $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
@@ -69,8 +78,8 @@ $(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # libFuzzer: clang's own coverage and sanitizers, over the sources that read words.
-FUZZ_WORDS_SRC := tests/fuzz_words.c user/config.c user/config_map.c user/parse.c user/fail.c
-$(B)/fuzz_words: $(FUZZ_WORDS_SRC) $(wildcard user/*.h include/*.h) | $(B)/user
+FUZZ_WORDS_SRC := tests/fuzz_words.c $(wildcard user/config/*.c) user/parse.c user/fail.c
+$(B)/fuzz_words: $(FUZZ_WORDS_SRC) $(wildcard user/*.h user/*/*.h include/*.h) | $(B)/user
 	$(call msg,CC,$@)$(CLANG) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -g -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(FUZZ_WORDS_SRC) -o $@
 
@@ -83,8 +92,20 @@ $(B)/flood: tests/flood.c | $(B)/user
 $(B)/crowd: tests/crowd.c | $(B)/user
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
 
+$(B)/check: $(B)/tests/check.o $(LIB_OBJ)
+	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(B)/crash: tests/crash.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
+
+$(B)/faults.so: tests/faults.c | $(B)/user
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -shared -fPIC $< -o $@
+
 $(B)/nodiag.so: tests/nodiag.c | $(B)/user
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -shared -fPIC $< -o $@
+
+$(B)/remark.bpf.o: tests/remark.bpf.c vmlinux/vmlinux.h | $(B)/user
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $(B)/%.bpf.o: bench/%.bpf.c vmlinux/vmlinux.h | $(B)/user
 	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c $< -o $(@:.o=.tmp) && \
@@ -102,12 +123,12 @@ $(B)/sock: bench/sock.c | $(B)/user
 $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
 
-TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd nodiag.so)
+TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd check crash faults.so nodiag.so remark.bpf.o)
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libnftnl-dev libjansson-dev
 TEST_DEPS := libcmocka-dev python3 python3-flask curl iperf3 iproute2 iptables ethtool iputils-ping traceroute \
-	tcpdump procps util-linux mandoc libclang-rt-14-dev stun-client stun-server
+	tcpdump procps util-linux mandoc libclang-rt-14-dev stun-client stun-server systemd
 
 # Install what is missing of some packages.
 define install
@@ -135,15 +156,39 @@ test: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(TEST_BINS)
 	$(Q)tests/run $(T)
 
-# Tests and the demo under kernels of Debian's, KERNELS, in an emulated machine: several times as slow. KERNEL_T: which
-# tests. README=1 puts the table of kernels and features into README.md.
-KERNELS ?= 6.1 6.12
-VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils
-KERNEL_T ?= demo unit packets fuzz life ports-tc services-tc traffic-tc traffic-xdp hostile-ns-tc hostile-out-tc \
-	fragments-tc capacity-tc native
+# Each command ended at each of its system calls.
+crash: need-deps
+	$(Q)$(MAKE) --no-print-directory all $(B)/check $(B)/crash
+	$(Q)ERRORS="ENOMEM EMFILE ENOSPC EPERM EINTR" tests/e2e_crash.sh -a
+
+# docs/boot.md in an emulated machine that boots systemd, twice.
+boot: need-deps
+	$(call install,$(VM_DEPS))
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/boot.sh 6.1
+
+# A build for arm64, and what it needs to run in an emulated machine.
+ARM64_DEPS := gcc-aarch64-linux-gnu qemu-system-arm
+ARM64_PACKAGES := base-files bash busybox-static coreutils dash diffutils findutils grep iproute2 kmod libbpf-dev libc6-dev libcmocka-dev \
+	libelf-dev libgcc-12-dev libjansson-dev libmnl-dev libnftnl-dev mawk mount procps sed util-linux zlib1g-dev
+ARM64_BINS := $(addprefix $(B)/arm64/build/,nsxdp unit_test dp_test verifier)
+arm64: need-deps
+	$(call install,$(ARM64_DEPS))
+	$(Q)tests/sysroot.sh arm64 $(B)/arm64 $(ARM64_PACKAGES) || [ $$? = 77 ]
+	$(Q)[ ! -e $(B)/arm64/ready ] || $(MAKE) --no-print-directory B=$(B)/arm64/build CROSS_COMPILE=aarch64-linux-gnu- \
+		SYSROOT=$(CURDIR)/$(B)/arm64/root $(ARM64_BINS)
+
+# Tests and the demo under kernels of Debian's, KERNELS, in an emulated machine: several times as
+# slow. KERNEL_T: which tests; of another architecture, only those that need no more than the build.
+# README=1 puts the table of kernels and features into README.md.
+KERNELS ?= 6.1 6.12 6.12-arm64
+VM_DEPS := qemu-system-x86 busybox-static kmod cpio xz-utils e2fsprogs
+KERNEL_T ?= demo unit packets fuzz life config ports-tc services-tc traffic-tc traffic-xdp hostile-ns-tc hostile-out-tc \
+	fragments-tc capacity-tc upgrade-tc netkit native
 test-kernels:
 	$(call install,$(VM_DEPS))
 	$(Q)$(MAKE) --no-print-directory need-deps all $(TEST_BINS) $(B)/verifier
+	$(if $(filter %-arm64,$(KERNELS)),$(Q)$(MAKE) --no-print-directory arm64)
 	$(Q)VM_TIMEOUT=$${VM_TIMEOUT:-5400} tests/kernels.py $(if $(README),--readme) $(KERNELS) -- $(KERNEL_T)
 
 # The report and its figures go to build/bench/. README=1 puts the table into README.md.
@@ -153,19 +198,24 @@ bench bench-quick: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/loop $(B)/sock $(B)/bench_prog $(B)/crowd
 	$(Q)/usr/bin/python3 bench/bench.py $(if $(filter bench-quick,$@),--quick) $(if $(README),--readme)
 
-# Mutated frames through every entry program, FRAMES for each mode; and words through what reads them.
+# Mutated frames through every entry program, FRAMES for each mode; and words through what reads
+# them.
 FRAMES ?= 1000000
 fuzz: need-deps
 	$(Q)$(MAKE) --no-print-directory all $(B)/fuzz $(B)/fuzz_words
 	$(Q)$(B)/fuzz $(B)/nsxdp $(FRAMES)
 	$(Q)tests/fuzz_words.sh 2000000
 
-install: all
+$(B)/nsxdp.service: systemd/nsxdp.service.in | $(B)/user
+	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' $< > $@
+
+install: all $(B)/nsxdp.service
 	install -D -m 755 $(B)/nsxdp $(DESTDIR)$(SBINDIR)/nsxdp
 	install -D -m 644 docs/nsxdp.8 $(DESTDIR)$(MANDIR)/man8/nsxdp.8
+	install -D -m 644 $(B)/nsxdp.service $(DESTDIR)$(UNITDIR)/nsxdp.service
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/nsxdp $(DESTDIR)$(MANDIR)/man8/nsxdp.8
+	rm -f $(DESTDIR)$(SBINDIR)/nsxdp $(DESTDIR)$(MANDIR)/man8/nsxdp.8 $(DESTDIR)$(UNITDIR)/nsxdp.service
 
 clean:
 	$(Q)rm -rf $(B)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nanoseconds per packet and program, through BPF_PROG_TEST_RUN: a fresh packet for each run (a second run
- * of the same would meet an already translated packet), the median of many. The kernel times one run
- * with its own overhead of some tens of nanoseconds, which the row "passed" shows: compare with that.
+ * Nanoseconds per packet and program, through BPF_PROG_TEST_RUN: a fresh packet for each run (a
+ * second run of the same would meet an already translated packet), the median of many. The kernel
+ * times one run with its own overhead of some tens of nanoseconds, which the row "passed" shows:
+ * compare with that.
  *
  *   bench_prog DIR HOST_VETH      in the host's network namespace; DIR is the instance's pin directory
  *
@@ -22,10 +23,12 @@
 
 static int compare(const void *a, const void *b)
 {
-	return (*(const unsigned *)a > *(const unsigned *)b) - (*(const unsigned *)a < *(const unsigned *)b);
+	return (*(const unsigned *)a > *(const unsigned *)b) -
+	       (*(const unsigned *)a < *(const unsigned *)b);
 }
 
-static void measure(const char *dir, const char *prog_name, const char *dev, const char *what, const char *words)
+static void measure(const char *dir, const char *prog_name, const char *dev, const char *what,
+		    const char *words)
 {
 	static uint8_t frame[PKT_MAX], out[PKT_MAX];
 	static unsigned ns[RUNS];
@@ -40,10 +43,11 @@ static void measure(const char *dir, const char *prog_name, const char *dev, con
 	if (prog < 0)
 		return;	/* this instance runs without XDP */
 	xdp.data_end = len;
-	xdp.ingress_ifindex = skb.ifindex = if_nametoindex(dev);
+	xdp.ingress_ifindex = skb.ingress_ifindex = skb.ifindex = if_nametoindex(dev);
 	for (int i = 0; i < RUNS; i++) {
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
-			    .data_size_out = sizeof(out), .ctx_in = is_xdp ? (void *)&xdp : (void *)&skb,
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len,
+			    .data_out = out, .data_size_out = sizeof(out),
+			    .ctx_in = is_xdp ? (void *)&xdp : (void *)&skb,
 			    .ctx_size_in = is_xdp ? sizeof(xdp) : sizeof(skb));
 
 		if (bpf_prog_test_run_opts(prog, &opts)) {
@@ -65,14 +69,18 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return fprintf(stderr, "bench_prog: see the head of bench/bench_prog.c\n"), 2;
 	for (int i = 0; i < 2; i++) {
-		measure(argv[1], uplink[i], "ens5", "passed", "udp 203.0.113.10:4000 > 203.0.113.1:50000");
-		measure(argv[1], uplink[i], "ens5", "published", "udp 203.0.113.10:4000 > 203.0.113.1:6000");
-		measure(argv[1], ns[i], argv[2], "to the gateway", "udp 192.168.0.2:4000 > 192.168.0.1:53 eth=192.168.0.2>host");
+		measure(argv[1], uplink[i], "ens5", "passed",
+			"udp 203.0.113.10:4000 > 203.0.113.1:50000");
+		measure(argv[1], uplink[i], "ens5", "published",
+			"udp 203.0.113.10:4000 > 203.0.113.1:6000");
+		measure(argv[1], ns[i], argv[2], "to the gateway",
+			"udp 192.168.0.2:4000 > 192.168.0.1:53 eth=192.168.0.2>host");
 		measure(argv[1], ns[i], argv[2], "published",
 			"udp 192.168.0.2:8080 > 203.0.113.10:4000 eth=192.168.0.2>host");
 		measure(argv[1], ns[i], argv[2], "masquerade",
 			"udp 192.168.0.2:9000 > 203.0.113.10:53 eth=192.168.0.2>host");
-		measure(argv[1], uplink[i], "ens5", "masquerade", "udp 203.0.113.10:53 > 203.0.113.1:9000");
+		measure(argv[1], uplink[i], "ens5", "masquerade",
+			"udp 203.0.113.10:53 > 203.0.113.1:9000");
 	}
 	return 0;
 }

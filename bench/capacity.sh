@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Crowds of masqueraded flows through one competitor, in a lab of its own. Prints lines "KEY GOOD WANTED SECONDS".
+# Crowds of masqueraded flows through one competitor, in a lab of its own. Prints lines "KEY GOOD
+# WANTED SECONDS".
 #
 #   capacity.sh iptables|nsxdp-tc|nsxdp-xdp [fleet]
 #
-# short: six namespaces, each 8,000 connections to one server, one after the other, as fast as they go
-# hold: eight namespaces, each 7,500 UDP sockets at once, each to one of four ports of a server; how many were answered
-# told: how many of them the server reached later, unasked
-# fleet: 1,000 namespaces, in turn, 200,000 connections to eight ports of a server
+# short: six namespaces, each 8,000 connections to one server, one after the other, as fast as they
+# go hold: eight namespaces, each 7,500 UDP sockets at once, each to one of four ports of a server;
+# how many were answered told: how many of them the server reached later, unasked fleet: 1,000
+# namespaces, in turn, 200,000 connections to eight ports of a server
 set -eE
 name=$1 fleet=$2
 . "$(dirname "$0")/../tests/lab.sh"
@@ -22,7 +23,8 @@ names() { seq -f "n%.0f-$LAB_ID" "$count"; }
 
 case $name in
 iptables)
-	# Permanent neighbours, as nsxdp has them: 1,000 namespaces would overflow the kernel's table of those that it learns.
+	# Permanent neighbours, as nsxdp has them: 1,000 namespaces would overflow the kernel's
+	# table of those that it learns.
 	near=02:00:00:00:00:01 far=02:00:00:00:00:02
 	i=0
 	for n in $(names); do

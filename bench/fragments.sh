@@ -4,8 +4,9 @@
 #
 #   fragments.sh [ROUNDS]
 #
-# Prints the time of a ping of 3,000 bytes to the host, and the round trips by a published port while fragments of nothing
-# come in: to the host, and, for comparison, to the machine without nsxdp.
+# Prints the time of a ping of 3,000 bytes to the host, and the round trips by a published port
+# while fragments of nothing come in: to the host, and, for comparison, to the machine without
+# nsxdp.
 MODE=tc
 T_GROUP=fragments
 . "$(dirname "$0")/../tests/harness.sh"

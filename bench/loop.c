@@ -3,14 +3,15 @@
  * The closed loop: attach a reflector at each end, inject W packets, let them circulate, and print
  * how many passed the client's end per second, and how many of them were still there at the end.
  *
- * A datapath may lose packets, above all where every packet is a new flow: the time is cut into slices,
- * and each begins with W fresh packets.
+ * A datapath may lose packets, above all where every packet is a new flow: the time is cut into
+ * slices, and each begins with W fresh packets.
  *
  *   loop --client NETNS IF --ns NETNS IF --mac DEST --from ADDR:PORT --to ADDR:PORT [--out]
  *        [--hook tc|xdp] [--flows N] [--addr ADDR] [--window W] [--size BYTES] [--seconds S] [--warm S]
  *   loop --bare NETNS IF OUT_IF [--peer] [--hook tc|xdp]     attach a bare redirect and wait for a signal
  *
- * --out: the namespace's end chooses the flows and injects (masquerade), else the client's end does.
+ * --out: the namespace's end chooses the flows and injects (masquerade), else the client's end
+ * does.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -85,7 +86,8 @@ static void attach(struct end *e, const struct options *o, int vary)
 	struct bpf_program *prog;
 	struct in_addr addr;
 	int type = o->xdp ? BPF_XDP : ATTACH_TCX_INGRESS;
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = o->xdp ? 1U << 2 : 0);	/* XDP_FLAGS_DRV_MODE */
+	/* XDP_FLAGS_DRV_MODE */
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = o->xdp ? 1U << 2 : 0);
 
 	enter(e->netns);
 	e->skel = reflect_bpf__open();
@@ -136,7 +138,8 @@ static void inject(const struct options *o)
 	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		die("packet socket");
 	ll.sll_ifindex = if_nametoindex(e->dev);
-	if (sscanf(o->mac, "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
+	if (sscanf(o->mac, "%x:%x:%x:%x:%x:%x", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) !=
+	    6)
 		die("MAC");
 	for (int i = 0; i < 6; i++)
 		frame[i] = mac[i];
@@ -154,7 +157,9 @@ static void inject(const struct options *o)
 	word = ~sum16(frame + 14, 20, 0);
 	memcpy(frame + 24, &word, 2);
 	for (unsigned i = 0; i < o->window; i++) {
-		uint16_t port = htons(10000 + i % (o->flows && o->flows < 20000 ? o->flows : 20000)), ulen = htons(len - 20);
+		uint16_t port = htons(10000 +
+				      i % (o->flows && o->flows < 20000 ? o->flows : 20000)),
+			 ulen = htons(len - 20);
 		uint32_t pseudo = htons(17);
 
 		memcpy(frame + 34, &port, 2);
@@ -164,8 +169,11 @@ static void inject(const struct options *o)
 		pseudo += sum16(frame + 26, 8, 0) + ulen;
 		word = ~sum16(frame + 34, len - 20, pseudo);
 		memcpy(frame + 40, &word, 2);
-		/* The ring of the link is full for a moment: what circulates goes through it too. */
-		for (int tries = 0; sendto(fd, frame, o->size, 0, (void *)&ll, sizeof(ll)) < 0; tries++) {
+		/*
+		 * The ring of the link is full for a moment: what circulates goes through it too.
+		 */
+		for (int tries = 0; sendto(fd, frame, o->size, 0, (void *)&ll, sizeof(ll)) < 0;
+		     tries++) {
 			if (errno != ENOBUFS || tries > 100)
 				die("send");
 			usleep(20);
@@ -262,7 +270,8 @@ static int bare(int argc, char **argv)
 		die("load");
 	prog = xdp ? skel->progs.xdp_bare : skel->progs.tc_bare;
 	opts.flags = xdp ? 1U << 2 : 0;
-	if (bpf_link_create(bpf_program__fd(prog), if_nametoindex(argv[3]), xdp ? BPF_XDP : ATTACH_TCX_INGRESS, &opts) < 0)
+	if (bpf_link_create(bpf_program__fd(prog), if_nametoindex(argv[3]),
+			    xdp ? BPF_XDP : ATTACH_TCX_INGRESS, &opts) < 0)
 		die("attach");
 	pause();
 	return 0;
@@ -312,7 +321,8 @@ int main(int argc, char **argv)
 		else
 			o.mac = NULL, i = argc;
 	}
-	if (!o.mac || !o.from || !o.to || !o.client.dev || !o.ns.dev || o.size < 60 || o.size > 1514) {
+	if (!o.mac || !o.from || !o.to || !o.client.dev || !o.ns.dev || o.size < 60 ||
+	    o.size > 1514) {
 		fprintf(stderr, "loop: see the head of bench/loop.c\n");
 		return 2;
 	}

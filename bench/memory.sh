@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Bytes of kernel memory per namespace with its link and addresses: made by nsxdp, and by hand as the seed does.
+# Bytes of kernel memory per namespace with its link and addresses: made by nsxdp, and by hand as
+# the seed does.
 #
-#   memory.sh COUNT      prints "NSXDP BY-HAND"
+#   [ATTACH=block] memory.sh COUNT      prints "NSXDP BY-HAND"
 set -eE
 count=$1
 . "$(dirname "$0")/../tests/lab.sh"
 trap 'echo "memory: failed at line $LINENO: $BASH_COMMAND" >&2' ERR
 lab_up
-nsxdp up --dev ens5 --mode tc 2> /dev/null
+nsxdp up --dev ens5 --mode tc ${ATTACH:+--attach $ATTACH} 2> /dev/null
 
-# What the kernel has allocated for itself, in bytes; after a moment in which it frees what is left of processes.
+# What the kernel has allocated for itself, in bytes; after a moment in which it frees what is left
+# of processes.
 kernel_bytes() { sleep 1; awk '/^(Slab|VmallocUsed|Percpu|KernelStack):/ { sum += $2 } END { print sum * 1024 }' /proc/meminfo; }
 
 by_nsxdp() { nsxdp ns add "$(lab_ns "$1")" --dns 192.0.2.53; }

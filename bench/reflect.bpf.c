@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The two ends of the closed loop: each sends a UDP packet back where it came from, with addresses and
- * ports exchanged, so that a fixed number of packets circulates through the host and no userland
- * takes part. One end (vary) gives every packet the next flow's number on its own side first.
- * Also here: the bare redirects that no datapath between veths can beat.
+ * The two ends of the closed loop: each sends a UDP packet back where it came from, with addresses
+ * and ports exchanged, so that a fixed number of packets circulates through the host and no
+ * userland takes part. One end (vary) gives every packet the next flow's number on its own side
+ * first. Also here: the bare redirects that no datapath between veths can beat.
  */
 #include "defs.h"
 #include "csum.h"
 
 const volatile __u32 vary;		/* this end chooses the flow */
-const volatile __u32 flows = 1;		/* that many flows in turn; 0: a new one with every packet */
+/* that many flows in turn; 0: a new one with every packet */
+const volatile __u32 flows = 1;
 const volatile __u32 port_base = 10000;	/* the flow's port is port_base + number % PORTS ... */
-const volatile __u32 vary_addr;		/* ... and its address vary_addr + number / PORTS (host byte order; 0: kept) */
+/* ... and its address vary_addr + number / PORTS (host byte order; 0: kept) */
+const volatile __u32 vary_addr;
 const volatile __u32 vary_remote;	/* the address that varies is the other end's */
 const volatile __u32 out_ifindex;	/* of the bare redirects */
 const volatile __u32 peer;		/* bare TC redirect into a namespace */
@@ -39,7 +41,8 @@ static __always_inline int reflect(void *data, void *end)
 	__be32 addr, to;
 	__be16 port;
 
-	if ((void *)(uh + 1) > end || eth->h_proto != ETH_P_IP || ip->protocol != 17 || ip->ihl != 5)
+	if ((void *)(uh + 1) > end || eth->h_proto != ETH_P_IP || ip->protocol != 17 ||
+	    ip->ihl != 5)
 		return -1;
 	if (stop) {
 		__sync_fetch_and_add(&fallen, 1);

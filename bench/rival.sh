@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# One competitor in a lab of its own: sets it up, prints what the loop must know, keeps it until stdin closes.
+# One competitor in a lab of its own: sets it up, prints what the loop must know, keeps it until
+# stdin closes.
 #
 #   rival.sh NAME PORTS NAMESPACES
 #
 # NAME: iptables (the seed's recipe), nftables (dnat to a map), routing (no NAT at all), bare-tc and
-# bare-xdp (redirects without look-ups), nsxdp-tc, nsxdp-xdp. PORTS are published, NAMESPACES exist; the loop uses the
-# first of each, which stands last in a list of rules.
+# bare-xdp (redirects without look-ups), nsxdp-tc, nsxdp-xdp. PORTS are published, NAMESPACES exist;
+# the loop uses the first of each, which stands last in a list of rules.
 set -eE
 name=$1 ports=${2:-1} namespaces=${3:-1}
 . "$(dirname "$0")/../tests/lab.sh"

@@ -47,7 +47,8 @@ static int bound(int type, int port)
 
 static void serve(int port)
 {
-	int tcp = bound(SOCK_STREAM, port), udp = bound(SOCK_DGRAM, port), ep = epoll_create1(0), one = 1;
+	int tcp = bound(SOCK_STREAM, port), udp = bound(SOCK_DGRAM, port), ep = epoll_create1(0),
+	    one = 1;
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = tcp };
 	char buf[2048];
 
@@ -141,7 +142,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve(atoi(argv[2]));
 	else if (argc == 6 && strcmp(argv[1], "rr") == 0)
-		measure(strcmp(argv[2], "tcp") ? SOCK_DGRAM : SOCK_STREAM, 0, argv[3], atoi(argv[4]), atof(argv[5]));
+		measure(strcmp(argv[2], "tcp") ? SOCK_DGRAM : SOCK_STREAM, 0, argv[3],
+			atoi(argv[4]), atof(argv[5]));
 	else if (argc == 5 && strcmp(argv[1], "crr") == 0)
 		measure(SOCK_STREAM, 1, argv[2], atoi(argv[3]), atof(argv[4]));
 	else

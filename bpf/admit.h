@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What may come from a namespace at all. Its root sends whatever frames it likes, and what is not for the host by name
- * must not get to the host's stack, which would judge it by rules of its own. So everything that is not known here drops.
+ * What may come from a namespace at all. Its root sends whatever frames it likes, and what is not
+ * for the host by name must not get to the host's stack, which would judge it by rules of its own.
+ * So everything that is not known here drops.
  */
 #ifndef NSXDP_ADMIT_H
 #define NSXDP_ADMIT_H
 
 #include "defs.h"
 #include "csum.h"
-#include "own.h"
+#include "local_addr.h"
 #include "parse.h"
 #include "scope.h"
 
@@ -44,29 +45,35 @@ struct nd_frame {
 } __attribute__((packed));
 
 /* ARP between the namespace's address and the host's: nobody else's address is spoken of. */
-static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf, const struct nsx_veth *veth)
+static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf,
+				     const struct nsx_veth *veth)
 {
 	struct arp_frame *arp = ctx_data(ctx);
 	struct nsx_addr target;
 
 	if ((void *)(arp + 1) > ctx_data_end(ctx))
 		return NSX_DROP_BAD_PACKET;
-	if (arp->hardware != ARP_ETHERNET || arp->protocol != ETH_P_IP || arp->hardware_len != ETH_ALEN ||
-	    arp->protocol_len != 4)
+	if (arp->hardware != ARP_ETHERNET || arp->protocol != ETH_P_IP ||
+	    arp->hardware_len != ETH_ALEN || arp->protocol_len != 4)
 		return NSX_DROP_LINK;
 	if (!mac_eq(arp->sender_mac, veth->mac) || arp->sender != veth->addr.w[3])
 		return NSX_DROP_SPOOFED;
 	addr_from_v4(&target, arp->target);
-	return addr_eq(&target, &veth->gw) || is_own(conf, &target) ? NSX_PASS_LINK : NSX_DROP_LINK;
+	return addr_eq(&target, &veth->gw) || is_local(conf, &target) ? NSX_PASS_LINK
+								      : NSX_DROP_LINK;
 }
 
-/* The link-local address that a MAC makes (RFC 4291, 2.5.1). Others would fill the host's table of neighbours. */
+/*
+ * The link-local address that a MAC makes (RFC 4291, 2.5.1). Others would fill the host's table of
+ * neighbours.
+ */
 static __always_inline bool is_eui64(const __be16 *addr, const __u8 *mac)
 {
 	const __u8 *id = (const __u8 *)(addr + 4);
 
-	return addr[0] == bpf_htons(0xfe80) && !addr[1] && !addr[2] && !addr[3] && id[0] == (mac[0] ^ 2) && id[1] == mac[1] &&
-	       id[2] == mac[2] && id[3] == 0xff && id[4] == 0xfe && id[5] == mac[3] && id[6] == mac[4] && id[7] == mac[5];
+	return addr[0] == bpf_htons(0xfe80) && !addr[1] && !addr[2] && !addr[3] &&
+	       id[0] == (mac[0] ^ 2) && id[1] == mac[1] && id[2] == mac[2] && id[3] == 0xff &&
+	       id[4] == 0xfe && id[5] == mac[3] && id[6] == mac[4] && id[7] == mac[5];
 }
 
 /* IPv6 is not forwarded; only neighbour discovery between the ends of the link reaches the host. */
@@ -87,8 +94,10 @@ static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
 	if (!is_eui64(nd->src, veth->mac))
 		return NSX_DROP_IPV6;
 	/* ff02:: is the link's scope */
-	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) || nd->dst[0] == bpf_htons(0xff02) ? NSX_PASS_LINK :
-														NSX_DROP_IPV6;
+	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) ||
+			       nd->dst[0] == bpf_htons(0xff02)
+		       ? NSX_PASS_LINK
+		       : NSX_DROP_IPV6;
 }
 
 /* A frame of a namespace that is not IPv4. */
@@ -120,14 +129,18 @@ __noinline int sum_options(CTX *ctx, const struct pkt *p)
 	__u32 sum = 0;
 
 	for (__u32 i = 0; p && i < (IP_HLEN_MAX - IP_HLEN_MIN) / 2; i++) {
-		if (ETH_HLEN + IP_HLEN_MIN + 2 * i >= p->l4 || (void *)(w + i + 1) > ctx_data_end(ctx))
+		if (ETH_HLEN + IP_HLEN_MIN + 2 * i >= p->l4 ||
+		    (void *)(w + i + 1) > ctx_data_end(ctx))
 			break;
 		sum += w[i];
 	}
 	return sum;
 }
 
-/* The IP header's own checksum: what is redirected passes nobody who would look at it, and it is changed in steps only. */
+/*
+ * The IP header's own checksum: what is redirected passes nobody who would look at it, and it is
+ * changed in steps only.
+ */
 static __always_inline bool ip_sum_right(CTX *ctx, const struct pkt *p)
 {
 	__u32 *w = ctx_data(ctx) + ETH_HLEN;
@@ -142,9 +155,10 @@ static __always_inline bool ip_sum_right(CTX *ctx, const struct pkt *p)
 }
 
 /*
- * A checksum that is left to the device to compute is written where the packet says, after everything else: anywhere
- * but in the L4 header's own field, that rewrites addresses and ports behind the translation's back. The payload of UDP is
- * free, for tunnels have packets of their own there.
+ * A checksum that is left to the device to compute is written where the packet says, after
+ * everything else: anywhere but in the L4 header's own field, that rewrites addresses and ports
+ * behind the translation's back. The payload of UDP is free, for tunnels have packets of their own
+ * there.
  */
 static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
 {
@@ -157,7 +171,8 @@ static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
 	if (p->proto == NSX_TCP)
 		return start == p->l4 && offset == TCP_CSUM;
 	if (p->proto == NSX_UDP)
-		return start == p->l4 ? offset == UDP_CSUM : start >= p->l4 + UDP_HLEN && start < ctx_len(ctx);
+		return start == p->l4 ? offset == UDP_CSUM
+				      : start >= p->l4 + UDP_HLEN && start < ctx_len(ctx);
 	return start >= p->l4 && start < ctx_len(ctx);	/* for the host itself, if for anybody */
 }
 
@@ -172,7 +187,8 @@ __noinline int admit_link_local(CTX *ctx, const struct pkt *p)
 	if (!p || !veth)
 		return NSX_DROP_DETACHED;
 	addr_from_v4(&dst, p->daddr);
-	return (veth->flags & NSX_V_LINK_LOCAL) || is_own(conf, &dst) ? NSX_CONTINUE : NSX_DROP_LINK_LOCAL;
+	return (veth->flags & NSX_V_LINK_LOCAL) || is_local(conf, &dst) ? NSX_CONTINUE
+									: NSX_DROP_LINK_LOCAL;
 }
 
 /**

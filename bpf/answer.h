@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ICMP errors that the host answers with (RFC 792, RFC 1812 4.3.2): the stack would stay silent, for it does not
- * forward and never sees the packet. A packet is turned into the error about itself and sent back.
+ * ICMP errors that the host answers with (RFC 792, RFC 1812 4.3.2): the stack would stay silent,
+ * for it does not forward and never sees the packet. A packet is turned into the error about itself
+ * and sent back.
  */
 #ifndef NSXDP_ANSWER_H
 #define NSXDP_ANSWER_H
@@ -14,12 +15,17 @@
 #define ICMP_ROOM	(IP_HLEN_MIN + ICMP_HLEN)
 #define QUOTE_MAX	128	/* even; enough for IP options and a whole TCP header */
 
-/* What to answer: type, code and the MTU of fragmentation-needed, in one word for the sake of a call's five arguments. */
+/*
+ * What to answer: type, code and the MTU of fragmentation-needed, in one word for the sake of a
+ * call's five arguments.
+ */
 #define ANSWER(type, code, mtu) ((__u32)(mtu) << 16 | (code) << 8 | (type))
 #define ANSWER_TTL		ANSWER(ICMP_TIME_EXCEEDED, 0, 0)
 #define ANSWER_TOO_BIG(mtu)	ANSWER(ICMP_DEST_UNREACH, 4, mtu)
-#define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 3, 0)		/* port: no soft error (RFC 1122, 4.2.3.9) */
-#define ANSWER_NO_ROUTE		ANSWER(ICMP_DEST_UNREACH, 9, 0)		/* net, prohibited: the soft ones UDP is not told */
+/* Port: no soft error (RFC 1122, 4.2.3.9) */
+#define ANSWER_UNREACHABLE	ANSWER(ICMP_DEST_UNREACH, 3, 0)
+/* Net, prohibited: the soft ones UDP is not told */
+#define ANSWER_NO_ROUTE		ANSWER(ICMP_DEST_UNREACH, 9, 0)
 #define ANSWER_PROHIBITED	ANSWER(ICMP_DEST_UNREACH, 13, 0)	/* RFC 5508, REQ-8 */
 
 #define ANSWER_COST	250000ULL	/* nanoseconds: 4,000 in a second (RFC 1812, 4.3.2.8) ... */
@@ -34,18 +40,19 @@ struct icmp_reply {
 /* Answers to those outside, as nsx_veth.answer_tat. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NSX_PURSES);
+	__uint(max_entries, NSX_BUDGETS);
 	__type(key, __u32);
 	__type(value, __u64);
 } nsx_answers SEC(".maps");
 
-/* Each namespace has purses of its own, and all those outside have one together. */
+/* Each namespace has budgets of its own, and all those outside have one together. */
 static __always_inline bool answer_may(CTX *ctx, __u32 what)
 {
-	__u32 purse = (what & 0xffff) == (ANSWER_TOO_BIG(0) & 0xffff) ? NSX_PURSE_TOO_BIG : NSX_PURSE_ERRORS;
+	__u32 budget = (what & 0xffff) == (ANSWER_TOO_BIG(0) & 0xffff) ? NSX_BUDGET_TOO_BIG
+								       : NSX_BUDGET_ERRORS;
 	__u32 ifindex = ctx_ifindex(ctx);
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	__u64 *tat = veth ? &veth->answer_tat[purse] : bpf_map_lookup_elem(&nsx_answers, &purse);
+	__u64 *tat = veth ? &veth->answer_tat[budget] : bpf_map_lookup_elem(&nsx_answers, &budget);
 
 	return tat && gcra_take(tat, ANSWER_COST, ANSWER_BURST);
 }
@@ -64,8 +71,8 @@ static __always_inline __u16 sum_words(void *data, void *end, __u32 words)
 }
 
 /*
- * How the sum of what is quoted changes when the device completes a checksum in it that was left to it: the packet keeps
- * that order though it is another one now.
+ * How the sum of what is quoted changes when the device completes a checksum in it that was left to
+ * it: the packet keeps that order though it is another one now.
  */
 static __always_inline __u32 partial_delta(CTX *ctx)
 {
@@ -88,8 +95,8 @@ static __always_inline __u32 partial_delta(CTX *ctx)
  * @what: ANSWER_*
  * @action: set to the TC action
  *
- * Never about an ICMP error, nor a later fragment, nor what came from a group (RFC 1122, 3.2.2). A super-packet
- * is cut to the quoted part first, which makes an ordinary packet of it.
+ * Never about an ICMP error, nor a later fragment, nor what came from a group (RFC 1122, 3.2.2). A
+ * super-packet is cut to the quoted part first, which makes an ordinary packet of it.
  * Return: 0, or -1 where no answer is given; the packet may be changed then, and is to be dropped.
  */
 __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what, int *action)
@@ -98,8 +105,8 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	struct icmp_reply *r;
 	__u8 mac[ETH_ALEN];
 
-	if (!p || !action || p->icmp_error || p->fragment == FRAGMENT_LATER || !answer_may(ctx, what) ||
-	    (p->tagged && ctx_untag(ctx) < 0))
+	if (!p || !action || p->icmp_error || p->fragment == FRAGMENT_LATER ||
+	    !answer_may(ctx, what) || (p->tagged && ctx_untag(ctx) < 0))
 		return -1;
 	quote = quote > QUOTE_MAX ? QUOTE_MAX : quote & ~1U;
 	if (bpf_skb_change_tail(ctx, ETH_HLEN + quote, 0) < 0 ||
@@ -130,7 +137,8 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->icmp.checksum = 0;
 	r->icmp.un.gateway = 0;
 	r->icmp.un.frag.mtu = bpf_htons(what >> 16);
-	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx), (ICMP_HLEN + quote) / 2);
+	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx),
+				      (ICMP_HLEN + quote) / 2);
 	r->icmp.checksum = csum_apply(r->icmp.checksum, partial_delta(ctx));
 	/* What was reassembled does not say any more which neighbour it is from. */
 	if (p->reassembled && p->daddr == from)

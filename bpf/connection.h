@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connections that are told by nobody's memory but the namespace's own: its kernel knows which it has. So a published
- * port needs no table to tell a running connection from a forged segment, or the target of one that began before a swap.
+ * Connections that are told by nobody's memory but the namespace's own: its kernel knows which it
+ * has. So a published port needs no table to tell a running connection from a forged segment, or
+ * the target of one that began before a swap.
  *
- * Only sockets of the kernel are seen, and none that is bound to a device: the kernel looks for those by the number of a
- * device here.
+ * Only sockets of the kernel are seen, and none that is bound to a device: the kernel looks for
+ * those by the number of a device here.
  */
 #ifndef NSXDP_CONNECTION_H
 #define NSXDP_CONNECTION_H
@@ -23,8 +24,8 @@ enum connection {
 /**
  * connection_ask() - the state of the sender's TCP connection to an endpoint of a namespace
  * @addr, @port: the endpoint
- * @ifindex: host-side veth of its namespace; where the packet comes from there too, the sender is known by its gateway's
- *	address
+ * @ifindex: host-side veth of its namespace; where the packet comes from there too, the sender is
+ *	known by its gateway's address
  *
  * Return: enum connection.
  */
@@ -50,7 +51,8 @@ __noinline int connection_ask(CTX *ctx, const struct pkt *p, __be32 addr, __u32 
 		return CONNECTION_NONE;
 	if (state == TCP_TIME_WAIT)
 		return CONNECTION_OVER;
-	return state == TCP_SYN_RECV || state == TCP_NEW_SYN_RECV ? CONNECTION_OPENING : CONNECTION_RUNNING;
+	return state == TCP_SYN_RECV || state == TCP_NEW_SYN_RECV ? CONNECTION_OPENING
+								  : CONNECTION_RUNNING;
 }
 
 #endif

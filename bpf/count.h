@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counting verdicts, per CPU. */
+/* Counting verdicts, and what goes to targets of published ports; per CPU. */
 #ifndef NSXDP_COUNT_H
 #define NSXDP_COUNT_H
 
@@ -10,6 +10,17 @@ static __always_inline void count_verdict(enum nsx_hook hook, __u32 verdict, __u
 {
 	__u32 index = hook * NSX_VERDICT_COUNT + verdict;
 	struct nsx_count *c = bpf_map_lookup_elem(&nsx_counts, &index);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += bytes;
+}
+
+/* place: in nsx_target_counts; 0: it is not counted. */
+static __always_inline void count_target(__u32 place, __u32 bytes)
+{
+	struct nsx_count *c = place ? bpf_map_lookup_elem(&nsx_target_counts, &place) : NULL;
 
 	if (!c)
 		return;

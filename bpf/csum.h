@@ -5,7 +5,10 @@
 
 #include "defs.h"
 
-/* A sum of 32 bits, folded to 16: with itself rotated by 16 bits it has both halves, and their carry, in the upper one. */
+/*
+ * A sum of 32 bits, folded to 16: with itself rotated by 16 bits it has both halves, and their
+ * carry, in the upper one.
+ */
 static __always_inline __u16 csum_fold(__u32 sum)
 {
 	sum += sum << 16 | sum >> 16;

@@ -16,7 +16,10 @@ extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 
 static __always_inline __u32 ctx_ifindex(CTX *ctx)
 {
-	/* As a pointer is loaded: LLVM may choose between addresses instead of values, which the verifier refuses. */
+	/*
+	 * As a pointer is loaded: LLVM may choose between addresses instead of values, which the
+	 * verifier refuses.
+	 */
 	return (__u32)(unsigned long)ctx_pointer(ctx, ifindex);
 }
 
@@ -31,10 +34,39 @@ static __always_inline bool ctx_tagged(CTX *ctx)
 	return ctx->vlan_present != 0;
 }
 
-/* The VLAN of a tagged frame, which belongs to another device; 0 where the tag has only a priority (802.1Q, 9.6). */
+/*
+ * The VLAN of a tagged frame, which belongs to another device; 0 where the tag has only a priority
+ * (802.1Q, 9.6).
+ */
 static __always_inline __u32 ctx_vlan(CTX *ctx)
 {
 	return ctx->vlan_tci & VLAN_VID;
+}
+
+/*
+ * The program runs where the packet is sent: on the far end of a pair of netkit devices, in the
+ * sender's context. Otherwise it runs where the packet is received, and the stack has noted by
+ * which device.
+ */
+static __always_inline bool ctx_is_sent(CTX *ctx)
+{
+	return ctx->ingress_ifindex == 0;
+}
+
+/* A mark of nsx_conf's that nobody else knows; it is taken off. */
+static __always_inline bool ctx_take_mark(CTX *ctx, __u32 mark)
+{
+	if (!ctx->mark || ctx->mark != mark || ctx->tc_index != nsx_conf.mark_index)
+		return false;
+	ctx->mark = 0;
+	ctx->tc_index = 0;
+	return true;
+}
+
+static __always_inline void ctx_set_mark(CTX *ctx, __u32 mark)
+{
+	ctx->mark = mark;
+	ctx->tc_index = nsx_conf.mark_index;
 }
 
 /* What the kernel says of a packet's checksum. */
@@ -55,7 +87,10 @@ static __always_inline __u32 distance(const void *from, const void *to)
 	return (__u32)end;
 }
 
-/* Before 6.2 a program cannot be given its packet's sk_buff, but what it is given is one, which helpers can read. */
+/*
+ * Before 6.2 a program cannot be given its packet's sk_buff, but what it is given is one, which
+ * helpers can read.
+ */
 static __always_inline void skb_sum_probe(CTX *ctx, struct skb_sum *sum)
 {
 	const struct sk_buff *skb = (const struct sk_buff *)ctx;
@@ -63,7 +98,8 @@ static __always_inline void skb_sum_probe(CTX *ctx, struct skb_sum *sum)
 	sum->mode = BPF_CORE_READ_BITFIELD_PROBED(skb, ip_summed);
 	if (sum->mode != CHECKSUM_PARTIAL)
 		return;
-	sum->start = BPF_CORE_READ(skb, csum_start) - distance(BPF_CORE_READ(skb, head), BPF_CORE_READ(skb, data));
+	sum->start = BPF_CORE_READ(skb, csum_start) -
+		     distance(BPF_CORE_READ(skb, head), BPF_CORE_READ(skb, data));
 	sum->offset = BPF_CORE_READ(skb, csum_offset);
 }
 
@@ -84,8 +120,8 @@ static __always_inline void skb_sum(CTX *ctx, struct skb_sum *sum)
 }
 
 /*
- * Where a checksum that is left to the device (CHECKSUM_PARTIAL) begins, in bytes from the start of the
- * frame, and the offset of its field from there. Return: false where none is left to it.
+ * Where a checksum that is left to the device (CHECKSUM_PARTIAL) begins, in bytes from the start of
+ * the frame, and the offset of its field from there. Return: false where none is left to it.
  */
 static __always_inline bool ctx_partial(CTX *ctx, __u32 *start, __u32 *offset)
 {
@@ -103,7 +139,9 @@ static __always_inline __u32 ctx_gso_size(CTX *ctx)
 	return ctx->gso_size;
 }
 
-/* Make the first len bytes directly accessible (fewer if the packet is shorter). All pointers die. */
+/*
+ * Make the first len bytes directly accessible (fewer if the packet is shorter). All pointers die.
+ */
 static __always_inline int ctx_pull(CTX *ctx, __u32 len)
 {
 	return bpf_skb_pull_data(ctx, ctx->len < len ? ctx->len : len);
@@ -118,7 +156,8 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
  * under CHECKSUM_COMPLETE skb->csum covers the L4 header and must follow the checksum field, whose
  * change is not balanced by the addresses. A UDP checksum of zero means none and stays (RFC 768).
  */
-static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta, bool udp)
+static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta,
+				       bool udp)
 {
 	void *data = ctx_data(ctx);
 	__sum16 *field = data + off;
@@ -129,7 +168,10 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 		return -1;
 	if (udp && *field == 0 && sum.start + sum.offset != off)
 		return 0;
-	/* A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum anew, too. */
+	/*
+	 * A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum
+	 * anew, too.
+	 */
 	if (sum.mode == CHECKSUM_PARTIAL && (sum.start + sum.offset == off || ctx_gso_size(ctx))) {
 		*field = csum_add_partial(*field, addr_delta);
 		return 0;
@@ -158,6 +200,16 @@ static __always_inline void ctx_scrub(CTX *ctx)
 		ctx->mark = 0;
 	if (ctx->queue_mapping)
 		ctx->queue_mapping = 0;
+}
+
+/*
+ * When a socket of a namespace wants the packet to leave (SO_TXTIME) is for the namespace's own
+ * queues: fq on the uplink would keep it, in everybody's room. The kernel clears the time of what
+ * it forwards, too.
+ */
+static __always_inline void ctx_forget_time(CTX *ctx)
+{
+	ctx->tstamp = 0;
 }
 
 #endif

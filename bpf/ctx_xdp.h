@@ -2,7 +2,7 @@
 /*
  * The same verbs as in ctx_skb.h for XDP: the packet is one frame from the wire, linear, with its
  * checksums complete. (A frame that a veth made of an skb may not be: namespaces whose packets come
- * this way compute their checksums themselves, see user/offload.c.)
+ * this way compute their checksums themselves, see user/kernel/offload.c.)
  */
 #ifndef NSXDP_CTX_XDP_H
 #define NSXDP_CTX_XDP_H
@@ -49,7 +49,8 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
 	return -1;
 }
 
-static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta, bool udp)
+static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta,
+				       bool udp)
 {
 	__sum16 *field = ctx_data(ctx) + off;
 

@@ -10,8 +10,8 @@
 #include "source.h"
 
 /*
- * A later fragment from outside whose first has not been seen, or whose datagram is being reassembled. What could only be
- * dropped afterwards is left to the host.
+ * A later fragment from outside whose first has not been seen, or whose datagram is being
+ * reassembled. What could only be dropped afterwards is left to the host.
  */
 __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
 {
@@ -40,8 +40,8 @@ __noinline int fragment_joins(CTX *ctx, const struct pkt *p, int *action)
 }
 
 /*
- * A fragment of a namespace, before reassembly. Those to the host are reassembled here too, so that no namespace can fill
- * the host's own reassembler.
+ * A fragment of a namespace, before reassembly. Those to the host are reassembled here too, so that
+ * no namespace can fill the host's own reassembler.
  */
 __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 {

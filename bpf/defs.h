@@ -26,7 +26,8 @@
 #define IP_HLEN_MIN	20
 #define IP_HLEN_MAX	60
 #define IPPROTO_ICMP_	1
-#define HEADERS_MAX	192	/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
+/* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
+#define HEADERS_MAX	192
 
 #define ICMP_ECHOREPLY		0
 #define ICMP_DEST_UNREACH	3
@@ -65,18 +66,22 @@
 #define TC_ACT_OK	0	/* to the stack, past all other programs */
 #define TC_ACT_SHOT	2
 
-/* A stage returns the verdict that ends the packet's way, or this: go on to the next stage. */
-#define NSX_CONTINUE (-1)
-#define NSX_MASQUERADE (-3)	/* of the look-ups: this is for snat_pkt() */
-#define NSX_BETWEEN_FLOWS (-4)	/* this for hairpin_flow() */
-#define NSX_TO_SERVICE (-8)	/* this for hairpin_service() */
-#define NSX_REMEMBER (-7)	/* this for return_note(), as a hairpin */
-#define NSX_LATER (-5)		/* this for frag_find() */
-
-#define NSX_OPEN (-11)		/* this for snat_pkt() now */
-#define NSX_ALIASED (-12)	/* this for alias_write() */
-#define NSX_SHARE (-10)		/* this for share_new() */
-#define NSX_UNKNOWN (-9)	/* of a look-up: there is no such flow yet */
+/*
+ * A stage returns the verdict that ends the packet's way, or which stage comes next. None of these
+ * is a verdict: one that reaches exit_pkt() drops the packet.
+ */
+enum nsx_stage {
+	NSX_CONTINUE = -1,		/* the next one */
+	NSX_MASQUERADE = -2,		/* snat_pkt() */
+	NSX_BETWEEN_FLOWS = -3,		/* hairpin_flow() */
+	NSX_TO_SERVICE = -4,		/* hairpin_service() */
+	NSX_REMEMBER = -5,		/* return_note(), as a hairpin */
+	NSX_LATER = -6,			/* frag_find() */
+	NSX_OPEN = -7,			/* snat_pkt() now */
+	NSX_ALIASED = -8,		/* alias_write() */
+	NSX_SHARE = -9,			/* share_new() */
+	NSX_UNKNOWN = -10,		/* of a look-up: there is no such flow yet */
+};
 
 #define NO_PLACE (-1)		/* in a table that is searched by a function of its own */
 
@@ -84,6 +89,29 @@
 
 #define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
 #define barrier() asm volatile("" ::: "memory")
+
+/*
+ * Memory barriers, as in Documentation/memory-barriers.txt. x86 keeps loads in order, and stores,
+ * by itself. Elsewhere no BPF instruction does that before kernel 6.15 (load-acquire), but an
+ * atomic operation that returns the old value is fully ordered, as the kernel's own are
+ * (Documentation/atomic_t.txt) and as the JITs make them; on a word of its own stack a program
+ * waits for no other CPU. An atomic operation that returns nothing orders nothing but on x86:
+ * smp_mb__after_atomic(). An emulated arm64 on x86 reorders nothing, so no test shows that a
+ * barrier is missing.
+ */
+#ifdef __TARGET_ARCH_x86
+#define smp_rmb() barrier()
+#define smp_wmb() barrier()
+#define smp_mb__after_atomic() barrier()
+#else
+#define smp_mb() ({									\
+	__u64 word_ = 0;								\
+	asm volatile("" : : "r"(__sync_lock_test_and_set(&word_, 1)) : "memory");	\
+})
+#define smp_rmb() smp_mb()
+#define smp_wmb() smp_mb()
+#define smp_mb__after_atomic() smp_mb()
+#endif
 
 #define MTU_SURE 68	/* bytes of IP that every route and link takes (RFC 791, 3.2) */
 
@@ -99,13 +127,15 @@ struct xlat {
 	struct nsx_addr other;	/* .both: of the other end */
 	__be16 port;		/* from here on zero where not set */
 	__u8 side;		/* enum side */
-	__u8 to_ns;		/* deliver through the veth ifindex, else send by the uplink ifindex */
+	/* Deliver through the veth ifindex, else send by the uplink ifindex */
+	__u8 to_ns;
 	__u32 ifindex;
 	__u8 mac[ETH_ALEN];	/* to_ns: the namespace's */
 	__u8 verdict;		/* enum nsx_verdict, once it is sent */
 	__u8 both;		/* the other end gets another endpoint too */
 	__be16 other_port;
-	__u16 own;		/* index of the host's address: that the packet leaves from, or that a hairpin asked */
+	/* Index of the host's address: that the packet leaves from, or that a hairpin asked */
+	__u16 local;
 	__u32 other_ifindex;	/* between flows: the veth of the other end */
 	__u32 xdp;		/* a flow by a shared port: the namespace takes frames from XDP */
 	__u16 cut_to;		/* bytes of IP; 0: it fits */
@@ -114,8 +144,8 @@ struct xlat {
 };
 
 /*
- * Load a packet pointer from the context. In C, LLVM may copy the 32-bit field through a 32-bit register
- * when it needs it twice, which the verifier takes for a number.
+ * Load a packet pointer from the context. In C, LLVM may copy the 32-bit field through a 32-bit
+ * register when it needs it twice, which the verifier takes for a number.
  */
 #define ctx_pointer(ctx, field) ({							\
 	void *pointer_;									\

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a namespace may send towards outside: bytes per second, as they are on the wire. */
+/*
+ * What a namespace may send towards outside: bytes per second, as they are on the wire; and where
+ * it may go.
+ */
 #ifndef NSXDP_EGRESS_H
 #define NSXDP_EGRESS_H
 
@@ -8,7 +11,8 @@
 #include "maps.h"
 #include "parse.h"
 
-#define EGRESS_BURST	200000000ULL	/* nanoseconds that may be owed: less, and TCP does not reach the rate */
+/* Nanoseconds that may be owed: less, and TCP does not reach the rate */
+#define EGRESS_BURST	200000000ULL
 #define EGRESS_LEAST	(2 * 65536)	/* bytes that are always taken at once: two super-packets */
 
 /* Bytes that a packet, or all segments of a super-packet with their headers, have on the wire. */
@@ -22,6 +26,35 @@ static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
 	if (len <= headers)
 		return len;
 	return len + (len - headers - 1) / size * headers;
+}
+
+/* A namespace with the set may open connections to this destination. */
+__noinline int egress_allows(__u32 set, __be32 daddr)
+{
+	struct nsx_egress_key key = { .bits = 32 + 128,
+				      .set = set,
+				      .addr = { 0, 0, NSX_V4_PREFIX, daddr } };
+	const __u8 *allowed = bpf_map_lookup_elem(&nsx_egress, &key);
+
+	return allowed && *allowed;
+}
+
+/**
+ * egress_refuses() - what leaves a published port may not
+ *
+ * Only TCP tells who began: its answers may go anywhere. Datagrams and errors may go where the
+ * namespace may open connections to.
+ */
+__noinline int egress_refuses(CTX *ctx, const struct pkt *p)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!veth || !p || !veth->egress)
+		return 0;
+	if (p->proto == NSX_TCP && !p->icmp_error && !SYN_ALONE(p))
+		return 0;
+	return !egress_allows(veth->egress, p->daddr);
 }
 
 /**
@@ -39,8 +72,9 @@ __noinline int egress_take(__u32 ifindex, __u32 bytes)
 	burst = EGRESS_LEAST * veth->egress_cost >> 10;
 	if (burst < EGRESS_BURST)
 		burst = EGRESS_BURST;
-	return gcra_take(&veth->egress_tat, (__u64)bytes * veth->egress_cost >> 10, burst) ? NSX_CONTINUE :
-											    NSX_DROP_EGRESS_RATE;
+	return gcra_take(&veth->egress_tat, (__u64)bytes * veth->egress_cost >> 10, burst)
+		       ? NSX_CONTINUE
+		       : NSX_DROP_EGRESS_RATE;
 }
 
 #endif

@@ -12,14 +12,15 @@
  * @pass: the action for what goes on to the host's stack
  * @sent: the action of the redirect helper, for verdicts that send
  */
-static __always_inline int exit_pkt(enum nsx_hook hook, __u32 verdict, __u32 bytes, int pass, int sent)
+static __always_inline int exit_pkt(enum nsx_hook hook, __u32 verdict, __u32 bytes, int pass,
+				    int sent)
 {
 	if (verdict >= NSX_VERDICT_COUNT)
 		verdict = NSX_DROP_ERROR;
 	count_verdict(hook, verdict, bytes);
-	if (verdict <= NSX_PASS_LAST)
+	if (nsx_verdict_is(verdict, NSX_PASSES))
 		return pass;
-	return verdict >= NSX_DROP_FIRST ? TC_ACT_SHOT : sent;
+	return nsx_verdict_is(verdict, NSX_DROPS) ? TC_ACT_SHOT : sent;
 }
 
 #endif

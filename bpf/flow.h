@@ -9,28 +9,31 @@
  *                            1234 FLOW  ns2, remote A
  *     192.168.0.10:5000 ---> 1777 SHARED <-------------------------------- FLOW ns3:5000 > A by 1777, flag SHARED
  *     192.168.0.14:6000 ---> 1777 SHARED <-------------------------------- FLOW ns4:6000 > B by 1777, flag SHARED
- *                                 ^--- reverse index: (1777, remote) leads to the flow
+ *                                 ^--- outside index: (1777, remote) leads to the flow
  *
- * Mapping. While ports are plentiful an endpoint holds one of its own, that of its own number if it can: one look-up in
- * the registry then serves a packet in either direction, and the mapping is endpoint-independent (RFC 4787, 4.1), with
- * address-and-port-dependent filtering (5). The slot has the first remote inline; others are in the session table. From
- * NSX_SHARE_* percent of the ports on, new endpoints share ports: each of their flows is in the session table, under the
- * endpoint and the remote, and what is unique is its outside tuple, which it claims in the reverse index. So the limit is
- * ports times remotes and addresses, not ports. An endpoint mostly gets the same shared port for all its remotes, but that
- * is not promised. Namespaces whose filtering admits others than those they have sent to only get ports of their own.
+ * Mapping. While ports are plentiful an endpoint holds one of its own, that of its own number if it
+ * can: one look-up in the registry then serves a packet in either direction, and the mapping is
+ * endpoint-independent (RFC 4787, 4.1), with address-and-port-dependent filtering (5). The slot has
+ * the first remote inline; others are in the session table. From NSX_SHARE_* percent of the ports
+ * on, new endpoints share ports: each of their flows is in the session table, under the endpoint
+ * and the remote, and what is unique is its outside tuple, which it claims in the outside index. So
+ * the limit is ports times remotes and addresses, not ports. An endpoint mostly gets the same
+ * shared port for all its remotes, but that is not promised. Namespaces whose filtering admits
+ * others than those they have sent to only get ports of their own.
  *
- * Life. An entry that has been idle for longer than its timeout is dead: look-ups do not see it, whoever wants its place
- * takes it, and the sweeper frees it within seconds (sweep.h). A port lives as long as its inline flow or, by .until, the
- * flows of the session table that need it.
+ * Life. An entry that has been idle for longer than its timeout is dead: look-ups do not see it,
+ * whoever wants its place takes it, and the sweeper frees it within seconds (sweep.h). A port lives
+ * as long as its inline flow or, by .until, the flows of the session table that need it.
  *
- * Shortage. The fuller the session table, the shorter is the time of flows that were never answered (nsx_flow_time). A
- * closed TCP connection gives its port to a new one with another remote at once, to one with the same remote after a
- * second; the one that was closed first goes first. Flows that were not answered for some seconds go next. An answered
- * flow is never ended for a newer one: that is refused, by name.
+ * Shortage. The fuller the session table, the shorter is the time of flows that were never answered
+ * (nsx_flow_time). A closed TCP connection gives its port to a new one with another remote at once,
+ * to one with the same remote after a second; the one that was closed first goes first. Flows that
+ * were not answered for some seconds go next. An answered flow is never ended for a newer one: that
+ * is refused, by name.
  *
- * TCP is followed only as far as the timeouts need: opened (no answer yet), two-way, closed by both sides, reset. A reset
- * shortens the timeout but does not end the flow: data from inside revives it, so that a forged RST costs nothing
- * (RFC 5382, REQ-10; RFC 7857, section 2).
+ * TCP is followed only as far as the timeouts need: opened (no answer yet), two-way, closed by both
+ * sides, reset. A reset shortens the timeout but does not end the flow: data from inside revives
+ * it, so that a forged RST costs nothing (RFC 5382, REQ-10; RFC 7857, section 2).
  *
  * How slots change hands is in slot.h, how entries are found and made in session.h and reverse.h.
  */
@@ -45,19 +48,21 @@
 #include "session.h"
 #include "slot.h"
 
-static __always_inline bool flow_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool flow_alive(const struct nsx_slot *s, const struct nsx_conf *conf,
+				       __u32 now)
 {
 	/* What was seen in this tick is dead only with its address. */
 	if (s->seen == now)
-		return own_is_here(conf, s->own);
+		return local_is_here(conf, s->local);
 	return nsx_flow_left(s, conf, now) >= 0;
 }
 
 /*
- * Note a packet of a flow: last use, direction, TCP flags. Writes only what changes, so that an established flow dirties
- * its cache line once per tick.
+ * Note a packet of a flow: last use, direction, TCP flags. Writes only what changes, so that an
+ * established flow dirties its cache line once per tick.
  */
-static __always_inline void flow_note(struct nsx_slot *s, const struct pkt *p, __u32 now, bool inbound, bool assured)
+static __always_inline void flow_note(struct nsx_slot *s, const struct pkt *p, __u32 now,
+				      bool inbound, bool assured)
 {
 	__u8 tcp = s->tcp, next = tcp;
 
@@ -68,7 +73,8 @@ static __always_inline void flow_note(struct nsx_slot *s, const struct pkt *p, _
 	if (p->proto == NSX_TCP) {
 		if (p->tcp_flags & TCP_RST)
 			next = (next | NSX_T_RST) & ~NSX_T_ASSURED;
-		else if (!inbound && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && nsx_tcp_closed(tcp))
+		else if (!inbound && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+			 nsx_tcp_closed(tcp))
 			next = NSX_T_SYN;	/* the tuple is used again */
 		else if (p->tcp_flags & TCP_FIN)
 			next |= inbound ? NSX_T_FIN_IN : NSX_T_FIN_OUT;
@@ -87,10 +93,11 @@ static __always_inline void flow_note(struct nsx_slot *s, const struct pkt *p, _
 /**
  * flow_touch() - note a packet of a masqueraded flow
  *
- * It has come to something once a TCP segment has acknowledged what the other side sent, in either direction; or once
- * the namespace has answered an answer.
+ * It has come to something once a TCP segment has acknowledged what the other side sent, in either
+ * direction; or once the namespace has answered an answer.
  */
-static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, __u32 now, bool inbound)
+static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, __u32 now,
+				       bool inbound)
 {
 	bool assured;
 
@@ -104,7 +111,8 @@ static __always_inline void flow_touch(struct nsx_slot *s, const struct pkt *p, 
 }
 
 /* Into the namespace, to the inside endpoint that a slot of the registry holds. */
-static __always_inline void xlat_inside(struct xlat *x, const struct nsx_slot *s, enum nsx_verdict verdict)
+static __always_inline void xlat_inside(struct xlat *x, const struct nsx_slot *s,
+					enum nsx_verdict verdict)
 {
 	x->addr = s->inside;
 	x->port = s->inside_port;

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the others by the
- * identity that they share (RFC 791, 3.2). So fragments from outside go on as they come while they are in order.
+ * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the
+ * others by the identity that they share (RFC 791, 3.2). So fragments from outside go on as they
+ * come while they are in order.
  *
- * Fragments come in any order, overlap, or never become a datagram. The kernel has a reassembler with bounds and
- * rules for that. It runs in a network namespace of the instance's own that nothing else is in:
+ * Fragments come in any order, overlap, or never become a datagram. The kernel has a reassembler
+ * with bounds and rules for that. It runs in a network namespace of the instance's own that nothing
+ * else is in:
  *
  *	fragment -> tc_from_uplink or tc_from_ns -> nsx.fib | its far end: reassembly, and fragments
  *	                    ^                               |  of the sizes that they came in
  *	                    '---- tc_from_private <---------'
  *
- * Fragments that come back carry NSX_DEFRAG_MARK. They are in order and behind each other on one CPU, and go the way of
- * any packet. The source of what comes from a namespace has been checked, and what comes from outside has none of the
- * pool's, so datagrams of two senders never meet there.
+ * Fragments that come back carry nsx_conf.defrag_mark. They are in order and behind each other on
+ * one CPU, and go the way of any packet. The source of what comes from a namespace has been
+ * checked, and what comes from outside has none of the pool's, so datagrams of two senders never
+ * meet there.
  *
- * A fragment from outside goes there where another than the first of its datagram came before the first. Whoever writes
- * the entry of a datagram first decides for all CPUs: the first fragment, just before it is sent on or passed to the
- * host, or a later one, before it is sent there. Who finds that another was faster does as the entry says. (Where an
- * entry of an older datagram with the same identity has to go first, two CPUs may both replace it: the datagram is lost.)
+ * A fragment from outside goes there where another than the first of its datagram came before the
+ * first. Whoever writes the entry of a datagram first decides for all CPUs: the first fragment,
+ * just before it is sent on or passed to the host, or a later one, before it is sent there. Who
+ * finds that another was faster does as the entry says. (Where an entry of an older datagram with
+ * the same identity has to go first, two CPUs may both replace it: the datagram is lost.)
  *
- * A datagram is forgotten with the last of its fragments, for its identification may come again at once.
+ * A datagram is forgotten with the last of its fragments, for its identification may come again at
+ * once.
  *
- * All fragments of a namespace go there. What leaves the host gets a new identification, for behind one address those of
- * two namespaces may be the same (RFC 6864, 5.3.1).
+ * All fragments of a namespace go there. What leaves the host gets a new identification, for behind
+ * one address those of two namespaces may be the same (RFC 6864, 5.3.1).
  */
 #ifndef NSXDP_FRAG_H
 #define NSXDP_FRAG_H
@@ -52,7 +57,8 @@ struct span {
 #define SPANS 4
 
 /*
- * @key: of whom it is: an element that gives way to another is used again at once, under the eyes of whoever has found it
+ * @key: of whom it is: an element that gives way to another is used again at once, under the eyes
+ *	of whoever has found it
  * @x: its verdict is NSX_DEFRAG for a datagram of which parts were sent to be reassembled
  */
 struct frag {
@@ -81,12 +87,16 @@ static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __
 	k->pad = 0;
 }
 
-/* It still is of whom it was found for: what was copied since is consistent. */
+/*
+ * It still is of whom it was found for. The kernel takes the oldest entries for others and writes
+ * them whole, with no order to rely on: a copy of two halves is possible, where an entry is taken
+ * within some nanoseconds of its look-up.
+ */
 static __always_inline bool frag_same(const struct frag *f, const struct frag_key *k)
 {
 	const __u64 *a = (const __u64 *)&f->key, *b = (const __u64 *)k;
 
-	barrier();
+	smp_rmb();
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
 }
 
@@ -96,9 +106,10 @@ static __always_inline bool frag_is_fresh(const struct frag *f)
 }
 
 /*
- * A part that was seen already is not let in twice, and one that overlaps it otherwise ends its datagram: overlaps exist
- * to show one thing to those who judge a datagram and another to who receives it (RFC 1858, RFC 3128, RFC 5722). Parts
- * that join become one span; where a datagram arrives in more pieces than there are spans, the rest is not remembered.
+ * A part that was seen already is not let in twice, and one that overlaps it otherwise ends its
+ * datagram: overlaps exist to show one thing to those who judge a datagram and another to who
+ * receives it (RFC 1858, RFC 3128, RFC 5722). Parts that join become one span; where a datagram
+ * arrives in more pieces than there are spans, the rest is not remembered.
  */
 static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end)
 {
@@ -108,7 +119,9 @@ static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end
 		struct span *s = &f->span[i];
 
 		if (s->begin < end && begin < s->end) {
-			/* More than a copy: nothing of the datagram is to be believed (RFC 5722). */
+			/*
+			 * More than a copy: nothing of the datagram is to be believed (RFC 5722).
+			 */
 			if (begin < s->begin || end > s->end)
 				f->x.verdict = NSX_DROP_OVERLAP;
 			return true;
@@ -135,7 +148,8 @@ static __always_inline bool frag_overlaps(struct frag *f, __u16 begin, __u16 end
 	return false;
 }
 
-static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struct xlat *x, __u64 flags)
+static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struct xlat *x,
+				      __u64 flags)
 {
 	struct frag_key k;
 	struct frag f = {};
@@ -154,8 +168,8 @@ static __always_inline int frag_write(CTX *ctx, const struct pkt *p, const struc
 /**
  * frag_note() - keep what was decided for the first fragment
  *
- * Return: 0, or -1 where the datagram is being reassembled: the fragment is to go there too. Never so for one that has
- * come back.
+ * Return: 0, or -1 where the datagram is being reassembled: the fragment is to go there too. Never
+ * so for one that has come back.
  */
 __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
@@ -170,7 +184,8 @@ __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 		return 0;
 	if (!f)
 		f = bpf_map_lookup_elem(&nsx_frags, &k);
-	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->reassembled && nsx_conf.defrag)
+	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->reassembled &&
+	    nsx_conf.defrag)
 		return -1;
 	frag_write(ctx, p, x, BPF_ANY);
 	return 0;
@@ -187,8 +202,8 @@ __noinline int frag_note_host(CTX *ctx, const struct pkt *p)
 /**
  * frag_find() - what was decided for the first fragment of this one's datagram
  *
- * Return: NSX_CONTINUE with x filled; NSX_DEFRAG where the datagram is being reassembled; DROP_FRAGMENT where nothing
- * is known of it, or DROP_OVERLAP.
+ * Return: NSX_CONTINUE with x filled; NSX_DEFRAG where the datagram is being reassembled;
+ * DROP_FRAGMENT where nothing is known of it, or DROP_OVERLAP.
  */
 __noinline int frag_find(CTX *ctx, const struct pkt *p, struct xlat *x)
 {

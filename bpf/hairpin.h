@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From a namespace to one of the host's addresses, and through it to another namespace or itself. */
+/*
+ * From a namespace to one of the host's addresses, and through it to another namespace or itself.
+ */
 #ifndef NSXDP_HAIRPIN_H
 #define NSXDP_HAIRPIN_H
 
@@ -9,9 +11,10 @@
 #include "snat_new.h"
 
 /*
- * To the outside port of a masqueraded endpoint that anybody may reach: both ends are translated, so that each
- * sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards anybody, without the host's
- * address for a remote, for what goes there must come this way and not leave by the uplink.
+ * To the outside port of a masqueraded endpoint that anybody may reach: both ends are translated,
+ * so that each sees the other's outside (RFC 4787, REQ-9). The sender's mapping is made as towards
+ * anybody, without the host's address for a remote, for what goes there must come this way and not
+ * leave by the uplink.
  */
 __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 {
@@ -25,9 +28,9 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s)
 		return NSX_DROP_ERROR;
-	state = READ_ONCE(s->state);
-	if (NSX_KIND(state) != NSX_FLOW || nsx_port_left(s, conf, now_tick()) < 0 || !(s->flags & NSX_F_ANY_REMOTE) ||
-	    !(p->veth_flags & NSX_V_ANY_REMOTE))
+	state = slot_read(s);
+	if (NSX_KIND(state) != NSX_FLOW || nsx_port_left(s, conf, now_tick()) < 0 ||
+	    !(s->flags & NSX_F_ANY_REMOTE) || !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
 	x->other = s->inside;
 	x->other_port = s->inside_port;
@@ -35,7 +38,7 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 	mac_copy(x->mac, s->mac);
 	if (!slot_same(s, state))
 		return NSX_PASS_GATEWAY;
-	p->own = x->own;
+	p->local = x->local;
 	p->dst.d[0] = 0;
 	p->dst.d[1] = 0;
 	p->dport = 0;
@@ -55,7 +58,8 @@ static __always_inline void hairpin_flow_end(struct pkt *p, struct xlat *x, __be
 }
 
 /* Where a namespace reaches itself, it comes from its gateway's address. */
-static __always_inline void from_itself(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, struct xlat *x)
+static __always_inline void from_itself(CTX *ctx, struct pkt *p, const struct nsx_veth *veth,
+					struct xlat *x)
 {
 	if (x->ifindex != ctx_ifindex(ctx))
 		return;
@@ -87,14 +91,15 @@ __noinline int hairpin_service(CTX *ctx, struct pkt *p, struct xlat *x)
 }
 
 /*
- * From a namespace to one of the host's own addresses: a published port is reached, all else is for the
- * host itself. Another namespace sees the client's address; to reach its own port a namespace comes from
- * its gateway's, for no host takes packets from itself by the network.
+ * From a namespace to one of the host's own addresses: a published port is reached, all else is for
+ * the host itself. Another namespace sees the client's address; to reach its own port a namespace
+ * comes from its gateway's, for no host takes packets from itself by the network.
  */
-static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, int own, struct xlat *x)
+static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_veth *veth, int local,
+				   struct xlat *x)
 {
 	struct nsx_slot *s;
-	__u32 state;
+	__u32 state, counter;
 
 	if (p->proto >= NSX_ICMP || p->icmp_error)
 		return NSX_PASS_GATEWAY;
@@ -102,7 +107,7 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	if (!s)
 		return NSX_PASS_GATEWAY;
 	state = slot_state(s);
-	x->own = own;
+	x->local = local;
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
 	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
@@ -110,19 +115,25 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	if (s->flags & NSX_F_SERVICE)
 		return NSX_TO_SERVICE;
 	xlat_inside(x, s, NSX_HAIRPIN);
+	counter = s->counter;
 	if (!slot_same(s, state))
 		return NSX_DROP_CHANGED;
+	count_target(counter, ctx_len(ctx));
 	from_itself(ctx, p, veth, x);
 	return NSX_REMEMBER;
 }
 
-/* To the gateway: the host's, unless it answers a connection of the namespace to its own published port. */
+/*
+ * To the gateway: the host's, unless it answers a connection of the namespace to its own published
+ * port.
+ */
 static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 const struct nsx_veth *veth, struct xlat *x)
 {
 	struct found f;
 
-	if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) || !(f.slot->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
+	if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) ||
+	    !(f.slot->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr;

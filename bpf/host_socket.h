@@ -13,7 +13,8 @@ enum host_sockets {
 };
 
 /* A socket of the host's that takes what comes from remote (saddr) to port of local (daddr). */
-static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t, enum host_sockets which)
+static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_sock_tuple *t,
+					enum host_sockets which)
 {
 	bool found = false;
 	struct bpf_sock *sk;
@@ -35,8 +36,8 @@ static __always_inline bool host_socket(CTX *ctx, __u8 proto, const struct bpf_s
 }
 
 /*
- * The packet is for a socket of the host's. For a published port only connected ones count, for no process may take it
- * by a bind.
+ * The packet is for a socket of the host's. For a published port only connected ones count, for no
+ * process may take it by a bind.
  */
 __noinline int host_expects(CTX *ctx, const struct pkt *p, __u32 which)
 {

@@ -8,7 +8,8 @@
 
 /**
  * gcra_take() - take one at a rate (generic cell rate algorithm)
- * @tat: when the next may come (theoretical arrival time), nanoseconds of the monotonic clock; shared by the CPUs
+ * @tat: when the next may come (theoretical arrival time), nanoseconds of the monotonic clock;
+ *	shared by the CPUs
  * @cost: nanoseconds that this one costs
  * @burst: nanoseconds that may be owed
  *

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the link of a namespace takes: the MTU of the smaller of its ends, which the namespace's root sets as it likes. A
- * frame that is larger is dropped by the driver without a word, or reaches a receiver that does not expect it. No
- * helper tells of a device in another network namespace, so the kernel's own records are read, once a second.
+ * What the link of a namespace takes: the MTU of the smaller of its ends, which the namespace's
+ * root sets as it likes. A frame that is larger is dropped by the driver without a word, or reaches
+ * a receiver that does not expect it. No helper tells of a device in another network namespace, so
+ * the kernel's own records are read, once a second.
  */
 #ifndef NSXDP_LINK_MTU_H
 #define NSXDP_LINK_MTU_H
@@ -71,15 +72,17 @@ struct sk_buff___link {
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /* A member of one of these, wherever its address is from: a load, or before Linux 6.2 a helper. */
-#define READ(type, pointer, member) ({							\
-	type *object = (type *)(pointer);						\
-	typeof(object->member) value;							\
-	if (bpf_rdonly_cast && !test_old_kernel)					\
-		value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type)))->member;	\
-	else										\
-		value = BPF_CORE_READ(object, member);					\
-	value;										\
-})
+#define READ(type, pointer, member)                                                              \
+	({                                                                                       \
+		type *object = (type *)(pointer);                                                \
+		typeof(object->member) value;                                                    \
+		if (bpf_rdonly_cast && !test_old_kernel)                                         \
+			value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type))) \
+					->member;                                                \
+		else                                                                             \
+			value = BPF_CORE_READ(object, member);                                   \
+		value;                                                                           \
+	})
 
 #define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
 #define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
@@ -90,7 +93,8 @@ static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 if
 	void *skb = bpf_rdonly_cast && !test_old_kernel ? bpf_cast_to_kern_ctx(ctx) : ctx;
 	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
 	struct net___link *net = READ(struct net_device___link, dev, nd_net.net);
-	void *head = (void *)READ(struct net___link, net, dev_index_head) + (ifindex % DEV_INDEX_HASH) * sizeof(void *);
+	void *head = (void *)READ(struct net___link, net, dev_index_head) +
+		     (ifindex % DEV_INDEX_HASH) * sizeof(void *);
 	struct hlist_node___link *at = READ(struct hlist_head___link, head, first);
 
 	for (int i = 0; i < DEV_INDEX_CHAIN && at; i++) {
@@ -103,8 +107,9 @@ static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 if
 }
 
 /*
- * The MTU of a veth's far end. What the driver keeps follows the device, and begins with a pointer to the far end; it
- * may be a module, whose types a program cannot be given, so the pointer is read by another type that begins with one.
+ * The MTU of a veth's far end. What the driver keeps follows the device, and begins with a pointer
+ * to the far end; it may be a module, whose types a program cannot be given, so the pointer is read
+ * by another type that begins with one.
  */
 static __always_inline __u32 peer_mtu(CTX *ctx, __u32 ifindex)
 {

@@ -6,8 +6,8 @@
 #include "defs.h"
 
 /*
- * Settings of the instance. A section of data is an array of one element, of which the programs know the address: every
- * packet asks for them several times.
+ * Settings of the instance. A section of data is an array of one element, of which the programs
+ * know the address: every packet asks for them several times.
  */
 struct nsx_conf nsx_conf SEC(".data.nsx_conf");
 
@@ -21,8 +21,9 @@ struct {
 } nsx_ports SEC(".maps");
 
 /*
- * The session table: what the registry alone cannot tell, in hashed buckets. And its reverse index, from outside tuples to
- * flows that share a port. There are two of each, so that they can be replaced by larger ones: see session.h.
+ * The session table: what the registry alone cannot tell, in hashed buckets. And its outside index,
+ * from outside tuples to flows that share a port. There are two of each, so that they can be
+ * replaced by larger ones: see session.h.
  */
 struct nsx_buckets {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -52,7 +53,7 @@ struct {
 	__uint(max_entries, 2);
 	__type(key, __u32);
 	__array(values, struct nsx_lines);
-} nsx_reverse SEC(".maps");
+} nsx_outside SEC(".maps");
 
 /* How many entries there are. */
 struct {
@@ -74,11 +75,11 @@ struct {
 /* Published endpoints as their namespaces see them, in hashed buckets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NSX_BACK_BUCKETS);
+	__uint(max_entries, NSX_REVERSE_BUCKETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct nsx_back_bucket);
-} nsx_back SEC(".maps");
+	__type(value, struct nsx_reverse_bucket);
+} nsx_reverse SEC(".maps");
 
 /* Host-side veths by ifindex. */
 struct {
@@ -98,13 +99,13 @@ struct {
 	__type(value, __u32);
 } nsx_inside SEC(".maps");
 
-/* The host's addresses beyond the first, to their index in nsx_conf.own. */
+/* The host's addresses beyond the first, to their index in nsx_conf.local. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NSX_OWN_MAX);
+	__uint(max_entries, NSX_LOCAL_MAX);
 	__type(key, struct nsx_addr);
 	__type(value, __u32);
-} nsx_own SEC(".maps");
+} nsx_local SEC(".maps");
 
 /* MTUs that the host's routes say, 0 where they say none; empty where none says any. */
 struct {
@@ -133,10 +134,19 @@ struct {
 	__type(value, __u8);
 } nsx_allow SEC(".maps");
 
-/* Packets and bytes to a target, [service][target]. */
+/* Where namespaces may go, those that may not go everywhere. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, NSX_ALLOW_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nsx_egress_key);
+	__type(value, __u8);
+} nsx_egress SEC(".maps");
+
+/* Packets and bytes to a target: see NSX_COUNTERS. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, NSX_SERVICES * NSX_TARGETS);
+	__uint(max_entries, NSX_COUNTER_0 + NSX_COUNTERS);
 	__type(key, __u32);
 	__type(value, struct nsx_count);
 } nsx_target_counts SEC(".maps");
@@ -150,7 +160,27 @@ struct {
 	__type(value, struct nsx_ns);
 } nsx_names SEC(".maps");
 
-/* For each veth of a namespace with a limit, references to the entries that it has caused: see quota.h. */
+/* Names by nsx_ns.id; for the command only, as the next one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NSX_NS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, char[NSX_NAME_LEN]);
+} nsx_ns_ids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_published);
+} nsx_published SEC(".maps");
+
+/*
+ * For each veth of a namespace with a limit, references to the entries that it has caused: see
+ * quota.h.
+ */
 struct nsx_ring {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

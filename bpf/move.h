@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Moving the session table's entries into the one that replaces it. Each is made in the new table first, where look-ups
- * go first, and ended in the old one then; so it is found at every moment, and what a packet notes in the old one while it
- * moves is all that can be lost.
+ * Moving the session table's entries into the one that replaces it. Each is made in the new table
+ * first, where look-ups go first, and ended in the old one then; so it is found at every moment,
+ * and what a packet notes in the old one while it moves is all that can be lost.
  */
 #ifndef NSXDP_MOVE_H
 #define NSXDP_MOVE_H
 
 #include "defs.h"
 #include "quota.h"
-#include "reverse.h"
+#include "outside.h"
 #include "session.h"
 
 struct move {
@@ -36,7 +36,7 @@ __noinline int move_make(const struct nsx_slot *from, __u32 state, int *made)
 	if (!to)
 		return took;
 	to->outside_port = from->outside_port;
-	to->own = from->own;
+	to->local = from->local;
 	to->seen = from->seen;
 	to->tcp = from->tcp;
 	to->flags = from->flags & ~(kind == NSX_FLOW ? NSX_F_SHARED : 0);
@@ -44,10 +44,13 @@ __noinline int move_make(const struct nsx_slot *from, __u32 state, int *made)
 	to->ack = from->ack;
 	mac_copy(to->mac, from->mac);
 	if (kind == NSX_FLOW && (from->flags & NSX_F_SHARED)) {
-		struct outside o = { .remote = from->remote, .remote_port = from->remote_port, .port = from->outside_port,
-				     .own = from->own, .proto = from->proto };
+		struct outside o = { .remote = from->remote,
+				     .remote_port = from->remote_port,
+				     .port = from->outside_port,
+				     .local = from->local,
+				     .proto = from->proto };
 
-		if (!reverse_claim(&o, won.place))
+		if (!outside_claim(&o, won.place))
 			took = TAKE_FULL;
 		to->flags |= NSX_F_SHARED;
 	}
@@ -66,7 +69,7 @@ __noinline int move_make(const struct nsx_slot *from, __u32 state, int *made)
 __noinline int move_quota(int place)
 {
 	const struct nsx_slot *s = session_at(place);
-	__u32 kind = s ? NSX_KIND(READ_ONCE(s->state)) : NSX_FREE;
+	__u32 kind = s ? NSX_KIND(slot_read(s)) : NSX_FREE;
 	int reserved;
 
 	if (!s || (kind != NSX_FLOW && kind != NSX_RETURN) || !s->ifindex)
@@ -86,7 +89,8 @@ __noinline int move_exists(const struct nsx_slot *from, __u32 kind)
 	if (!from)
 		return false;
 	session_key_of(&k, from, kind);
-	return session_find(&k, &f) && !(f.place & NSX_PLACE_TABLE) == !(conf->tables & NSX_TABLES_CURRENT);
+	return session_find(&k, &f) &&
+	       !(f.place & NSX_PLACE_TABLE) == !(conf->tables & NSX_TABLES_CURRENT);
 }
 
 __noinline int move_way(__u32 where, __u32 way, struct move *m)

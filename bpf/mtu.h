@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The size of what is sent (RFC 1191): what is larger than its route or link takes and must not be fragmented is
- * answered, for neither the kernel's redirect nor the device tells the sender. And the maximum segment size of TCP,
- * where a namespace asks for it to be clamped.
+ * The size of what is sent (RFC 1191): what is larger than its route or link takes and must not be
+ * fragmented is answered, for neither the kernel's redirect nor the device tells the sender. And
+ * the maximum segment size of TCP, where a namespace asks for it to be clamped.
  */
 #ifndef NSXDP_MTU_H
 #define NSXDP_MTU_H
@@ -22,7 +22,7 @@ struct mtu {
 	struct nsx_addr dst;
 	__u32 until;		/* ticks */
 	__u32 mtu;		/* bytes of IP */
-	__u32 own;		/* index of the host's address that is the source */
+	__u32 local;		/* index of the host's address that is the source */
 	__u32 ifindex;		/* the uplink that was asked for */
 };
 
@@ -37,10 +37,11 @@ struct {
 
 /**
  * route_mtu() - what the route to dst takes, bytes of IP
- * @own: index of the host's address that is the source
- * @ifindex: the uplink that the packet leaves by; its own MTU is what counts where the route leads by another
+ * @local: index of the host's address that is the source
+ * @ifindex: the uplink that the packet leaves by; its own MTU is what counts where the route leads
+ *	by another
  */
-__noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 ifindex)
+__noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 local, __u32 ifindex)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
@@ -49,15 +50,16 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 own, __u32 
 
 	if (!dst)
 		return 0xffff;
-	index = ((dst->w[3] ^ own) * 0x9e3779b1U) >> 22;
+	index = ((dst->w[3] ^ local) * 0x9e3779b1U) >> 22;
 	m = bpf_map_lookup_elem(&nsx_mtus, &index);
 	if (!m)
 		return conf->mtu;
-	if (!addr_eq(&m->dst, dst) || m->own != own || m->ifindex != ifindex || !is_fresh(m->until, now_tick(), 1)) {
+	if (!addr_eq(&m->dst, dst) || m->local != local || m->ifindex != ifindex ||
+	    !is_fresh(m->until, now_tick(), 1)) {
 		m->dst = *dst;
-		m->own = own;
+		m->local = local;
 		m->ifindex = ifindex;
-		if (route_ask(ctx, dst, own, false, &fib) == 0 && fib.ifindex == ifindex)
+		if (route_ask(ctx, dst, local, false, &fib) == 0 && fib.ifindex == ifindex)
 			m->mtu = fib.mtu_result;
 		else
 			m->mtu = uplink_mtu(ctx, ifindex);
@@ -71,11 +73,13 @@ static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
 {
 	__u32 l4_len = p->proto == NSX_TCP ? p->l4_len : UDP_HLEN;
 
-	return ctx_gso_size(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx) : ctx_len(ctx) - ETH_HLEN;
+	return ctx_gso_size(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx)
+				 : ctx_len(ctx) - ETH_HLEN;
 }
 
 /**
- * mtu_exceeded() - the MTU that a packet exceeds: of the link of the namespace that it goes to, or of its route
+ * mtu_exceeded() - the MTU that a packet exceeds: of the link of the namespace that it goes to, or
+ * of its route
  *
  * Return: 0 where it fits.
  */
@@ -83,9 +87,10 @@ static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p, const s
 {
 	__u32 len = wire_len(ctx, p), mtu;
 
-	if (len <= MTU_SURE || (x->to_ns ? link_takes(x->ifindex, len) : hop_takes(&p->dst, x->own, x->ifindex, len)))
+	if (len <= MTU_SURE || (x->to_ns ? link_takes(x->ifindex, len)
+					 : hop_takes(&p->dst, x->local, x->ifindex, len)))
 		return 0;
-	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst, x->own, x->ifindex);
+	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst, x->local, x->ifindex);
 	return len > mtu ? mtu : 0;
 }
 

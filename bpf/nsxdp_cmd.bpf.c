@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the command has the kernel do: changes of many slots at once. So slots are won by one rule, that of slot.h,
- * whoever changes them; and ten thousand of them cost a command no page fault.
+ * What the command has the kernel do: changes of many slots at once. So slots are won by one rule,
+ * that of slot.h, whoever changes them; and ten thousand of them cost a command no page fault.
  */
 #include "defs.h"
-#include "back.h"
+#include "reverse.h"
 #include "maps.h"
 #include "move.h"
 #include "port.h"
-#include "reverse.h"
+#include "outside.h"
 #include "session.h"
 #include "slot.h"
 #include "sweep.h"
@@ -20,6 +20,32 @@ int nsx_clock(void *unused)
 	return now_tick();
 }
 
+/*
+ * Change what is known of a namespace's link. Packets are judged by it meanwhile, on any CPU, and
+ * see the old value or the new one of each: none is wider than a word, and none depends on another.
+ */
+SEC("syscall")
+int nsx_veth_change(struct nsx_veth_change *args)
+{
+	__u32 ifindex = args->ifindex;
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!veth)
+		return -2;	/* ENOENT */
+	/* The flag says that there is an address. Flows that are made meanwhile end with the others. */
+	if (!(args->flags & NSX_V_SOURCE))
+		veth->flags = args->flags;
+	smp_wmb();
+	veth->source = args->source;
+	smp_wmb();
+	veth->flags = args->flags;
+	veth->mss = args->mss;
+	veth->max_flows = args->max_flows;
+	veth->egress_cost = args->egress_cost;
+	veth->egress = args->egress;
+	return 0;
+}
+
 static bool is_doomed(const struct nsx_slot *s, __u32 kind, const struct nsx_flush *f)
 {
 	__u32 port;
@@ -27,14 +53,16 @@ static bool is_doomed(const struct nsx_slot *s, __u32 kind, const struct nsx_flu
 	if (!(f->kinds >> kind & 1))
 		return false;
 	switch (f->by) {
-	case NSX_BY_NOTHING:
+	case NSX_FLUSH_ALL:
 		return true;
-	case NSX_BY_NAMESPACE:
+	case NSX_FLUSH_NAMESPACE:
 		/* The client of a hairpin goes with its namespace. */
-		return addr_eq(&s->inside, &f->inside) || (kind == NSX_RETURN && addr_eq(&s->remote, &f->inside));
+		return addr_eq(&s->inside, &f->inside) ||
+		       (kind == NSX_RETURN && addr_eq(&s->remote, &f->inside));
 	default:
 		port = NSX_PORT_NUMBER(kind == NSX_RETURN ? s->outside_port : s->inside_port);
-		return s->proto == f->proto && addr_eq(&s->inside, &f->inside) && port >= f->first && port <= f->last;
+		return s->proto == f->proto && addr_eq(&s->inside, &f->inside) &&
+		       port >= f->first && port <= f->last;
 	}
 }
 
@@ -48,7 +76,7 @@ static long flush_port(__u64 i, struct nsx_flush *f)
 	state = slot_state(s);
 	kind = NSX_KIND(state);
 	/* A shared port is nobody's: it goes with all flows. */
-	if (kind == NSX_SHARED ? f->by != NSX_BY_NOTHING : !is_doomed(s, kind, f)) {
+	if (kind == NSX_SHARED ? f->by != NSX_FLUSH_ALL : !is_doomed(s, kind, f)) {
 		f->busy += kind == NSX_CLAIMED;
 		return 0;
 	}
@@ -95,8 +123,8 @@ static long flush_bucket(__u64 i, struct nsx_flush *f)
 }
 
 /*
- * End flows and sessions, and count them. Entries that were being written, or changed hands, are counted as busy: come
- * again for them.
+ * End flows and sessions, and count them. Entries that were being written, or changed hands, are
+ * counted as busy: come again for them.
  */
 SEC("syscall")
 int nsx_flush(struct nsx_flush *args)
@@ -130,21 +158,22 @@ static __always_inline long range_busy(struct nsx_range *r)
 	return 1;
 }
 
-__noinline int back_room(__u32 ifindex, __u32 inside_port, __u32 proto)
+__noinline int reverse_room(__u32 ifindex, __u32 inside_port, __u32 proto)
 {
-	for (int i = 0; i < BACK_PLACES; i++) {
-		int place = back_place(ifindex, inside_port, proto, i);
-		const struct nsx_back *back = back_at(place);
+	for (int i = 0; i < REVERSE_PLACES; i++) {
+		int place = reverse_place(ifindex, inside_port, proto, i);
+		const struct nsx_reverse *reverse = reverse_at(place);
 
-		if (back && (!back->ifindex || back->ifindex == NSX_BACK_GONE))
+		if (reverse && (!reverse->ifindex || reverse->ifindex == NSX_REVERSE_GONE))
 			return place;
 	}
 	return NO_PLACE;
 }
 
-static __always_inline struct nsx_back *range_back(const struct nsx_range *r, __u32 i)
+static __always_inline struct nsx_reverse *range_reverse(const struct nsx_range *r, __u32 i)
 {
-	return back_at(back_seek(r->map.ifindex, bpf_htons(bpf_ntohs(r->map.inside_port) + i), r->map.proto));
+	return reverse_at(reverse_seek(r->map.ifindex, bpf_htons(bpf_ntohs(r->map.inside_port) + i),
+				       r->map.proto));
 }
 
 /* The first port that is published. */
@@ -159,39 +188,40 @@ static long taken(__u64 i, struct nsx_range *r)
 }
 
 /*
- * A second port of one endpoint makes the endpoint stateful: connections to it are remembered, and the mirror keeps
- * answering for the first.
+ * A second port of one endpoint makes the endpoint stateful: connections to it are remembered, and
+ * the reverse entry keeps answering for the first.
  */
-static long mirror(__u64 i, struct nsx_range *r)
+static long add_reverse(__u64 i, struct nsx_range *r)
 {
-	__be16 inside_port = bpf_htons(bpf_ntohs(r->map.inside_port) + i), port = bpf_htons(r->map.first + i);
-	struct nsx_back *back = range_back(r, i);
+	__be16 inside_port = bpf_htons(bpf_ntohs(r->map.inside_port) + i),
+	       port = bpf_htons(r->map.first + i);
+	struct nsx_reverse *reverse = range_reverse(r, i);
 
-	if (back && back->outside_port != port)
-		back->flags |= NSX_B_STATEFUL;
-	if (!back) {
-		back = back_at(back_room(r->map.ifindex, inside_port, r->map.proto));
-		if (!back)
+	if (reverse && reverse->outside_port != port)
+		reverse->flags |= NSX_B_STATEFUL;
+	if (!reverse) {
+		reverse = reverse_at(reverse_room(r->map.ifindex, inside_port, r->map.proto));
+		if (!reverse)
 			return 1;
-		back->inside_port = inside_port;
-		back->outside_port = port;
-		back->inside = r->map.inside;
-		back->proto = r->map.proto;
-		back->flags = 0;
-		mac_copy(back->mac, r->map.mac);
-		barrier();
-		*(volatile __u32 *)&back->ifindex = r->map.ifindex;
+		reverse->inside_port = inside_port;
+		reverse->outside_port = port;
+		reverse->inside = r->map.inside;
+		reverse->proto = r->map.proto;
+		reverse->flags = 0;
+		mac_copy(reverse->mac, r->map.mac);
+		smp_wmb();
+		*(volatile __u32 *)&reverse->ifindex = r->map.ifindex;
 	}
 	r->result = i + 1;
 	return 0;
 }
 
-/* The mirror of this port's endpoint answers for another port. */
+/* The reverse entry of this port's endpoint answers for another port. */
 static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
 {
-	const struct nsx_back *back = range_back(r, i);
+	const struct nsx_reverse *reverse = range_reverse(r, i);
 
-	return back && back->outside_port != bpf_htons(r->map.first + i);
+	return reverse && reverse->outside_port != bpf_htons(r->map.first + i);
 }
 
 /* Publish, and count the masqueraded flows that are over by that. */
@@ -205,8 +235,9 @@ static long write(__u64 unused, struct nsx_range *r)
 
 	if (!s)
 		return 1;
-	kind = NSX_KIND(READ_ONCE(s->state));
-	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now_tick()) >= 0;
+	kind = NSX_KIND(slot_read(s));
+	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) &&
+		      nsx_port_left(s, conf, now_tick()) >= 0;
 	claim = port_seize(s);
 	if (!claim)
 		return range_busy(r);
@@ -218,7 +249,7 @@ static long write(__u64 unused, struct nsx_range *r)
 	s->remote_port = 0;
 	s->outside_port = bpf_htons(port);
 	s->proto = r->map.proto;
-	s->own = 0;
+	s->local = 0;
 	s->ifindex = r->map.ifindex;
 	mac_copy(s->mac, r->map.mac);
 	s->tcp = 0;
@@ -246,37 +277,57 @@ static __always_inline void set_flags(struct nsx_slot *s, __u32 state, __u8 flag
 static long note_second(__u64 i, struct nsx_range *r)
 {
 	struct nsx_slot *s = range_slot(r, i);
-	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE;
+	__u32 state = s ? slot_read(s) : NSX_FREE;
 
 	if (s && is_second(r, i))
 		set_flags(s, state, s->flags | NSX_F_STATEFUL);
 	return 0;
 }
 
+/* The port that the reverse entry answers for: the map alone tells the way back. */
+static long note_alone(__u64 i, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, i);
+	__u32 state = s ? slot_read(s) : NSX_FREE;
+
+	if (s && NSX_KIND(state) == NSX_MAP && (s->flags & NSX_F_STATEFUL))
+		set_flags(s, state, s->flags & ~NSX_F_STATEFUL);
+	return 0;
+}
+
 static long clear(__u64 unused, struct nsx_range *r)
 {
-	__u32 i = r->at;
-	struct nsx_slot *s = range_slot(r, i);
-	__u32 claim = s ? port_seize(s) : 0;
+	struct nsx_slot *s = range_slot(r, r->at);
+	__u32 claim, kind = s ? NSX_KIND(slot_read(s)) : NSX_FREE;
 
-	if (!claim)
+	if (kind == NSX_CLAIMED)
 		return range_busy(r);
-	slot_publish(s, claim, NSX_FREE);
+	/* What is not published is not ours to clear. */
+	if (kind == NSX_MAP) {
+		claim = port_seize(s);
+		if (!claim)
+			return range_busy(r);
+		slot_publish(s, claim, NSX_FREE);
+	}
 	r->at++;
 	return 0;
 }
 
-/* Mirrors go; those that answer for several ports are only counted, for the command to look for the others. */
-static long unmirror(__u64 i, struct nsx_range *r)
+/*
+ * Reverse entries go; those that answer for several ports are only counted, for the command to look
+ * for the others.
+ */
+static long del_reverse(__u64 i, struct nsx_range *r)
 {
-	struct nsx_back *back = range_back(r, i);
+	struct nsx_reverse *reverse = range_reverse(r, i);
 
-	if (!back)
+	if (!reverse)
 		return 0;
-	if ((back->flags & NSX_B_STATEFUL) || back->outside_port != bpf_htons(r->map.first + i))
+	if ((reverse->flags & NSX_B_STATEFUL) ||
+	    reverse->outside_port != bpf_htons(r->map.first + i))
 		r->result++;
 	else
-		*(volatile __u32 *)&back->ifindex = NSX_BACK_GONE;	/* not 0: look-ups of others may have to pass it */
+		*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;	/* not 0: look-ups of others may have to pass it */
 	return 0;
 }
 
@@ -286,7 +337,7 @@ static long note_host_range(__u64 i, struct nsx_range *r)
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 index = i, port = i & 0xffff;
 	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
-	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE, flags;
+	__u32 state = s ? slot_read(s) : NSX_FREE, flags;
 
 	if (!s || NSX_KIND(state) != NSX_MAP)
 		return 0;
@@ -319,14 +370,17 @@ int nsx_range(struct nsx_range *args)
 	case NSX_RANGE_TAKEN:
 		bpf_loop(count, taken, &r, 0);
 		break;
-	case NSX_RANGE_MIRROR:
-		bpf_loop(count, mirror, &r, 0);
+	case NSX_RANGE_ADD_REVERSE:
+		bpf_loop(count, add_reverse, &r, 0);
 		break;
 	case NSX_RANGE_WRITE:
 		bpf_loop(count - r.at, write, &r, 0);
 		break;
 	case NSX_RANGE_SECOND:
 		bpf_loop(count, note_second, &r, 0);
+		break;
+	case NSX_RANGE_ALONE:
+		bpf_loop(count, note_alone, &r, 0);
 		break;
 	case NSX_RANGE_CLEAR:
 		bpf_loop(count - r.at, clear, &r, 0);
@@ -337,8 +391,8 @@ int nsx_range(struct nsx_range *args)
 	case NSX_RANGE_BOUND:
 		bpf_loop(count, note_bound, &r, 0);
 		break;
-	case NSX_RANGE_UNMIRROR:
-		bpf_loop(count, unmirror, &r, 0);
+	case NSX_RANGE_DEL_REVERSE:
+		bpf_loop(count, del_reverse, &r, 0);
 		break;
 	}
 	args->at = r.at;
@@ -348,8 +402,8 @@ int nsx_range(struct nsx_range *args)
 }
 
 /*
- * Move the entries of the session table that is not current into the one that is. Returns in args how many moved, and how
- * many found no room.
+ * Move the entries of the session table that is not current into the one that is. Returns in args
+ * how many moved, and how many found no room.
  */
 SEC("syscall")
 int nsx_move(struct nsx_move *args)

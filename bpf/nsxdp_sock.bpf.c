@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's own sockets. What a process of the host dials at one of its own addresses, or at loopback, and at a
- * published port, goes to the namespace at once: the socket's address is rewritten when it connects or sends, so
- * that packets cost nothing and loopback is never routed. What the process dialled is what it is told
- * (getpeername, recvmsg). And the host keeps to the registry of ports: it does not get a published port, nor the remote
- * of a masqueraded flow.
+ * The host's own sockets. What a process of the host dials at one of its own addresses, or at
+ * loopback, and at a published port, goes to the namespace at once: the socket's address is
+ * rewritten when it connects or sends, so that packets cost nothing and loopback is never routed.
+ * What the process dialled is what it is told (getpeername, recvmsg). And the host keeps to the
+ * registry of ports: it does not get a published port, nor the remote of a masqueraded flow.
  *
- * The programs are attached to a whole hierarchy of control groups, so each looks first whether the socket is of
- * the instance's network namespace.
+ * The programs are attached to a whole hierarchy of control groups, so each looks first whether the
+ * socket is of the instance's network namespace.
  */
 #include "defs.h"
 #include "maps.h"
 #include "port.h"
-#include "reverse.h"
+#include "outside.h"
 #include "scope.h"
 #include "slot.h"
 #include "target.h"
@@ -72,7 +72,7 @@ static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
 	if (is_loopback(v4))
 		return true;
 	addr_from_v4(&addr, v4);
-	return is_own(conf, &addr);
+	return is_local(conf, &addr);
 }
 
 /* The port is published at this address; every one includes it. */
@@ -86,18 +86,24 @@ static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 	if (s->at || !(s->flags & NSX_F_SERVICE))
 		return !s->at || s->at == v4;
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
-	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) || address_place(index, v4, false) < NSX_TARGETS;
+	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) ||
+	       address_place(index, v4, false) < NSX_TARGETS;
 }
 
-/* One of a service's targets, by the socket's cookie or the address; false where it takes nobody new. */
-static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, __be16 dialled, struct dialled_key *k)
+/*
+ * One of a service's targets, by the socket's cookie or the address; false where it takes nobody
+ * new.
+ */
+static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, __be16 dialled,
+					struct dialled_key *k)
 {
 	__u32 index = s->service, place = table_place(k->cookie * 0x9e3779b97f4a7c15ULL >> 32);
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
 
 	if (!svc)
 		return false;
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, addr, false) : svc->table[place];
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, addr, false)
+					      : svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;
 	k->addr = svc->target[place].addr.w[3];
@@ -121,7 +127,10 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 	state = s ? slot_state(s) : NSX_FREE;
 	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr))
 		return false;
-	/* The kernel lets nothing leave the host with a source address of loopback: there is no way for such a socket. */
+	/*
+	 * The kernel lets nothing leave the host with a source address of loopback: there is no way
+	 * for such a socket.
+	 */
 	if (ctx->sk && is_loopback(ctx->sk->src_ip4))
 		return false;
 	k.cookie = bpf_get_socket_cookie(ctx);
@@ -191,7 +200,10 @@ struct inet_sock___pair {
 	} local_port_range;
 } __attribute__((preserve_access_index));
 
-/* IP_LOCAL_PORT_RANGE of a socket, the upper end in the upper half, as the kernel keeps it; 0 where there is none. */
+/*
+ * IP_LOCAL_PORT_RANGE of a socket, the upper end in the upper half, as the kernel keeps it; 0 where
+ * there is none.
+ */
 static __always_inline __u32 port_range_of(CTX *ctx)
 {
 	const struct bpf_sock_addr_kern *kern;
@@ -217,8 +229,9 @@ static __always_inline __u32 port_range_of(CTX *ctx)
 }
 
 /*
- * A socket that has no port yet gets one from the kernel, by rules of its own: IP_LOCAL_PORT_RANGE narrows them for a
- * socket (kernel 6.3), as far as it lies in ip_local_port_range. It may not be narrowed to ports that are published.
+ * A socket that has no port yet gets one from the kernel, by rules of its own: IP_LOCAL_PORT_RANGE
+ * narrows them for a socket (kernel 6.3), as far as it lies in ip_local_port_range. It may not be
+ * narrowed to ports that are published.
  */
 static __always_inline bool may_bind(CTX *ctx)
 {
@@ -227,7 +240,8 @@ static __always_inline bool may_bind(CTX *ctx)
 	struct range r = { .proto = proto };
 	__u32 range, hi;
 
-	if (proto < 0 || !is_ours(ctx, conf) || !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk || ctx->sk->src_port)
+	if (proto < 0 || !is_ours(ctx, conf) || !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk ||
+	    ctx->sk->src_port)
 		return true;
 	range = port_range_of(ctx);
 	r.lo = range & 0xffff;
@@ -238,7 +252,7 @@ static __always_inline bool may_bind(CTX *ctx)
 	return r.free;
 }
 
-#define OWN_MOSTLY 16
+#define LOCAL_MOSTLY 16
 
 /* A flow by a shared port has the socket's port and remote. */
 static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf, __u8 proto,
@@ -247,27 +261,28 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
 	struct outside o = { .remote = *remote, .remote_port = remote_port, .proto = proto };
 	struct nsx_addr addr;
 	struct found f;
-	int own = 0;
+	int local = 0;
 
 	o.port = bpf_htons(ctx->sk->src_port);
 	if (ctx->sk->src_ip4) {
 		addr_from_v4(&addr, ctx->sk->src_ip4);
-		own = own_index(conf, &addr);
-		o.own = own < 0 ? 0 : own;
-		return reverse_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0;
+		local = local_index(conf, &addr);
+		o.local = local < 0 ? 0 : local;
+		return outside_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0;
 	}
 	/* Its address is chosen after this: by any of those that flows mostly leave from. */
-	for (own = 0; own < OWN_MOSTLY && own < (int)conf->own_count; own++) {
-		o.own = own;
-		if (reverse_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0)
+	for (local = 0; local < LOCAL_MOSTLY && local < (int)conf->local_count; local++) {
+		o.local = local;
+		if (outside_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0)
 			return true;
 	}
 	return false;
 }
 
 /*
- * A socket that is bound sends to a remote. It may not from a port that is published, which it can only have by an
- * automatic bind, nor to the remote that the port's slot has for a masqueraded flow: the answers would not be its.
+ * A socket that is bound sends to a remote. It may not from a port that is published, which it can
+ * only have by an automatic bind, nor to the remote that the port's slot has for a masqueraded
+ * flow: the answers would not be its.
  */
 static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way way)
 {
@@ -281,7 +296,8 @@ static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way
 		return true;
 	if (is_here(conf, addr)) {
 		/* What a bound socket of UDP could not dial is told, as a connected one is. */
-		if (way != SENDMSG || !is_loopback(ctx->sk->src_ip4) || !is_published(proto, bpf_ntohs(port)))
+		if (way != SENDMSG || !is_loopback(ctx->sk->src_ip4) ||
+		    !is_published(proto, bpf_ntohs(port)))
 			return true;
 		bpf_set_retval(-ECONNREFUSED);
 		return false;
@@ -378,7 +394,22 @@ int sock_getpeername6(CTX *ctx)
 	return on_v6(ctx, BACK);
 }
 
-/* bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is published. */
+/* A container engine holds the ports that it publishes with sockets of its own. */
+static __always_inline bool is_owned(const struct nsx_slot *s)
+{
+	__u32 index = s->service;
+	const struct nsx_service *svc;
+
+	if (!(s->flags & NSX_F_SERVICE))
+		return false;
+	svc = bpf_map_lookup_elem(&nsx_services, &index);
+	return svc && (svc->flags & NSX_S_OWNED);
+}
+
+/*
+ * bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is
+ * published, or where the port has an owner.
+ */
 static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -396,7 +427,7 @@ static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 	if (!s)
 		return 1;
 	if (NSX_KIND(slot_state(s)) == NSX_MAP && is_published_at(s, v4))
-		return 0;
+		return is_owned(s);
 	host_takes(s, proto);
 	return 1;
 }
@@ -412,8 +443,12 @@ int sock_post_bind6(struct bpf_sock *sk)
 {
 	__be32 v4 = sk->src_ip6[3];
 
-	/* The unspecified address takes IPv4 too, unless the socket says otherwise, which is not seen here. */
-	if (sk->src_ip6[0] || sk->src_ip6[1] || (sk->src_ip6[2] ? sk->src_ip6[2] != NSX_V4_PREFIX : v4 != 0))
+	/*
+	 * The unspecified address takes IPv4 too, unless the socket says otherwise, which is not
+	 * seen here.
+	 */
+	if (sk->src_ip6[0] || sk->src_ip6[1] ||
+	    (sk->src_ip6[2] ? sk->src_ip6[2] != NSX_V4_PREFIX : v4 != 0))
 		return 1;
 	return bind_check(sk, v4);
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The datapath at TC, complete by itself: tc_from_uplink on the ingress of the uplink, tc_from_ns on
- * the ingress of the host end of every namespace's veth. The order of the includes is the packet's way.
+ * The datapath at TC, complete by itself: tc_from_uplink on the ingress of the uplink, tc_from_ns
+ * on the ingress of the host end of every namespace's link. Where that is a pair of netkit devices,
+ * tc_from_ns is also what the far end sends by, and sees again on the ingress only what it has
+ * passed, or what comes back from the private network namespace. The order of the includes is the
+ * packet's way.
  */
 #include "defs.h"
 #include "maps.h"
@@ -11,7 +14,7 @@
 #include "source.h"
 #include "flow.h"
 #include "route.h"
-#include "own.h"
+#include "local_addr.h"
 #include "admit.h"
 #include "connection.h"
 #include "host_socket.h"
@@ -58,14 +61,15 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth || !veth->mss)
 		return NSX_CONTINUE;
-	mtu = x->to_ns ? route_mtu(ctx, &p->src, 0, ctx_ifindex(ctx)) : route_mtu(ctx, &p->dst, x->own, x->ifindex);
+	mtu = x->to_ns ? route_mtu(ctx, &p->src, 0, ctx_ifindex(ctx))
+		       : route_mtu(ctx, &p->dst, x->local, x->ifindex);
 	mss = mtu - TCP_IP_HLEN < veth->mss ? mtu - TCP_IP_HLEN : veth->mss;
 	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
 }
 
 /* Translate and send: the common end of both programs. */
-static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct xlat *x,
-				    int *action)
+static __always_inline int send_pkt(CTX *ctx, enum nsx_hook hook, const struct pkt *p,
+				    const struct nsx_conf *conf, struct xlat *x, int *action)
 {
 	int v;
 
@@ -76,7 +80,8 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	if ((x->side == SIDE_SRC || x->both) && (p->fragment == FRAGMENT_FIRST || (!p->fragment && x->cut_to)))
+	if ((x->side == SIDE_SRC || x->both) &&
+	    (p->fragment == FRAGMENT_FIRST || (!p->fragment && x->cut_to)))
 		fragment_id(p, x, ctx_gso_size(ctx) ? ctx->gso_segs : 1);
 	if (p->fragment == FRAGMENT_FIRST && frag_note(ctx, p, x) < 0)
 		return fragment_joins(ctx, p, action);
@@ -89,7 +94,7 @@ static __always_inline int send_pkt(CTX *ctx, const struct pkt *p, const struct 
 		return v;
 	if (p->icmp_error)
 		x->verdict = NSX_ICMP_ERROR;
-	return redirect_pkt(ctx, conf, p, x, action);
+	return redirect_pkt(ctx, hook, conf, p, x, action);
 }
 
 /* The namespace behind a veth may be reached from 169.254.0.0/16. */
@@ -100,8 +105,12 @@ static __always_inline bool admits_link_local(__u32 ifindex)
 	return veth && (veth->flags & NSX_V_LINK_LOCAL);
 }
 
-/* A whole packet, or the first fragment of one, to the host's address with index own: whose port is it? */
-static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf, int own, struct xlat *x)
+/*
+ * A whole packet, or the first fragment of one, to the host's address with index own: whose port is
+ * it?
+ */
+static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf, int local,
+				   struct xlat *x)
 {
 	struct nsx_slot *s = port_slot(p->proto & 3, p->dport);
 	__u32 state;
@@ -110,31 +119,41 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (!s)
 		return NSX_PASS_HOST;
 	state = slot_state(s);
-	/* Its owner was interrupted. The host would answer with a RST, which is worse than to come again. */
+	/*
+	 * Its owner was interrupted. The host would answer with a RST, which is worse than to come
+	 * again.
+	 */
 	if (NSX_KIND(state) == NSX_CLAIMED)
 		return NSX_DROP_CHANGED;
-	if (NSX_KIND(state) == NSX_MAP ? !map_answers(s, p->daddr) :
-					 NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
+	if (NSX_KIND(state) == NSX_MAP
+		    ? !map_answers(s, p->daddr)
+		    : NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (NSX_KIND(state) == NSX_FLOW)
-		return snat_in(ctx, p, conf, s, state, own, x);
+		return snat_in(ctx, p, conf, s, state, local, x);
 	if (NSX_KIND(state) == NSX_SHARED)
-		return snat_in_shared(p, own, x);
+		return snat_in_shared(p, local, x);
 	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
-		return portmap_in(ctx, p, conf, s, state, own, x);
+		return portmap_in(ctx, p, conf, s, state, local, x);
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
-		return NSX_DROP_DOWN;
-	return v == NSX_CONTINUE && (own || (s->flags & NSX_F_STATEFUL)) ? return_note(ctx, p, x, own, 0) : v;
+		return NSX_DROP_LINK_DOWN;
+	return v == NSX_CONTINUE && (local || (s->flags & NSX_F_STATEFUL))
+		       ? return_note(ctx, p, x, local, 0)
+		       : v;
 }
 
-/* What is larger than mtu is cut; and what follows a fragment that is cut goes the same way, or it would overtake it. */
-static __always_inline void set_cut(const struct pkt *p, const struct nsx_conf *conf, struct xlat *x, __u32 mtu)
+/*
+ * What is larger than mtu is cut; and what follows a fragment that is cut goes the same way, or it
+ * would overtake it.
+ */
+static __always_inline void set_cut(const struct pkt *p, const struct nsx_conf *conf,
+				    struct xlat *x, __u32 mtu)
 {
 	if (!conf->defrag)
 		mtu = 0;
@@ -145,9 +164,9 @@ static __always_inline void set_cut(const struct pkt *p, const struct nsx_conf *
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	struct nsx_addr local = {};
+	struct nsx_addr daddr = {};
 	__u32 mtu;
-	int own, v;
+	int local, v;
 
 	v = parse_pkt(ctx, p);
 	if (v != NSX_CONTINUE)
@@ -156,17 +175,17 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	if (ctx->pkt_type != PACKET_HOST && !p->reassembled)
 		return NSX_PASS_HOST;
 
-	addr_from_v4(&local, p->daddr);
-	own = own_index(conf, &local);
-	if (own < 0) {
-		if (in_pool(conf, &local))
+	addr_from_v4(&daddr, p->daddr);
+	local = local_index(conf, &daddr);
+	if (local < 0) {
+		if (in_pool(conf, &daddr))
 			return NSX_DROP_POOL;
-		own = own_learn(ctx, &local, ctx_ifindex(ctx), false);
-		if (own < 0)
+		local = local_learn(ctx, &daddr, ctx_ifindex(ctx), false);
+		if (local < 0)
 			return NSX_PASS_HOST;
 	}
-	own_recheck(ctx, own);
-	if (!own_is_here(conf, own) && !own_check(ctx, own))
+	local_recheck(ctx, local);
+	if (!local_is_here(conf, local) && !local_check(ctx, local))
 		return NSX_PASS_HOST;
 	if (p->fragment && !is_forwarded(p->ip_proto))
 		return NSX_PASS_HOST;
@@ -182,24 +201,30 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	}
 	if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
 		return fragment_joins(ctx, p, action);
-	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&local, &p->dst)))
+	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&daddr, &p->dst)))
 		return NSX_PASS_HOST;
 
-	v = port_in(ctx, p, conf, own, x);
-	if (v == NSX_DROP_DOWN)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
+	v = port_in(ctx, p, conf, local, x);
+	if (v == NSX_DROP_LINK_DOWN)
+		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0
+			       ? NSX_REJECT_LINK_DOWN
+			       : v;
 	if (v != NSX_CONTINUE)
 		return v;
 	if (is_link_local(p->saddr) && !admits_link_local(x->ifindex))
 		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
+		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0
+			       ? NSX_ICMP_TIME_EXCEEDED
+			       : NSX_DROP_TTL;
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
+		return answer_pkt(ctx, p, p->daddr, ANSWER_TOO_BIG(mtu), action) == 0
+			       ? NSX_ICMP_FRAG_NEEDED
+			       : NSX_DROP_TOO_BIG;
 	set_cut(p, conf, x, mtu);
-	return send_pkt(ctx, p, conf, x, action);
+	return send_pkt(ctx, NSX_FROM_UPLINK, p, conf, x, action);
 }
 
 /* Everything that snat_established() did not answer. */
@@ -211,21 +236,25 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	const struct nsx_veth *veth;
 	struct nsx_addr remote = {};
 	bool pool;
-	int own, v;
+	int local, v;
 
 	if (!p || !x)
 		return NSX_DROP_ERROR;
 	addr_from_v4(&remote, p->daddr);
-	own = own_index(conf, &remote);
-	if (own >= 0 && !own_check(ctx, own))
-		own = -1;	/* somebody else's, now */
+	local = local_index(conf, &remote);
+	if (local >= 0 && !local_check(ctx, local))
+		local = -1;	/* somebody else's, now */
 	pool = in_pool(conf, &remote);
 	port = port_slot(p->proto & 3, p->sport);
-	/* An error is about a packet that its sender got, and for who sent that; or it would change others' flows. */
+	/*
+	 * An error is about a packet that its sender got, and for who sent that; or it would change
+	 * others' flows.
+	 */
 	if (p->icmp_error && (p->saddr != p->src.w[3] || p->daddr != p->dst.w[3]))
 		return NSX_DROP_SPOOFED;
-	if (own < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) && p->proto < NSX_ICMP && port &&
-	    !snat_holds(port, p, ifindex)) {
+	if (local < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) &&
+	    p->proto < NSX_ICMP && port && !snat_holds(port, p, ifindex) &&
+	    !(conf->limits && egress_refuses(ctx, p))) {
 		v = published_out(ctx, p, conf, x);
 		if (v != NSX_DROP_NO_FLOW)
 			return v;
@@ -245,14 +274,20 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		return NSX_LATER;
 	if (addr_eq(&remote, &veth->gw))
 		return from_own_port(ctx, p, conf, veth, x);
-	if (own >= 0)
-		return hairpin(ctx, p, veth, own, x);
+	/* Of TCP to the host, what the host has begun is answered. */
+	if (veth->egress && !pool && !is_multicast(p->daddr) &&
+	    (local < 0 || p->proto != NSX_TCP || SYN_ALONE(p)) &&
+	    !egress_allows(veth->egress, p->daddr))
+		return NSX_DROP_EGRESS_DENIED;
+	if (local >= 0)
+		return hairpin(ctx, p, veth, local, x);
 	if (is_multicast(p->daddr))
 		return NSX_DROP_MULTICAST;
 	if (pool) {
 		struct found f;
 
-		if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) || !(f.slot->flags & NSX_F_HAIRPIN))
+		if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) ||
+		    !(f.slot->flags & NSX_F_HAIRPIN))
 			return NSX_DROP_ISOLATED;
 		return return_out(ctx, p, conf, &f, x);
 	}
@@ -276,7 +311,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	struct nsx_slot *s = NULL;
 	__be16 dport = 0;
 	__u32 ifindex = ctx_ifindex(ctx), mtu;
-	int own, v;
+	int local, v;
 
 	v = admit_ns(ctx, p, parse_pkt(ctx, p));
 	if (v != NSX_CONTINUE)
@@ -293,25 +328,28 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		s = port_slot(p->proto & 3, p->sport);
 	if (s)
 		v = snat_established(ctx, p, conf, s, x);
-	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
+	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) &&
+	    snat_holds(s, p, ctx_ifindex(ctx)))
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = from_ns_lookup(ctx, p, x);
 	if (v == NSX_MASQUERADE) {
 		/* An error makes no flow, and the addresses in it are whoever's. */
-		own = p->icmp_error ? 0 : own_for(ctx, &p->dst);
-		if (own >= 0 && conf->snat_count)
-			own = own_paired(ctx, p->saddr, own);
-		p->own = own;
+		local = p->icmp_error ? 0 : local_chosen(ctx, p, local_for(ctx, &p->dst));
+		p->local = local;
 		v = NSX_OPEN;
-		if (own == OWN_NO_UPLINK)
+		if (local == LOCAL_NO_UPLINK)
 			v = NSX_DROP_NO_UPLINK;
-		else if (own == OWN_ITSELF)
+		else if (local == LOCAL_ITSELF)
 			v = from_ns_lookup(ctx, p, x);
 	}
 	if (v == NSX_BETWEEN_FLOWS) {
 		dport = p->dport;
 		v = hairpin_flow(p, x);
+		if (v == NSX_OPEN && (p->veth_flags & NSX_V_SOURCE)) {
+			p->local = local = local_sourced(ctx, p->local);
+			v = local < 0 ? NSX_DROP_NO_UPLINK : v;
+		}
 	}
 	if (v == NSX_OPEN) {
 		struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
@@ -325,7 +363,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v == NSX_TO_SERVICE)
 		v = hairpin_service(ctx, p, x);
 	if (v == NSX_REMEMBER)
-		v = is_to_the_dead(ctx, p, x) ? NSX_DROP_DOWN : return_note(ctx, p, x, x->own, ctx_ifindex(ctx));
+		v = is_to_the_dead(ctx, p, x) ? NSX_DROP_LINK_DOWN
+					      : return_note(ctx, p, x, x->local, ctx_ifindex(ctx));
 	if (v == NSX_LATER) {
 		v = frag_find(ctx, p, x);
 		if (v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST)
@@ -334,24 +373,31 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 			v = NSX_DROP_FRAGMENT;
 	}
 	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
-		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED : v;
+		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_NO_PORT : v;
 	if (v == NSX_DROP_NO_UPLINK)
-		return answer_ns(ctx, p, ANSWER_NO_ROUTE, action) == 0 ? NSX_REFUSED_NO_UPLINK : v;
-	if (v == NSX_DROP_DOWN)
-		return answer_ns(ctx, p, ANSWER_UNREACHABLE, action) == 0 ? NSX_REFUSED_DOWN : v;
-	if (v == NSX_DROP_QUOTA)
-		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REFUSED_QUOTA : v;
+		return answer_ns(ctx, p, ANSWER_NO_ROUTE, action) == 0 ? NSX_REJECT_NO_UPLINK : v;
+	if (v == NSX_DROP_LINK_DOWN)
+		return answer_ns(ctx, p, ANSWER_UNREACHABLE, action) == 0 ? NSX_REJECT_LINK_DOWN
+									  : v;
+	if (v == NSX_DROP_EGRESS_DENIED)
+		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_EGRESS_DENIED
+									 : v;
+	if (v == NSX_DROP_MAX_FLOWS)
+		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_MAX_FLOWS : v;
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->ttl <= 1)
-		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_TTL_ANSWERED : NSX_DROP_TTL;
-	if (conf->limits && !x->to_ns && egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
+		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_ICMP_TIME_EXCEEDED
+								  : NSX_DROP_TTL;
+	if (conf->limits && !x->to_ns &&
+	    egress_take(ctx_ifindex(ctx), egress_bytes(ctx, p)) != NSX_CONTINUE)
 		return NSX_DROP_EGRESS_RATE;
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
-		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_TOO_BIG : NSX_DROP_TOO_BIG;
+		return answer_ns(ctx, p, ANSWER_TOO_BIG(mtu), action) == 0 ? NSX_ICMP_FRAG_NEEDED
+									   : NSX_DROP_TOO_BIG;
 	set_cut(p, conf, x, mtu);
-	return send_pkt(ctx, p, conf, x, action);
+	return send_pkt(ctx, NSX_FROM_NS, p, conf, x, action);
 }
 
 /* Begin with a packet. A mark of ours has said what it had to. */
@@ -359,15 +405,14 @@ static __always_inline struct work *begin(struct __sk_buff *skb)
 {
 	struct work *w = work_begin();
 
-	if (w && skb->mark == NSX_DEFRAG_MARK) {
+	if (w && ctx_take_mark(skb, nsx_conf.defrag_mark))
 		w->p.reassembled = 1;
-		skb->mark = 0;
-	}
 	return w;
 }
 
 /* A fragment to the host itself, unless others of its datagram are being reassembled. */
-static __always_inline int pass_fragment(struct __sk_buff *skb, const struct work *w, int verdict, int *action)
+static __always_inline int pass_fragment(struct __sk_buff *skb, const struct work *w, int verdict,
+					 int *action)
 {
 	if (w->p.fragment == FRAGMENT_FIRST && frag_note_host(skb, &w->p) < 0)
 		return fragment_joins(skb, &w->p, action);
@@ -391,20 +436,49 @@ int tc_from_uplink(struct __sk_buff *skb)
 	return exit_pkt(NSX_FROM_UPLINK, v, bytes, TC_ACT_UNSPEC, action);
 }
 
+/* The far end sends by tc_from_ns. */
+static __always_inline bool is_netkit(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	return veth && (veth->flags & NSX_V_NETKIT);
+}
+
+/*
+ * The stack goes by the type that a sender has given beside the frame (packet(7), sll_protocol),
+ * where no driver reads it from the frame again: a netkit device does not, nor does
+ * bpf_redirect_peer() out of the namespace.
+ */
+static __always_inline bool is_of_its_type(struct __sk_buff *skb)
+{
+	struct ethhdr *eth = ctx_data(skb);
+
+	return (void *)(eth + 1) <= ctx_data_end(skb) && eth->h_proto == (__be16)skb->protocol;
+}
+
 SEC("tc")
 int tc_from_ns(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	struct work *w = begin(skb);
 	int action = TC_ACT_SHOT, v;
+	struct work *w;
 
+	if (ctx_is_sent(skb))
+		skb->mark = 0;
+	else if (ctx_take_mark(skb, nsx_conf.passed_mark) && is_netkit(skb))
+		return TC_ACT_OK;
+	w = begin(skb);
 	if (!w)
 		return TC_ACT_SHOT;
-	v = from_ns(skb, &w->p, &w->x, &action);
+	v = !is_of_its_type(skb) ? NSX_DROP_LINK : from_ns(skb, &w->p, &w->x, &action);
 	if (v == NSX_PASS_GATEWAY && w->p.fragment)
 		v = pass_fragment(skb, w, v, &action);
 	/* Not on to the guard, which is next. */
-	return exit_pkt(NSX_FROM_NS, v, bytes, TC_ACT_OK, action);
+	v = exit_pkt(NSX_FROM_NS, v, bytes, TC_ACT_OK, action);
+	if (v == TC_ACT_OK && ctx_is_sent(skb))
+		ctx_set_mark(skb, nsx_conf.passed_mark);
+	return v;
 }
 
 /* What comes back from the private network namespace. Nothing of it is for the host's stack. */
@@ -420,16 +494,16 @@ int tc_from_private(struct __sk_buff *skb)
 	ip = ctx_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > ctx_data_end(skb))
 		return TC_ACT_SHOT;
-	if ((bpf_ntohl(ip->saddr) & NSX_LENT_MASK) == NSX_LENT_NET)
-		v = lent_back(skb, ip, &action);
+	if ((bpf_ntohl(ip->saddr) & NSX_TRANSIT_MASK) == NSX_TRANSIT_NET)
+		v = transit_back(skb, ip, &action);
 	else
 		v = defrag_back(skb, ip, &action);
 	return exit_pkt(NSX_FROM_PRIVATE, v, bytes, TC_ACT_SHOT, action);
 }
 
 /*
- * What leaves by an uplink: the host's own pings. Nobody else tells which identifiers they have, and an answer is known by
- * nothing else. What nsxdp sends has come in by a device.
+ * What leaves by an uplink: the host's own pings. Nobody else tells which identifiers they have,
+ * and an answer is known by nothing else. What nsxdp sends has come in by a device, or says so.
  */
 SEC("tc")
 int tc_to_uplink(struct __sk_buff *skb)
@@ -438,8 +512,13 @@ int tc_to_uplink(struct __sk_buff *skb)
 	struct icmphdr *icmp;
 	struct nsx_slot *s;
 
-	if (skb->ingress_ifindex || skb->protocol != ETH_P_IP || (void *)(ip + 1) > ctx_data_end(skb) ||
-	    ip->protocol != IPPROTO_ICMP_ || (ip->frag_off & IP_OFFSET))
+	if (skb->tc_index == NSX_SENT_INDEX) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
+	if (skb->ingress_ifindex || skb->protocol != ETH_P_IP ||
+	    (void *)(ip + 1) > ctx_data_end(skb) || ip->protocol != IPPROTO_ICMP_ ||
+	    (ip->frag_off & IP_OFFSET))
 		return TC_ACT_UNSPEC;
 	icmp = (void *)ip + (ip->ihl & 0xf) * 4;
 	if ((void *)(icmp + 1) > ctx_data_end(skb) || icmp->type != ICMP_ECHO)
@@ -451,8 +530,9 @@ int tc_to_uplink(struct __sk_buff *skb)
 }
 
 /*
- * The guards of a namespace's link. They are attached to its clsact qdisc, so they hold without the BPF file system
- * and while tc_from_ns is not attached: then nothing goes through, whatever the host forwards.
+ * The guards of a namespace's link. They are attached to its clsact qdisc, so they hold without the
+ * BPF file system and while tc_from_ns is not attached: then nothing goes through, whatever the
+ * host forwards.
  */
 SEC("tc")
 int tc_guard_from_ns(struct __sk_buff *skb)
@@ -460,7 +540,10 @@ int tc_guard_from_ns(struct __sk_buff *skb)
 	return exit_pkt(NSX_FROM_NS, NSX_DROP_DETACHED, skb->len, TC_ACT_SHOT, TC_ACT_SHOT);
 }
 
-/* What the host itself sends has not come in by any device; what nsxdp answers has come in by this one. */
+/*
+ * What the host itself sends has not come in by any device, nor has what a namespace behind netkit
+ * sends; what nsxdp answers has come in by this one.
+ */
 SEC("tc")
 int tc_guard_to_ns(struct __sk_buff *skb)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast path at XDP: xdp_from_uplink on the uplink, xdp_from_ns on the host end of a namespace's veth.
- * They finish published ports and masqueraded flows in both directions, and pass everything else, unchanged,
- * to the programs at TC, which are complete; so also what they would drop, to be judged and counted there.
+ * The fast path at XDP: xdp_from_uplink on the uplink, xdp_from_ns on the host end of a namespace's
+ * veth. They finish published ports and masqueraded flows in both directions, and pass everything
+ * else, unchanged, to the programs at TC, which are complete; so also what they would drop, to be
+ * judged and counted there.
  */
 #define NSXDP_AT_XDP
 #include "defs.h"
@@ -13,7 +14,7 @@
 #include "source.h"
 #include "flow.h"
 #include "route.h"
-#include "own.h"
+#include "local_addr.h"
 #include "admit.h"
 #include "connection.h"
 #include "host_socket.h"
@@ -21,6 +22,7 @@
 #include "snat.h"
 #include "snat_new.h"
 #include "work.h"
+#include "egress.h"
 #include "hop.h"
 #include "link_mtu.h"
 #include "owned.h"
@@ -32,17 +34,21 @@ static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-/* Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or what is answered. */
+/*
+ * Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or
+ * what is answered.
+ */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
-	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 || is_link_local(p->saddr) ||
+	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
+	       is_link_local(p->saddr) ||
 	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 
 /* Write, count and send; from here on the packet is ours. */
-static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum nsx_hook hook, const struct pkt *p,
-				  const struct xlat *x, const __u8 *dmac, const __u8 *smac, __u32 ifindex,
-				  const struct nsx_slot *held)
+static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum nsx_hook hook,
+				  const struct pkt *p, const struct xlat *x, const __u8 *dmac,
+				  const __u8 *smac, __u32 ifindex, const struct nsx_slot *held)
 {
 	enum side side = hook == NSX_FROM_NS ? SIDE_SRC : SIDE_DST;
 	__u32 verdict = NSX_DROP_ERROR;
@@ -51,7 +57,7 @@ static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum ns
 	if (rewrite_whole(ctx, p, x, side) != NSX_CONTINUE)
 		goto drop;
 	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x, held)) {
-		verdict = NSX_DROP_NOT_OWNED;
+		verdict = NSX_DROP_EGRESS_SOURCE;
 		goto drop;
 	}
 	eth = ctx_data(ctx);
@@ -88,16 +94,19 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || !addr_eq(&p->dst, &conf->own[0].addr))
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) ||
+	    !addr_eq(&p->dst, &conf->local[0].addr))
 		return XDP_PASS;
-	own_recheck(ctx, 0);
-	if (!own_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) || source_check(conf, p) != NSX_CONTINUE)
+	local_recheck(ctx, 0);
+	if (!local_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) ||
+	    source_check(conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p->proto & 3, p->dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
 	state = slot_state(s);
-	if (NSX_KIND(state) == NSX_MAP && ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p->daddr)))
+	if (NSX_KIND(state) == NSX_MAP &&
+	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p->daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(ctx, p, conf, s, state, 0, x);
@@ -107,7 +116,8 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		v = snat_in_shared(p, 0, x);
 	if (NSX_KIND(state) == NSX_SHARED && !x->xdp)
 		return XDP_PASS;
-	if (v != NSX_CONTINUE || (ctx_len(ctx) > ETH_HLEN + MTU_SURE && !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN)))
+	if (v != NSX_CONTINUE || (ctx_len(ctx) > ETH_HLEN + MTU_SURE &&
+				  !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN)))
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
 }
@@ -118,24 +128,31 @@ int xdp_from_uplink(struct xdp_md *ctx)
 	return from_uplink(ctx);
 }
 
-/* What the driver of veth has around its xdp_buff: the packet that the frame is made of, if it is made of one. */
+/*
+ * What the driver of veth has around its xdp_buff: the packet that the frame is made of, if it is
+ * made of one.
+ */
 struct veth_xdp_buff {
 	struct sk_buff *skb;
 } __attribute__((preserve_access_index));
 
 /*
- * The tag of a frame that a veth made of a packet is kept in that packet, and the frame looks as if it had none. The
- * driver may be a module, whose types a program cannot be given; so the pointer is read by a type of the kernel's that
- * begins with one of the same kind, which costs a load where a helper costs a tenth of the packet's way.
+ * The tag of a frame that a veth made of a packet is kept in that packet, and the frame looks as if
+ * it had none. The driver may be a module, whose types a program cannot be given; so the pointer is
+ * read by a type of the kernel's that begins with one of the same kind, which costs a load where a
+ * helper costs a tenth of the packet's way.
  */
 static __always_inline bool veth_tagged(struct xdp_md *ctx)
 {
 	struct sk_buff_head *at;
 	void *buff;
 
-	/* Not to be known: whatever it is, it is for TC. Both functions came with one version of the kernel. */
-	if (!bpf_rdonly_cast ||
-	    !(bpf_core_field_exists(struct veth_xdp_buff, skb) & bpf_core_field_exists(struct sk_buff, vlan_all)))
+	/*
+	 * Not to be known: whatever it is, it is for TC. Both functions came with one version of
+	 * the kernel.
+	 */
+	if (!bpf_rdonly_cast || !(bpf_core_field_exists(struct veth_xdp_buff, skb) &
+				  bpf_core_field_exists(struct sk_buff, vlan_all)))
 		return true;
 	buff = bpf_cast_to_kern_ctx(ctx);
 	at = bpf_rdonly_cast(buff + bpf_core_field_offset(struct veth_xdp_buff, skb),
@@ -143,7 +160,10 @@ static __always_inline bool veth_tagged(struct xdp_md *ctx)
 	return at->next && at->next->vlan_all != 0;
 }
 
-/* The same for an uplink that is a veth. Not to be run by hand: only the driver calls it with what it reads. */
+/*
+ * The same for an uplink that is a veth. Not to be run by hand: only the driver calls it with what
+ * it reads.
+ */
 SEC("xdp")
 int xdp_from_uplink_veth(struct xdp_md *ctx)
 {
@@ -151,27 +171,28 @@ int xdp_from_uplink_veth(struct xdp_md *ctx)
 }
 
 /* A flow that is new, or that snat_established() does not know at a glance. */
-static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_slot *port, struct xlat *x)
+static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_slot *port,
+				    struct xlat *x)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	const struct nsx_conf *conf = &nsx_conf;
-	int own;
+	int local;
 
 	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
+	/* TC answers it. */
+	if (veth->egress && !egress_allows(veth->egress, p->daddr))
+		return NSX_PASS_HOST;
 	p->veth_flags = veth->flags;
-	own = port->own;
+	local = port->local;
 	if (snat_holds(port, p, ifindex))
-		own_recheck(ctx, own);
+		local_recheck(ctx, local);
 	/* The endpoint keeps the address that it has; otherwise the route chooses it. */
-	if (!snat_holds(port, p, ifindex) || !snat_keeps(port, conf, now_tick())) {
-		own = own_for(ctx, &p->dst);
-		if (own >= 0 && conf->snat_count)
-			own = own_paired(ctx, p->saddr, own);
-	}
-	p->own = own;
-	return own < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
+	if (!snat_holds(port, p, ifindex) || !snat_keeps(port, conf, now_tick()))
+		local = local_chosen(ctx, p, local_for(ctx, &p->dst));
+	p->local = local;
+	return local < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
 }
 
 static __always_inline int from_ns(struct xdp_md *ctx)
@@ -201,13 +222,15 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	v = snat_established(ctx, p, conf, s, x);
 	if (v == NSX_DROP_NO_FLOW && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
-	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)))
+	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
+	    !(conf->limits && egress_refuses(ctx, p)))
 		v = published_out(ctx, p, conf, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, s, x);
-	if (x->own)
-		hop = hop_find(ctx, &p->dst, x->own);
-	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex || ctx_len(ctx) > hop->mtu + ETH_HLEN)
+	if (x->local)
+		hop = hop_find(ctx, &p->dst, x->local);
+	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex ||
+	    ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last look at what leaves by an uplink. Whatever the stages before decided, and however they may be wrong: its source
- * is an address that the host has, and its port one that the namespace holds.
+ * The last look at what leaves by an uplink. Whatever the stages before decided, and however they
+ * may be wrong: its source is an address that the host has, and its port one that the namespace
+ * holds.
  */
 #ifndef NSXDP_OWNED_H
 #define NSXDP_OWNED_H
@@ -9,7 +10,7 @@
 #include "defs.h"
 #include "maps.h"
 #include "parse.h"
-#include "reverse.h"
+#include "outside.h"
 #include "scope.h"
 #include "slot.h"
 
@@ -36,24 +37,26 @@ __noinline int shared_is_of(const struct pkt *p, const struct xlat *x, __u32 ifi
 	o.remote = p->dst;
 	o.remote_port = p->dport;
 	o.port = x->port;
-	o.own = x->own;
+	o.local = x->local;
 	o.proto = p->proto;
-	return reverse_find(&o, &f) && f.slot->ifindex == ifindex;
+	return outside_find(&o, &f) && f.slot->ifindex == ifindex;
 }
 
 /**
  * is_owned() - what is about to leave is the sender's
  * @x: what was written into the packet
- * @held: the registry's slot of the sender's own port number, which is mostly that of the written port too
+ * @held: the registry's slot of the sender's own port number, which is mostly that of the written
+ *	port too
  */
-static __always_inline bool is_owned(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p, const struct xlat *x,
-				     const struct nsx_slot *held)
+static __always_inline bool is_owned(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p,
+				     const struct xlat *x, const struct nsx_slot *held)
 {
-	const struct nsx_own *own = &conf->own[x->own & (NSX_OWN_MAX - 1)];
+	const struct nsx_local_addr *local = &conf->local[x->local & (NSX_LOCAL_MAX - 1)];
 	const struct nsx_slot *s = held;
 	__u32 kind;
 
-	if (x->side != SIDE_SRC || !addr_eq(&x->addr, &own->addr) || own->state != NSX_OWN_HERE)
+	if (x->side != SIDE_SRC || !addr_eq(&x->addr, &local->addr) ||
+	    local->state != NSX_LOCAL_PRESENT)
 		return false;
 	if (p->fragment == FRAGMENT_LATER)
 		return true;	/* the port went with the first */

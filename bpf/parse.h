@@ -15,7 +15,8 @@ enum fragment {
  * struct pkt - a parsed IPv4 packet
  *
  * An ICMP error is described by the packet that it quotes, with its ends exchanged: so src and dst
- * mean the same direction as those of an answer to the quoted packet, and every look-up serves both.
+ * mean the same direction as those of an answer to the quoted packet, and every look-up serves
+ * both.
  */
 struct pkt {
 	struct nsx_addr src;
@@ -24,7 +25,11 @@ struct pkt {
 	__be32 daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ethertype;
-	__be16 sport;		/* from here on zero where not set. ICMP echo: both are 0 but the identifier, on the asker's side */
+	/*
+	 * from here on zero where not set. ICMP echo: both are 0 but the identifier, on the asker's
+	 * side
+	 */
+	__be16 sport;
 	__be16 dport;
 	__u8 proto;		/* enum nsx_proto; NSX_PROTOS where it is none of them */
 	__u8 ip_proto;
@@ -39,13 +44,14 @@ struct pkt {
 	__u32 inner_l4;
 	__be16 ip_id;
 	__u16 veth_flags;	/* NSX_V_* of the sender, once its veth was looked up */
-	__u16 begin;		/* a fragment's part of its datagram, in units of 8 bytes; end is beyond it */
+	/* A fragment's part of its datagram, in units of 8 bytes; end is beyond it */
+	__u16 begin;
 	__u16 end;
 	__u8 dont_fragment;
 	__u8 l4_len;		/* TCP: of the header with options, bytes */
 	__u8 tagged;		/* a VLAN tag is kept beside the packet */
 	__u8 icmp_type;
-	__u16 own;		/* index of the host's address that a new flow would leave from */
+	__u16 local;		/* index of the host's address that a new flow would leave from */
 	__u8 reassembled;	/* a fragment of a datagram that was, and was cut again */
 	__u8 last;		/* a fragment behind which there is none */
 };
@@ -53,7 +59,10 @@ struct pkt {
 /* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
 #define PARSE_SHORT (-2)
 
-/* Length of the IPv4 header, bytes; 0 if it is none. XDP leaves headers with options to TC, and returns 0 for them. */
+/*
+ * Length of the IPv4 header, bytes; 0 if it is none. XDP leaves headers with options to TC, and
+ * returns 0 for them.
+ */
 static __always_inline __u32 ip_hlen(const struct iphdr *ip)
 {
 #ifdef NSXDP_AT_XDP
@@ -85,7 +94,10 @@ static __always_inline bool icmp_is_error(__u8 type)
 	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
 }
 
-/* Read ports of a TCP, UDP or ICMP echo header at l4; an echo's identifier goes to the asker's side. */
+/*
+ * Read ports of a TCP, UDP or ICMP echo header at l4; an echo's identifier goes to the asker's
+ * side.
+ */
 static __always_inline int parse_l4(void *l4, void *end, __u8 ip_proto, struct pkt *p)
 {
 	if (ip_proto == 6 || ip_proto == 17) {
@@ -229,8 +241,8 @@ __noinline int parse_pulled(CTX *ctx, struct pkt *p)
 /**
  * parse_pkt() - describe the packet
  *
- * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 or belongs to a VLAN (the sender's MAC and
- * p->ethertype are filled), DROP_BAD_PACKET where it cannot be trusted.
+ * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 or belongs to a VLAN
+ * (the sender's MAC and p->ethertype are filled), DROP_BAD_PACKET where it cannot be trusted.
  */
 static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 {

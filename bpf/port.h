@@ -8,31 +8,37 @@
 #include "slot.h"
 #include "usage.h"
 
-/* An echo identifier that the host pings with: its answers are the host's, and endpoints get others. */
+/*
+ * An echo identifier that the host pings with: its answers are the host's, and endpoints get
+ * others.
+ */
 static __always_inline bool is_pinged(const struct nsx_slot *s, __u8 proto)
 {
 	return proto == NSX_ICMP && (s->flags & NSX_F_HOST);
 }
 
 /* Nobody holds the port, and no socket of the host's is about to be where it is. */
-static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind,
+				      const struct nsx_conf *conf, __u32 now)
 {
 	if (kind == NSX_HOST)
-		return nsx_idle(now, s->seen) >
-		       (s->proto == NSX_ICMP ? conf->timeout[NSX_TO_ICMP] : nsx_ticks(conf, NSX_HOST_SECONDS));
-	return kind == NSX_FREE || ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now) < 0);
+		return nsx_idle(now, s->seen) > (s->proto == NSX_ICMP
+							 ? conf->timeout[NSX_TO_ICMP]
+							 : nsx_ticks(conf, NSX_HOST_SECONDS));
+	return kind == NSX_FREE ||
+	       ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now) < 0);
 }
 
 /*
  * A flow of the session table, last seen at a tick, needs its outside port for as long as it lives:
- * .until says how long, and is raised by an eighth more than that, so it is written now and then and
- * not with every packet. It never goes down, for nobody knows of all the flows. Where the sweeper runs
- * it is a lease, which the sweeper renews for flows that are alive, by what is left of their time, so
- * a port whose flows have ended is given back soon. Where it does not, it is the flow's whole time.
- * Two CPUs that raise it at once leave the later of the two.
+ * .until says how long, and is raised by an eighth more than that, so it is written now and then
+ * and not with every packet. It never goes down, for nobody knows of all the flows. Where the
+ * sweeper runs it is a lease, which the sweeper renews for flows that are alive, by what is left of
+ * their time, so a port whose flows have ended is given back soon. Where it does not, it is the
+ * flow's whole time. Two CPUs that raise it at once leave the later of the two.
  */
-static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *flow, const struct nsx_conf *conf,
-					   __u32 seen, __u32 now)
+static __always_inline void flow_keep_port(struct nsx_slot *port, const struct nsx_slot *flow,
+					   const struct nsx_conf *conf, __u32 seen, __u32 now)
 {
 	__u32 was = READ_ONCE(port->until), time, idle, until;
 
@@ -64,14 +70,15 @@ static __always_inline void flow_keep_port(struct nsx_slot *port, const struct n
 }
 
 /* The outside port of a flow of the session table is still what it was when the flow was made. */
-static __always_inline bool port_serves(const struct nsx_slot *port, __u32 state, const struct nsx_slot *flow)
+static __always_inline bool port_serves(const struct nsx_slot *port, __u32 state,
+					const struct nsx_slot *flow)
 {
 	if (is_pinged(port, flow->proto))
 		return false;
 	if (flow->flags & NSX_F_SHARED)
 		return NSX_KIND(state) == NSX_SHARED;
-	return NSX_KIND(state) == NSX_FLOW && port->inside_port == flow->inside_port && port->own == flow->own &&
-	       addr_eq(&port->inside, &flow->inside);
+	return NSX_KIND(state) == NSX_FLOW && port->inside_port == flow->inside_port &&
+	       port->local == flow->local && addr_eq(&port->inside, &flow->inside);
 }
 
 /* Count the owner of a registry's slot out. */
@@ -86,8 +93,9 @@ static __always_inline void port_end(const struct nsx_slot *s, __u32 kind)
  * port_claim() - win a slot of the registry that was judged free, or evictable
  * @state: the word that it was judged by
  *
- * Somebody may have made a flow by the port since: it has raised .until before it looked whether the slot still is what
- * it was, and that is asked here after the claim. So one of the two sees the other.
+ * Somebody may have made a flow by the port since: it has raised .until before it looked whether
+ * the slot still is what it was, and that is asked here after the claim. So one of the two sees the
+ * other.
  * Return: as slot_claim()
  */
 static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 now)
@@ -101,26 +109,31 @@ static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 n
 	idle = nsx_idle(now, s->seen);
 	span = s->until - s->seen;
 	/* Of an address that the host has lost nothing is needed. */
-	needed = kind == NSX_SHARED || (kind == NSX_FLOW && (s->flags & NSX_F_MANY) && nsx_own_serves(s, conf, now));
+	needed = kind == NSX_SHARED ||
+		 (kind == NSX_FLOW && (s->flags & NSX_F_MANY) && nsx_local_serves(s, conf, now));
 	if (needed && (__s32)span >= 0 && idle <= span) {
 		slot_publish(s, claim, kind);
 		return 0;
 	}
 	port_end(s, kind);
-	/* The mark of the host's sockets stays, whoever has the port; of others' flags nothing does. Pings end. */
+	/*
+	 * The mark of the host's sockets stays, whoever has the port; of others' flags nothing
+	 * does. Pings end.
+	 */
 	s->flags = kind == NSX_MAP || s->proto == NSX_ICMP ? 0 : s->flags & NSX_F_HOST;
 	return claim;
 }
 
 /*
- * The host's own socket gets a port, or sends a ping with this identifier. Masqueraded flows there go on with the remotes
- * that they have, and their endpoints get another port for those that the host wants: a bind, which anybody may make, ends
- * nothing. Where there is no flow nobody masquerades in the moment until the kernel shows the socket to those who look it
- * up. The mark stays, for a connected socket is only found by who asks for its remote.
+ * The host's own socket gets a port, or sends a ping with this identifier. Masqueraded flows there
+ * go on with the remotes that they have, and their endpoints get another port for those that the
+ * host wants: a bind, which anybody may make, ends nothing. Where there is no flow nobody
+ * masquerades in the moment until the kernel shows the socket to those who look it up. The mark
+ * stays, for a connected socket is only found by who asks for its remote.
  */
 static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 {
-	__u32 state = READ_ONCE(s->state), kind = NSX_KIND(state), now = now_tick(), claim;
+	__u32 state = slot_read(s), kind = NSX_KIND(state), now = now_tick(), claim;
 	const struct nsx_conf *conf = &nsx_conf;
 
 	if (kind == NSX_MAP || kind == NSX_CLAIMED)
@@ -144,7 +157,10 @@ static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 	slot_publish(s, claim, NSX_HOST);
 }
 
-/* Win a slot whatever it holds, for what the operator wants. Return: as slot_claim(), 0 where its owner keeps it longer. */
+/*
+ * Win a slot whatever it holds, for what the operator wants. Return: as slot_claim(), 0 where its
+ * owner keeps it longer.
+ */
 static __always_inline __u32 port_seize(struct nsx_slot *s)
 {
 	for (int tries = 0; tries < 64; tries++) {

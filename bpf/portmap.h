@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Published ports. A map is a bijection between an outside port and an inside endpoint, so both
- * directions are translated from it alone: the registry's slot on the way in, its mirror nsx_back on
- * the way out, and no state per connection.
+ * directions are translated from it alone: the registry's slot on the way in, its reverse entry
+ * nsx_reverse on the way out, and no state per connection.
  *
  * Three kinds of connection need to be remembered on the way back, because the map alone would
- * answer wrongly: those to another than the host's first address, those to the second and later ports
- * of one endpoint, and those from another namespace (hairpin). They have a RETURN session.
+ * answer wrongly: those to another than the host's first address, those to the second and later
+ * ports of one endpoint, and those from another namespace (hairpin). They have a RETURN session.
  */
 #ifndef NSXDP_PORTMAP_H
 #define NSXDP_PORTMAP_H
 
 #include "defs.h"
-#include "back.h"
+#include "reverse.h"
 #include "connection.h"
+#include "count.h"
 #include "flow.h"
-#include "own.h"
+#include "local_addr.h"
 #include "quota.h"
 
-#define RETURN_WINDOW 0x10000U	/* what the first acknowledgement of a client may be beyond the server's SYN */
+/* What the first acknowledgement of a client may be beyond the server's SYN */
+#define RETURN_WINDOW 0x10000U
 
 /* A published port answers at the address that was asked. */
 static __always_inline bool map_answers(const struct nsx_slot *s, __be32 asked)
@@ -48,20 +50,23 @@ static __always_inline __u32 tcp_word(CTX *ctx, const struct pkt *p, __u32 offse
 }
 
 /*
- * The client acknowledges what the server sent: so it got it, and its address is not forged. Nobody tells of UDP: its
- * sessions are never assured. They need not be, for the next datagram makes them again.
+ * The client acknowledges what the server sent: so it got it, and its address is not forged. Nobody
+ * tells of UDP: its sessions are never assured. They need not be, for the next datagram makes them
+ * again.
  */
 static __always_inline bool return_assured(CTX *ctx, const struct pkt *p, const struct nsx_slot *s)
 {
-	return p->proto == NSX_TCP && (s->tcp & (NSX_T_IN | NSX_T_ASSURED | NSX_T_RST)) == NSX_T_IN && s->ack &&
+	return p->proto == NSX_TCP &&
+	       (s->tcp & (NSX_T_IN | NSX_T_ASSURED | NSX_T_RST)) == NSX_T_IN && s->ack &&
 	       (p->tcp_flags & TCP_ACK) && tcp_word(ctx, p, TCP_ACK_SEQ) - s->ack < RETURN_WINDOW;
 }
 
 /*
- * Note the use of a connection that is remembered. Another need not be, where the map answers from the port that was
- * asked; or may be refused.
+ * Note the use of a connection that is remembered. Another need not be, where the map answers from
+ * the port that was asked; or may be refused.
  */
-__noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+__noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 local,
+			    __u32 client)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_session_key k;
@@ -74,25 +79,31 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 		return NSX_CONTINUE;
 	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
 	s = session_find(&k, &f) && flow_alive(f.slot, conf, now_tick()) ? f.slot : NULL;
-	if (s && s->outside_port == p->dport && s->own == own) {
+	if (s && s->outside_port == p->dport && s->local == local) {
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
 		return slot_same(s, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 	}
-	if (!s && !client && !own && back_port(x->ifindex, x->port, p->proto) == p->dport)
+	if (!s && !client && !local && reverse_port(x->ifindex, x->port, p->proto) == p->dport)
 		return NSX_CONTINUE;
 	if (p->proto != NSX_TCP)
 		return NSX_UNKNOWN;
 	if (!SYN_ALONE(p))
 		return NSX_DROP_NO_FLOW;
-	/* One that runs by another port or address of the endpoint: its way back would become this one's. */
+	/*
+	 * One that runs by another port or address of the endpoint: its way back would become this
+	 * one's.
+	 */
 	if ((s && (s->tcp & NSX_T_ASSURED) && !nsx_tcp_closed(s->tcp)) ||
 	    connection_ask(ctx, p, x->addr.w[3], x->port, x->ifindex) == CONNECTION_RUNNING)
-		return NSX_DROP_TAKEN;
+		return NSX_DROP_CLASH;
 	return NSX_UNKNOWN;
 }
 
-/* Remember a connection. Dead or not, a session with its identity is taken over: there is never a second. */
-__noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+/*
+ * Remember a connection. Dead or not, a session with its identity is taken over: there is never a
+ * second.
+ */
+__noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local, __u32 client)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 now = now_tick();
@@ -106,7 +117,7 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
 	if (client && conf->limits) {
 		quota = quota_reserve(client);
 		if (quota == QUOTA_FULL)
-			return NSX_DROP_QUOTA;
+			return NSX_DROP_MAX_FLOWS;
 	}
 	usage_measure(now);
 	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
@@ -118,7 +129,7 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
 	if (!s)
 		return NSX_DROP_ERROR;
 	s->outside_port = p->dport;
-	s->own = own;
+	s->local = local;
 	s->tcp = NSX_T_SYN;
 	s->flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
 	s->ifindex = client;
@@ -132,43 +143,50 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 own, 
 
 /**
  * return_note() - remember a connection whose way back the map cannot tell, or note its use
- * @own: index of the address that was asked
+ * @local: index of the address that was asked
  * @client: ifindex of the asking namespace's veth for a hairpin, else 0
  *
  * Return: NSX_CONTINUE, or the verdict that refuses the packet.
  */
-static __always_inline int return_note(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 own, __u32 client)
+static __always_inline int return_note(CTX *ctx, const struct pkt *p, const struct xlat *x,
+				       __u32 local, __u32 client)
 {
-	int v = return_known(ctx, p, x, own, client);
+	int v = return_known(ctx, p, x, local, client);
 
-	return v == NSX_UNKNOWN ? return_new(p, x, own, client) : v;
+	return v == NSX_UNKNOWN ? return_new(p, x, local, client) : v;
 }
 
 /**
  * portmap_in() - a packet to an outside port that is published
  * @slot: the registry's entry of that port, whose state was read as state
  *
- * The slot notes when the link was last found to be up, so that a port is asked about once per tick.
+ * The slot notes when the link was last found to be up, so that a port is asked about once per
+ * tick.
  */
 static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-				      struct nsx_slot *slot, __u32 state, __u32 own, struct xlat *x)
+				      struct nsx_slot *slot, __u32 state, __u32 local,
+				      struct xlat *x)
 {
-	__u32 now = now_tick();
+	__u32 now = now_tick(), counter;
 
 	xlat_inside(x, slot, NSX_PUBLISHED_IN);
 	if (slot->seen != now) {
 		if (is_to_the_dead(ctx, p, x))
-			return NSX_DROP_DOWN;
+			return NSX_DROP_LINK_DOWN;
 		slot->seen = now;
 	}
 	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (own || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && conf->own_count > 1)) {
-		int v = return_note(ctx, p, x, own, 0);
+	if (local || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && conf->local_count > 1)) {
+		int v = return_note(ctx, p, x, local, 0);
 
 		if (v != NSX_CONTINUE)
 			return v;
 	}
-	return slot_same(slot, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+	counter = slot->counter;
+	if (!slot_same(slot, state))
+		return NSX_DROP_CHANGED;
+	count_target(counter, ctx_len(ctx));
+	return NSX_CONTINUE;
 }
 
 __noinline __u64 return_seek(const struct pkt *p)
@@ -182,7 +200,8 @@ __noinline __u64 return_seek(const struct pkt *p)
 }
 
 /* A live session that tells the way back of this packet from a published endpoint. */
-static __always_inline bool return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now, struct found *f)
+static __always_inline bool return_find(const struct pkt *p, const struct nsx_conf *conf, __u32 now,
+					struct found *f)
 {
 	return found_at(return_seek(p), f) && flow_alive(f->slot, conf, now);
 }
@@ -192,14 +211,14 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 				      const struct found *f, struct xlat *x)
 {
 	struct nsx_slot *s = f->slot;
-	__u32 own = s->own & (NSX_OWN_MAX - 1);
+	__u32 local = s->local & (NSX_LOCAL_MAX - 1);
 
-	own_recheck(ctx, own);
-	if (!own_is_here(conf, own))
+	local_recheck(ctx, local);
+	if (!local_is_here(conf, local))
 		return NSX_DROP_NO_FLOW;
-	x->own = own;
-	x->addr = conf->own[own].addr;
-	x->ifindex = conf->own[own].dev;
+	x->local = local;
+	x->addr = conf->local[local].addr;
+	x->ifindex = conf->local[local].dev;
 	x->port = s->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
@@ -220,24 +239,26 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 }
 
 /*
- * The mirror of a published port, by its endpoint. Ways fill from the first on, so one that was never used ends the
- * search; a full bucket leads to the next probe.
+ * The reverse entry of a published port, by its endpoint. Ways fill from the first on, so one that
+ * was never used ends the search; a full bucket leads to the next probe.
  */
-static __always_inline const struct nsx_back *back_find(__u32 ifindex, __be16 inside_port, __u8 proto)
+static __always_inline const struct nsx_reverse *reverse_find(__u32 ifindex, __be16 inside_port,
+							      __u8 proto)
 {
-	for (int probe = 0; probe < NSX_BACK_PROBES; probe++) {
-		__u32 index = nsx_back_bucket(ifindex, inside_port, proto, probe);
-		const struct nsx_back_bucket *b = bpf_map_lookup_elem(&nsx_back, &index);
+	for (int probe = 0; probe < NSX_REVERSE_PROBES; probe++) {
+		__u32 index = nsx_reverse_bucket(ifindex, inside_port, proto, probe);
+		const struct nsx_reverse_bucket *b = bpf_map_lookup_elem(&nsx_reverse, &index);
 
 		if (!b)
 			return NULL;
-		for (int i = 0; i < NSX_BACK_WAYS; i++) {
-			const struct nsx_back *back = &b->way[i];
+		for (int i = 0; i < NSX_REVERSE_WAYS; i++) {
+			const struct nsx_reverse *reverse = &b->way[i];
+			__u32 owner = READ_ONCE(reverse->ifindex);
 
-			if (!back->ifindex)
+			if (!owner)
 				return NULL;
-			if (((back->ifindex ^ ifindex) | (back->inside_port ^ inside_port) | (back->proto ^ proto)) == 0)
-				return back;
+			if (reverse_is(reverse, owner, ifindex, inside_port, proto))
+				return reverse;
 		}
 	}
 	return NULL;
@@ -247,31 +268,33 @@ static __always_inline const struct nsx_back *back_find(__u32 ifindex, __be16 in
 static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 					 struct xlat *x)
 {
-	const struct nsx_back *back = back_find(ctx_ifindex(ctx), p->sport, p->proto);
-	__s32 own = 0;
+	const struct nsx_reverse *reverse = reverse_find(ctx_ifindex(ctx), p->sport, p->proto);
+	__s32 local = 0;
 
-	if (!back || !addr_eq(&back->inside, &p->src) || !mac_eq(back->mac, p->mac))
+	if (!reverse || !addr_eq(&reverse->inside, &p->src) || !mac_eq(reverse->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
-	if (conf->own_count > 1 || (back->flags & NSX_B_STATEFUL)) {
+	if (conf->local_count > 1 || (reverse->flags & NSX_B_STATEFUL)) {
 		struct found f;
 
 		if (return_find(p, conf, now_tick(), &f))
 			return return_out(ctx, p, conf, &f, x);
 	}
-	own_recheck(ctx, own);
-	if (!own_is_here(conf, own)) {
-		own = own_first(conf);
-		if (own < 0)
+	local_recheck(ctx, local);
+	if (!local_is_here(conf, local)) {
+		local = local_first(conf);
+		if (local < 0)
 			return NSX_DROP_NO_UPLINK;
 	}
-	own &= NSX_OWN_MAX - 1;
-	x->own = own;
-	x->addr = conf->own[own].addr;
-	x->ifindex = conf->own[own].dev;
-	x->port = back->outside_port;
+	local &= NSX_LOCAL_MAX - 1;
+	x->local = local;
+	x->addr = conf->local[local].addr;
+	x->ifindex = conf->local[local].dev;
+	x->port = reverse->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
-	return NSX_CONTINUE;
+	/* A command has freed the entry, and may be writing it for another endpoint. */
+	smp_rmb();
+	return READ_ONCE(reverse->ifindex) == ctx_ifindex(ctx) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
 #endif

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel does for the datapath in the instance's private network namespace, at the far end of nsx.fib: it
- * reassembles datagrams (see frag.h), and cuts packets that are larger than their route takes and may be fragmented
- * (RFC 791; RFC 4787, REQ-13). It forwards there, by one route for each size that a packet may be cut to.
+ * What the kernel does for the datapath in the instance's private network namespace, at the far end
+ * of nsx.fib: it reassembles datagrams (see frag.h), and cuts packets that are larger than their
+ * route takes and may be fragmented (RFC 791; RFC 4787, REQ-13). It forwards there, by one route
+ * for each size that a packet may be cut to.
  *
- * A packet to be cut is lent: its addresses, TTL and fragment offset are kept in nsx_lent under a number; its source
- * address carries that number, its destination the size to cut to. tc_from_private restores them on each fragment and
- * sends it on. So a packet is translated and judged before it is lent, and a fragment is cut like a whole packet.
- * The L4 checksum is never touched, and one that is left to the device is completed by the kernel when it cuts.
+ * A packet to be cut is in transit: its addresses, TTL and fragment offset are kept in nsx_transit
+ * under a number; its source address carries that number, its destination the size to cut to.
+ * tc_from_private restores them on each fragment and sends it on. So a packet is translated and
+ * judged before that, and a fragment is cut like a whole packet. The L4 checksum is never touched,
+ * and one that is left to the device is completed by the kernel when it cuts.
  *
- * A CPU uses a number again after 2^24 packets divided by the CPUs, a place after LENT packets. What is
- * still underway then is dropped: the number in the place tells. A place is written by one CPU, in a
- * softirq, which no other interrupts there. The number is written last, and read before and after the
- * rest, so it does not matter which CPU the fragments come back on.
+ * A CPU uses a number again after 2^24 packets divided by the CPUs, a place after TRANSITS packets.
+ * What is still underway then is dropped: the number in the place tells. A place is written by one
+ * CPU, in a softirq or with softirqs disabled, so no other program interrupts that. The number is
+ * written last, and read before and after the rest, so it does not matter which CPU the fragments
+ * come back on.
  */
 #ifndef NSXDP_PRIVATE_H
 #define NSXDP_PRIVATE_H
@@ -27,9 +30,10 @@ static const __u8 private_mac[ETH_ALEN] = NSX_PRIVATE_MAC;
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
 
 /*
- * What a sender may have there that has not come back, in bytes with what the kernel needs besides: so much at once, and
- * as much again in the time after which the kernel gives up on a datagram. What comes back is given back. Twice the share of
- * those outside leaves room for some twenty-five namespaces that use up theirs at one time.
+ * What a sender may have there that has not come back, in bytes with what the kernel needs besides:
+ * so much at once, and as much again in the time after which the kernel gives up on a datagram.
+ * What comes back is given back. Twice the share of those outside leaves room for some twenty-five
+ * namespaces that use up theirs at one time.
  */
 #define FRAG_OVERHEAD		1280U
 #define FRAG_SHARE_NS		(4ULL << 20)	/* of a namespace */
@@ -44,12 +48,12 @@ struct {
 	__uint(max_entries, 1 + STRANGERS);
 	__type(key, __u32);
 	__type(value, __u64);
-} nsx_frag_purses SEC(".maps");
+} nsx_frag_budgets SEC(".maps");
 
-#define LENT 1024	/* for each CPU */
+#define TRANSITS 1024	/* for each CPU */
 
 /* A packet that is being cut. */
-struct lent {
+struct transit {
 	__u32 number;
 	__u32 ifindex;		/* that it goes to */
 	__be32 saddr;
@@ -63,18 +67,18 @@ struct lent {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LENT);	/* times the CPUs: set before loading */
+	__uint(max_entries, TRANSITS);	/* times the CPUs: set before loading */
 	__type(key, __u32);
-	__type(value, struct lent);
-} nsx_lent SEC(".maps");
+	__type(value, struct transit);
+} nsx_transit SEC(".maps");
 
-/* Packets that a CPU has lent. */
+/* Packets that a CPU has sent there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} nsx_lent_count SEC(".maps");
+} nsx_transits SEC(".maps");
 
 /* Identifications of datagrams that left in fragments, by a hash of where to. */
 #define IDS 1024
@@ -87,8 +91,9 @@ struct {
 } nsx_ids SEC(".maps");
 
 /*
- * Give a datagram that leaves in fragments under another address an identification of ours. A super-packet takes one for
- * each of its segments, which are numbered from the first. Where numbers begin cannot be guessed (RFC 7739).
+ * Give a datagram that leaves in fragments under another address an identification of ours. A
+ * super-packet takes one for each of its segments, which are numbered from the first. Where numbers
+ * begin cannot be guessed (RFC 7739).
  */
 static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u32 datagrams)
 {
@@ -97,71 +102,78 @@ static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u
 	id = bpf_map_lookup_elem(&nsx_ids, &index);
 	if (!id)
 		return;
-	x->id = bpf_htons((__u16)(hash + (nsx_conf.hash_seed >> 32) + __sync_fetch_and_add(id, datagrams)));
+	x->id = bpf_htons(
+		(__u16)(hash + (nsx_conf.hash_seed >> 32) + __sync_fetch_and_add(id, datagrams)));
 	x->new_id = 1;
 }
 
 /* Never below the present: that would be a debt in the next round of the clock. */
-static __always_inline void purse_refund(__u64 *tat, __u64 cost)
+static __always_inline void budget_refund(__u64 *tat, __u64 cost)
 {
 	__u64 now = bpf_ktime_get_ns(), was;
 
 	for (int i = 0; tat && i < 8; i++) {
 		was = READ_ONCE(*tat);
-		if (was <= now || __sync_val_compare_and_swap(tat, was, was - now > cost ? was - cost : now) == was)
+		if (was <= now || __sync_val_compare_and_swap(
+					  tat, was, was - now > cost ? was - cost : now) == was)
 			break;
 	}
 }
 
 /*
- * Take from a purse. Once half of it is owed, datagrams are refused, more of them the more is owed, and all fragments of
- * one alike: what empties a purse are datagrams of which a part was lost, and to refuse single fragments makes more of them.
- * @luck: of the datagram, 0 to 255
+ * Take from a budget. Once half of it is owed, datagrams are refused, more of them the more is
+ * owed, and all fragments of one alike: what empties a budget are datagrams of which a part was
+ * lost, and to refuse single fragments makes more of them.
+ * @threshold: of the datagram, 0 to 255
  */
-static __always_inline bool purse_take(__u64 *tat, __u64 cost, __u32 luck)
+static __always_inline bool budget_take(__u64 *tat, __u64 cost, __u32 threshold)
 {
 	__u64 now = bpf_ktime_get_ns(), was = tat ? READ_ONCE(*tat) : 0, left;
 
 	if (!tat)
 		return false;
 	left = was <= now ? FRAG_TIME : was - now >= FRAG_TIME ? 0 : FRAG_TIME - (was - now);
-	return left > FRAG_TIME / 512 * luck && gcra_take(tat, cost, FRAG_TIME);
+	return left > FRAG_TIME / 512 * threshold && gcra_take(tat, cost, FRAG_TIME);
 }
 
-static __always_inline __u64 *purse_of_addr(__be32 addr)
+static __always_inline __u64 *budget_of_addr(__be32 addr)
 {
 	__u32 index = 1 + (((addr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U) >> 22);
 
-	return bpf_map_lookup_elem(&nsx_frag_purses, &index);
+	return bpf_map_lookup_elem(&nsx_frag_budgets, &index);
 }
 
-static __always_inline __u64 *purse_outside(void)
+static __always_inline __u64 *budget_outside(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&nsx_frag_purses, &zero);
+	return bpf_map_lookup_elem(&nsx_frag_budgets, &zero);
 }
 
-/* Nanoseconds that a fragment costs where FRAG_TIME is worth so many bytes, or on a small machine a part of them. */
-#define FRAG_COST(len, share) (((__u64)(len) + FRAG_OVERHEAD) * nsx_conf.frag_scale * FRAG_TIME / (share))
+/*
+ * Nanoseconds that a fragment costs where FRAG_TIME is worth so many bytes, or on a small machine a
+ * part of them.
+ */
+#define FRAG_COST(len, share) \
+	(((__u64)(len) + FRAG_OVERHEAD) * nsx_conf.frag_scale * FRAG_TIME / (share))
 
 static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 {
-	__u32 ifindex = ctx_ifindex(ctx), luck = ((p->ip_id ^ p->daddr) * 0x9e3779b1U) >> 24;
+	__u32 ifindex = ctx_ifindex(ctx), threshold = ((p->ip_id ^ p->daddr) * 0x9e3779b1U) >> 24;
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	__u64 *all, *own;
+	__u64 *all, *local;
 
 	if (veth) {
 		veth->frag_last = now_tick();
-		return purse_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), luck);
+		return budget_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), threshold);
 	}
-	own = purse_of_addr(p->saddr);
-	all = purse_outside();
-	if (!purse_take(own, FRAG_COST(len, FRAG_SHARE_STRANGER), luck))
+	local = budget_of_addr(p->saddr);
+	all = budget_outside();
+	if (!budget_take(local, FRAG_COST(len, FRAG_SHARE_STRANGER), threshold))
 		return false;
-	if (purse_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), luck))
+	if (budget_take(all, FRAG_COST(len, FRAG_SHARE_OUTSIDE), threshold))
 		return true;
-	purse_refund(own, FRAG_COST(len, FRAG_SHARE_STRANGER));
+	budget_refund(local, FRAG_COST(len, FRAG_SHARE_STRANGER));
 	return false;
 }
 
@@ -206,19 +218,25 @@ __noinline int defrag_send(CTX *ctx, const struct pkt *p, int *action)
 	return private_send(ctx, action) == 0 ? NSX_DEFRAG : NSX_DROP_ERROR;
 }
 
-/* The largest size that there is a route for and that is not larger than mtu; user/private.c makes the routes. */
+/*
+ * The largest size that there is a route for and that is not larger than mtu; user/kernel/private.c
+ * makes the routes.
+ */
 static __always_inline __u32 cut_size(__u32 mtu)
 {
 	__u32 size;
 
 	if (mtu <= NSX_CUT_FINE)
-		return mtu < NSX_CUT_MIN ? NSX_CUT_MIN : NSX_CUT_MIN + ((mtu - NSX_CUT_MIN) & ~(NSX_CUT_STEP - 1));
+		return mtu < NSX_CUT_MIN
+			       ? NSX_CUT_MIN
+			       : NSX_CUT_MIN + ((mtu - NSX_CUT_MIN) & ~(NSX_CUT_STEP - 1));
 	size = mtu & ~(NSX_CUT_COARSE - 1);
 	return size < NSX_CUT_FINE ? NSX_CUT_FINE : size;
 }
 
 /* Set these fields of the IP header, and update its checksum. */
-static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr, __be16 frag_off, __u8 ttl)
+static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr, __be16 frag_off,
+				   __u8 ttl)
 {
 	__u32 delta = csum_delta32(ip->saddr, saddr) + csum_delta32(ip->daddr, daddr) +
 		      csum_delta16(ip->frag_off, frag_off) +
@@ -232,9 +250,10 @@ static __always_inline void ip_set(struct iphdr *ip, __be32 saddr, __be32 daddr,
 }
 
 /* Numbers of one CPU are so many apart as there are CPUs, so no other CPU writes to its places. */
-static __always_inline __u32 lent_number(void)
+static __always_inline __u32 transit_number(void)
 {
-	__u32 zero = 0, *count = bpf_map_lookup_elem(&nsx_lent_count, &zero), each = ~NSX_LENT_MASK / cpus;
+	__u32 zero = 0, *count = bpf_map_lookup_elem(&nsx_transits, &zero),
+	      each = ~NSX_TRANSIT_MASK / cpus;
 
 	if (!count)
 		return 0;
@@ -242,32 +261,32 @@ static __always_inline __u32 lent_number(void)
 	return *count * cpus + bpf_get_smp_processor_id();
 }
 
-static __always_inline __u32 lent_index(__u32 number)
+static __always_inline __u32 transit_index(__u32 number)
 {
-	return number % (LENT * cpus);
+	return number % (TRANSITS * cpus);
 }
 
 /**
- * lend_pkt() - have a packet cut that is otherwise ready to be sent
+ * transit_send() - have a packet cut that is otherwise ready to be sent
  * @x: where it goes, and x->cut_to
  * @action: set to the TC action
  */
-__noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
+__noinline int transit_send(CTX *ctx, const struct xlat *x, int *action)
 {
 	struct iphdr *ip;
 	__u32 number, index;
-	struct lent *l;
+	struct transit *l;
 
 	if (!x || !action)
 		return -1;
-	number = lent_number();
-	index = lent_index(number);
-	l = bpf_map_lookup_elem(&nsx_lent, &index);
+	number = transit_number();
+	index = transit_index(number);
+	l = bpf_map_lookup_elem(&nsx_transit, &index);
 	ip = ctx_data(ctx) + ETH_HLEN;
 	if (!l || (void *)(ip + 1) > ctx_data_end(ctx))
 		return -1;
-	*(volatile __u32 *)&l->number = NSX_LENT_NONE;
-	barrier();
+	*(volatile __u32 *)&l->number = NSX_TRANSIT_NONE;
+	smp_wmb();
 	l->ifindex = x->ifindex;
 	l->saddr = ip->saddr;
 	l->daddr = ip->daddr;
@@ -275,26 +294,28 @@ __noinline int lend_pkt(CTX *ctx, const struct xlat *x, int *action)
 	l->ttl = ip->ttl;
 	l->to_ns = x->to_ns;
 	mac_copy(l->mac, x->mac);
-	barrier();
+	smp_wmb();
 	*(volatile __u32 *)&l->number = number;
-	ip_set(ip, bpf_htonl(NSX_LENT_NET | number), bpf_htonl(NSX_CUT_NET | cut_size(x->cut_to)), 0, 64);
+	ip_set(ip, bpf_htonl(NSX_TRANSIT_NET | number),
+	       bpf_htonl(NSX_CUT_NET | cut_size(x->cut_to)), 0, 64);
 	return private_send(ctx, action);
 }
 
-/* A fragment of what was lent, on to where the packet goes. */
-static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
+/* A fragment of what was in transit, on to where the packet goes. */
+static __always_inline int transit_back(CTX *ctx, struct iphdr *ip, int *action)
 {
-	__u32 number = bpf_ntohl(ip->saddr) & ~NSX_LENT_MASK, index = lent_index(number), offset;
-	struct lent *l = bpf_map_lookup_elem(&nsx_lent, &index);
+	__u32 number = bpf_ntohl(ip->saddr) & ~NSX_TRANSIT_MASK, index = transit_index(number),
+	      offset;
+	struct transit *l = bpf_map_lookup_elem(&nsx_transit, &index);
 	struct ethhdr *eth = ctx_data(ctx);
-	struct lent was;
+	struct transit was;
 	__be16 frag_off;
 
 	if (!l || READ_ONCE(l->number) != number)
 		return NSX_DROP_FRAGMENT;
-	barrier();
+	smp_rmb();
 	was = *l;
-	barrier();
+	smp_rmb();
 	if (READ_ONCE(l->number) != number || (void *)(eth + 1) > ctx_data_end(ctx))
 		return NSX_DROP_FRAGMENT;
 	offset = bpf_ntohs(ip->frag_off & IP_OFFSET) + bpf_ntohs(was.frag_off & IP_OFFSET);
@@ -315,14 +336,17 @@ static __always_inline int lent_back(CTX *ctx, struct iphdr *ip, int *action)
 static __always_inline void frag_refund(struct nsx_veth *veth, __be32 saddr, __u32 len)
 {
 	if (veth) {
-		purse_refund(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS));
+		budget_refund(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS));
 		return;
 	}
-	purse_refund(purse_of_addr(saddr), FRAG_COST(len, FRAG_SHARE_STRANGER));
-	purse_refund(purse_outside(), FRAG_COST(len, FRAG_SHARE_OUTSIDE));
+	budget_refund(budget_of_addr(saddr), FRAG_COST(len, FRAG_SHARE_STRANGER));
+	budget_refund(budget_outside(), FRAG_COST(len, FRAG_SHARE_OUTSIDE));
 }
 
-/* The uplink that the fragments of a datagram came in by, which its entry tells; 0 where it is forgotten. */
+/*
+ * The uplink that the fragments of a datagram came in by, which its entry tells; 0 where it is
+ * forgotten.
+ */
 __noinline int frag_uplink_of(const struct pkt *p)
 {
 	struct frag_key k;
@@ -346,7 +370,9 @@ __noinline int frag_uplink_of(const struct pkt *p)
 
 static __always_inline __u32 frag_uplink(const struct iphdr *ip)
 {
-	struct pkt p = { .saddr = ip->saddr, .daddr = ip->daddr, .ip_id = ip->id, .ip_proto = ip->protocol };
+	struct pkt p = {
+		.saddr = ip->saddr, .daddr = ip->daddr, .ip_id = ip->id, .ip_proto = ip->protocol
+	};
 
 	return frag_uplink_of(&p);
 }
@@ -369,7 +395,7 @@ static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
 			return NSX_DROP_DETACHED;
 	} else {
 		addr_from_v4(&addr, ip->daddr);
-		if (own_index(conf, &addr) < 0)
+		if (local_index(conf, &addr) < 0)
 			return NSX_DROP_FRAGMENT;
 		ifindex = conf->uplinks[1] ? frag_uplink(ip) : conf->uplinks[0];
 	}
@@ -381,7 +407,7 @@ static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
 	mac_copy(eth->h_dest, veth ? host_mac : conf->uplink_mac);
 	mac_copy(eth->h_source, veth ? veth->mac : private_mac);
 	ip_set(ip, ip->saddr, ip->daddr, ip->frag_off, ip->ttl + 1);
-	ctx->mark = NSX_DEFRAG_MARK;
+	ctx_set_mark(ctx, conf->defrag_mark);
 	*action = bpf_redirect(ifindex, BPF_F_INGRESS);
 	return NSX_DEFRAG;
 }

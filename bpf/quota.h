@@ -2,13 +2,16 @@
 /*
  * How many entries of the tables one namespace may have.
  *
- * They are counted (usage.h), but one that is over is counted until somebody finds it, and a limit is for what is alive. So
- * a namespace with a limit has a ring of as many references as it may have entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
- * taken in turn, so the next ones are those that were taken longest ago. A reference is the number of a slot and its
- * state word, which changes with each owner of the slot. Where a row of them is of long-lived entries, others are looked at.
+ * They are counted (usage.h), but one that is over is counted until somebody finds it, and a limit
+ * is for what is alive. So a namespace with a limit has a ring of as many references as it may have
+ * entries. A new entry needs a place in the ring whose reference is to nothing alive: places are
+ * taken in turn, so the next ones are those that were taken longest ago. A reference is the number
+ * of a slot and its state word, which changes with each owner of the slot. Where a row of them is
+ * of long-lived entries, others are looked at.
  *
- * A place is reserved before the entry is made, by a compare-and-exchange, and gets the reference afterwards. What was
- * reserved and never got one, because the entry could not be made, is free again after a second.
+ * A place is reserved before the entry is made, by a compare-and-exchange, and gets the reference
+ * afterwards. What was reserved and never got one, because the entry could not be made, is free
+ * again after a second.
  */
 #ifndef NSXDP_QUOTA_H
 #define NSXDP_QUOTA_H
@@ -20,7 +23,8 @@
 #define QUOTA_NONE	(-1)	/* the namespace has no limit */
 #define QUOTA_FULL	(-2)
 #define QUOTA_TRIES	64	/* places that are looked at before a new entry is refused */
-#define QUOTA_SESSION	0x1000000U	/* a reference's number: a place in the session table; below, in the registry */
+/* A reference's number: a place in the session table; below, in the registry */
+#define QUOTA_SESSION	0x1000000U
 #define QUOTA_RESERVED	0xffffffffU
 
 static __always_inline const struct nsx_slot *quota_slot(__u32 number)
@@ -30,7 +34,10 @@ static __always_inline const struct nsx_slot *quota_slot(__u32 number)
 	return bpf_map_lookup_elem(&nsx_ports, &number);
 }
 
-/* The reference, as it was read, is to an entry that lives. Its lower half is the number of the slot and one. */
+/*
+ * The reference, as it was read, is to an entry that lives. Its lower half is the number of the
+ * slot and one.
+ */
 static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf, __u32 now)
 {
 	__u32 number = ref, state = ref >> 32;
@@ -41,7 +48,7 @@ static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf,
 	if (number == QUOTA_RESERVED)
 		return nsx_idle(now, state) <= nsx_ticks(conf, 1);
 	s = quota_slot(number - 1);
-	return s && READ_ONCE(s->state) == state && nsx_flow_left(s, conf, now) >= 0;
+	return s && slot_read(s) == state && nsx_flow_left(s, conf, now) >= 0;
 }
 
 struct quota_search {
@@ -50,7 +57,10 @@ struct quota_search {
 	int place;
 };
 
-/* Look at a place, and take it where it is free. Half of the tries are in turn, the others anywhere. */
+/*
+ * Look at a place, and take it where it is free. Half of the tries are in turn, the others
+ * anywhere.
+ */
 static long quota_try(__u64 i, struct quota_search *q)
 {
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &q->ifindex);
@@ -61,7 +71,8 @@ static long quota_try(__u64 i, struct quota_search *q)
 
 	if (!veth || !ring || !veth->max_flows)
 		return 1;
-	place = i < QUOTA_TRIES / 2 ? __sync_fetch_and_add(&veth->cursor, 1) : bpf_get_prandom_u32();
+	place = i < QUOTA_TRIES / 2 ? __sync_fetch_and_add(&veth->cursor, 1)
+				    : bpf_get_prandom_u32();
 	place %= veth->max_flows;
 	ref = bpf_map_lookup_elem(ring, &place);
 	if (!ref)
@@ -93,7 +104,8 @@ __noinline int quota_reserve(__u32 ifindex)
 /**
  * quota_commit() - note the entry that was made for a reserved place
  * @place: what quota_reserve() returned
- * @number: of the entry's slot: its index in the registry, or QUOTA_SESSION and its place in the session table
+ * @number: of the entry's slot: its index in the registry, or QUOTA_SESSION and its place in the
+ *	session table
  */
 __noinline int quota_commit(__u32 ifindex, int place, __u32 number)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The only writer of IP and L4 headers: one end of the packet gets another address and port, the TTL
- * goes down by one, and every checksum follows incrementally.
+ * The only writer of IP and L4 headers: one end of the packet gets another address and port, the
+ * TTL goes down by one, and every checksum follows incrementally.
  */
 #ifndef NSXDP_REWRITE_H
 #define NSXDP_REWRITE_H
@@ -13,11 +13,15 @@
 /* Offsets are bounded by the parser; the mask tells the verifier. */
 #define OFFSET(o) ((o) & 0xff)
 
-/* One less in the upper half of the word that the TTL is in: added to a sum, not read back and compared. */
+/*
+ * One less in the upper half of the word that the TTL is in: added to a sum, not read back and
+ * compared.
+ */
 #define TTL_DELTA ((__u16)~bpf_htons(0x0100))
 
-static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p, const struct xlat *x,
-				      enum side side, __u32 addr_delta, bool hop)
+static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p,
+				      const struct xlat *x, enum side side, __u32 addr_delta,
+				      bool hop)
 {
 	struct iphdr *ip = data + ETH_HLEN;
 
@@ -34,11 +38,12 @@ static __always_inline int rewrite_ip(void *data, void *end, const struct pkt *p
 }
 
 /* TCP or UDP. The checksum comes last: it may invalidate packet pointers. */
-static __always_inline int rewrite_ports(CTX *ctx, const struct pkt *p, const struct xlat *x, enum side side,
-					 __u32 addr_delta)
+static __always_inline int rewrite_ports(CTX *ctx, const struct pkt *p, const struct xlat *x,
+					 enum side side, __u32 addr_delta)
 {
 	__u32 off = l4_offset(p);
-	struct udphdr *uh = ctx_data(ctx) + off;	/* the ports of TCP stand in the same place */
+	/* The ports of TCP stand in the same place */
+	struct udphdr *uh = ctx_data(ctx) + off;
 	__u32 delta;
 
 	if ((void *)(uh + 1) > ctx_data_end(ctx))
@@ -79,7 +84,8 @@ static __always_inline int rewrite_quoted(CTX *ctx, const struct pkt *p, const s
 	void *data = ctx_data(ctx), *end = ctx_data_end(ctx);
 	struct icmphdr *ih = data + l4_offset(p);
 	struct iphdr *ip = data + OFFSET(p->inner_l3);
-	__be16 *l4 = data + OFFSET(p->inner_l4);	/* ports, or type and checksum and identifier */
+	/* Ports, or type and checksum and identifier */
+	__be16 *l4 = data + OFFSET(p->inner_l4);
 	__u32 addr_delta, port_delta, delta;
 	__sum16 *check = NULL;
 
@@ -139,7 +145,8 @@ static __always_inline int rewrite_id(CTX *ctx, const struct xlat *x)
  *
  * Return: NSX_CONTINUE, or DROP_ERROR where the packet cannot be written.
  */
-static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const struct xlat *x, enum side side)
+static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const struct xlat *x,
+					 enum side side)
 {
 	__u32 addr_delta = csum_delta32(side == SIDE_SRC ? p->saddr : p->daddr, x->addr.w[3]);
 	int err;
@@ -159,7 +166,8 @@ static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const st
  *
  * Return: NSX_CONTINUE, or DROP_ERROR where the packet cannot be written.
  */
-static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const struct xlat *x, bool hop)
+static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const struct xlat *x,
+				       bool hop)
 {
 	__be32 old = x->side == SIDE_SRC ? p->saddr : p->daddr;
 	__u32 addr_delta = csum_delta32(old, x->addr.w[3]);

@@ -11,15 +11,20 @@
 #define FIB_SKIP_NEIGH	(1U << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, kernel 6.3 */
 #define EINVAL 22
 
-/* A destination that packets are sent to: neither the host's own, nor of the pool, nor a group, nor nobody's. */
+/*
+ * A destination that packets are sent to: neither the host's own, nor of the pool, nor a group, nor
+ * nobody's.
+ */
 static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
 {
-	return !in_pool(conf, dst) && !is_own(conf, dst) && !is_multicast(dst->w[3]) && !is_martian(dst->w[3]);
+	return !in_pool(conf, dst) && !is_local(conf, dst) && !is_multicast(dst->w[3]) &&
+	       !is_martian(dst->w[3]);
 }
 
 /*
- * What a route says of its MTU. The kernel tells a program what a path was found to take (RFC 1191), and what a
- * route says with a lock; what one says without is in a table of our own, written by "up".
+ * What a route says of its MTU. The kernel tells a program what a path was found to take (RFC
+ * 1191), and what a route says with a lock; what one says without is in a table of our own, written
+ * by "up".
  */
 static __always_inline __u16 route_least(const struct nsx_addr *dst, __u16 mtu)
 {
@@ -38,13 +43,18 @@ static __always_inline bool is_uplink(const struct nsx_conf *conf, __u32 ifindex
 }
 
 /*
- * bpf_fib_lookup() for a route, whatever is known of the neighbour that it leads to. Before Linux 6.3 a neighbour that is
- * not resolved is an answer of its own, which has the device but not the MTU: that is 0 then.
+ * bpf_fib_lookup() for a route, whatever is known of the neighbour that it leads to. Before Linux
+ * 6.3 a neighbour that is not resolved is an answer of its own, which has the device but not the
+ * MTU: that is 0 then. The question is never whether the packet fits, which the kernel answers
+ * instead where no length is given.
  */
 static __always_inline int fib_route(CTX *ctx, struct bpf_fib_lookup *fib, __u32 flags)
 {
-	int err = test_old_kernel ? -EINVAL : bpf_fib_lookup(ctx, fib, sizeof(*fib), flags | FIB_SKIP_NEIGH);
+	int err = -EINVAL;
 
+	fib->tot_len = 1;
+	if (!test_old_kernel)
+		err = bpf_fib_lookup(ctx, fib, sizeof(*fib), flags | FIB_SKIP_NEIGH);
 	if (err != -EINVAL)
 		return err;
 	err = bpf_fib_lookup(ctx, fib, sizeof(*fib), flags);
@@ -54,7 +64,10 @@ static __always_inline int fib_route(CTX *ctx, struct bpf_fib_lookup *fib, __u32
 	return BPF_FIB_LKUP_RET_SUCCESS;
 }
 
-/* The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where it is gone. */
+/*
+ * The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where
+ * it is gone.
+ */
 static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
 {
 	__u32 mtu = 0;
@@ -65,15 +78,16 @@ static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
 
 /**
  * route_ask() - ask the kernel for the route to dst by an uplink
- * @own: index of the host's address that the packet has as its source
+ * @local: index of the host's address that the packet has as its source
  * @neighbour: the neighbour that the route leads to is wanted too
  * @fib: filled, with what the route takes for mtu_result
  *
  * The device asked from must forward, so it is one of the instance's own.
- * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not resolved.
+ * Return: 0, or -1 where dst is not outside, its route leads elsewhere, or its neighbour is not
+ * resolved.
  */
-static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 own, bool neighbour,
-				     struct bpf_fib_lookup *fib)
+static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32 local,
+				     bool neighbour, struct bpf_fib_lookup *fib)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int err;
@@ -83,12 +97,13 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	fib->family = AF_INET;
 	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
-	fib->ipv4_src = conf->own[own & (NSX_OWN_MAX - 1)].addr.w[3];
+	fib->ipv4_src = conf->local[local & (NSX_LOCAL_MAX - 1)].addr.w[3];
 	fib->ipv4_dst = dst->w[3];
 	err = neighbour ? bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) : fib_route(ctx, fib, 0);
 	if (err != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;
-	fib->mtu_result = route_least(dst, fib->mtu_result ? fib->mtu_result : uplink_mtu(ctx, fib->ifindex));
+	fib->mtu_result =
+		route_least(dst, fib->mtu_result ? fib->mtu_result : uplink_mtu(ctx, fib->ifindex));
 	return 0;
 }
 

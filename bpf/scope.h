@@ -6,32 +6,35 @@
 #include "defs.h"
 #include "maps.h"
 
-/* Index in nsx_conf.own of an address that is or was the host's, or -1. */
-static __always_inline int own_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
+/* Index in nsx_conf.local of an address that is or was the host's, or -1. */
+static __always_inline int local_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
 {
 	struct nsx_addr key;
 	__u32 *index;
 
-	if (addr_eq(addr, &conf->own[0].addr))
+	if (addr_eq(addr, &conf->local[0].addr))
 		return 0;
-	if (conf->own_count < 2)
+	if (conf->local_count < 2)
 		return -1;
 	key = *addr;	/* kernels before 6.3 take no argument of a function for a key */
-	index = bpf_map_lookup_elem(&nsx_own, &key);
+	index = bpf_map_lookup_elem(&nsx_local, &key);
 	return index ? (int)*index : -1;
 }
 
-static __always_inline bool own_is_here(const struct nsx_conf *conf, __u32 index)
+static __always_inline bool local_is_here(const struct nsx_conf *conf, __u32 index)
 {
-	return conf->own[index & (NSX_OWN_MAX - 1)].state == NSX_OWN_HERE;
+	bool here = READ_ONCE(conf->local[index & (NSX_LOCAL_MAX - 1)].state) == NSX_LOCAL_PRESENT;
+
+	smp_rmb();	/* before the address, which is written first */
+	return here;
 }
 
 /* The address is the host's, as far as the datapath knows. */
-static __always_inline bool is_own(const struct nsx_conf *conf, const struct nsx_addr *addr)
+static __always_inline bool is_local(const struct nsx_conf *conf, const struct nsx_addr *addr)
 {
-	int index = own_index(conf, addr);
+	int index = local_index(conf, addr);
 
-	return index >= 0 && own_is_here(conf, index);
+	return index >= 0 && local_is_here(conf, index);
 }
 
 static __always_inline bool in_pool(const struct nsx_conf *conf, const struct nsx_addr *a)
@@ -51,7 +54,10 @@ static __always_inline bool is_link_local(__be32 v4)
 	return (v4 & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
 }
 
-/* 0.0.0.0/8, 127.0.0.0/8 or 240.0.0.0/4, without the broadcast address (RFC 1122, 3.2.1.3; RFC 1812, 5.3.7). */
+/*
+ * 0.0.0.0/8, 127.0.0.0/8 or 240.0.0.0/4, without the broadcast address (RFC 1122, 3.2.1.3; RFC
+ * 1812, 5.3.7).
+ */
 static __always_inline bool is_martian(__be32 v4)
 {
 	__u8 first = bpf_ntohl(v4) >> 24;

@@ -2,19 +2,21 @@
 /*
  * Published ports with several targets, or with conditions.
  *
- * A client is hashed into a table of targets (Maglev: a changed target moves only its share), so that a service
- * needs no state either, not even while its targets change: a segment then goes to the target whose namespace has its
- * connection, and a SYN to the new one. UDP has no connections and follows the table at once.
+ * A client is hashed into a table of targets (Maglev: a changed target moves only its share), so
+ * that a service needs no state either, not even while its targets change: a segment then goes to
+ * the target whose namespace has its connection, and a SYN to the new one. UDP has no connections
+ * and follows the table at once.
  */
 #ifndef NSXDP_SERVICE_H
 #define NSXDP_SERVICE_H
 
 #include "defs.h"
 #include "connection.h"
+#include "count.h"
 #include "flow.h"
 #include "limit.h"
 #include "maps.h"
-#include "own.h"
+#include "local_addr.h"
 #include "target.h"
 
 static __always_inline __u32 client_hash(const struct nsx_conf *conf, const struct nsx_service *svc,
@@ -34,21 +36,27 @@ static __always_inline __u32 client_hash(const struct nsx_conf *conf, const stru
 
 __noinline int is_allowed(__u32 service, __be32 client)
 {
-	struct nsx_allow key = { .bits = 32 + 128, .service = service, .addr = { 0, 0, NSX_V4_PREFIX, client } };
+	struct nsx_allow key = { .bits = 32 + 128,
+				 .service = service,
+				 .addr = { 0, 0, NSX_V4_PREFIX, client } };
 
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
 }
 
-static __always_inline const struct nsx_target *target_at(const struct nsx_service *svc, __u32 place)
+static __always_inline const struct nsx_target *target_at(const struct nsx_service *svc,
+							  __u32 place)
 {
-	return place < NSX_TARGETS ? &svc->target[place & (NSX_TARGETS - 1)] : &svc->was[place & (NSX_TARGETS - 1)];
+	return place < NSX_TARGETS ? &svc->target[place & (NSX_TARGETS - 1)]
+				   : &svc->was[place & (NSX_TARGETS - 1)];
 }
 
-static __always_inline int target_has(CTX *ctx, const struct pkt *p, const struct nsx_service *svc, __u32 place)
+static __always_inline int target_has(CTX *ctx, const struct pkt *p, const struct nsx_service *svc,
+				      __u32 place)
 {
 	const struct nsx_target *t = target_at(svc, place);
 
-	return connection_ask(ctx, p, t->addr.w[3], bpf_htons(bpf_ntohs(t->port) + (bpf_ntohs(p->dport) - svc->first)),
+	return connection_ask(ctx, p, t->addr.w[3],
+			      bpf_htons(bpf_ntohs(t->port) + (bpf_ntohs(p->dport) - svc->first)),
 			      t->ifindex);
 }
 
@@ -81,7 +89,8 @@ __noinline int draining_target(CTX *ctx, const struct pkt *p, __u32 index, __u32
 	for (__u32 i = 0; i < NSX_TARGETS; i++) {
 		if (i >= svc->was_count)
 			break;
-		if (i + NSX_TARGETS != old && target_has(ctx, p, svc, i + NSX_TARGETS) >= CONNECTION_OPENING)
+		if (i + NSX_TARGETS != old &&
+		    target_has(ctx, p, svc, i + NSX_TARGETS) >= CONNECTION_OPENING)
 			return i + NSX_TARGETS;
 	}
 	return over != NSX_NO_TARGET ? over : fresh;
@@ -92,7 +101,8 @@ __noinline int draining_target(CTX *ctx, const struct pkt *p, __u32 index, __u32
  * @s: the registry's slot of the port, with NSX_F_SERVICE
  * @x: filled
  *
- * Return: NSX_CONTINUE; PASS_HOST where the service takes nobody new; or the verdict that drops the packet.
+ * Return: NSX_CONTINUE; PASS_HOST where the service takes nobody new; or the verdict that drops the
+ * packet.
  */
 __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *s, struct xlat *x)
 {
@@ -100,7 +110,6 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	struct nsx_service *svc;
 	const struct nsx_target *t;
 	__u32 index, place, hash;
-	struct nsx_count *c;
 
 	if (!p || !s || !x)
 		return NSX_DROP_ERROR;
@@ -115,9 +124,12 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 		return NSX_DROP_RATE;
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, false) : svc->table[hash];
-	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP && (__s32)(svc->until - now_tick()) > 0) {
-		__u32 old = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, true) : svc->was_table[hash];
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, false)
+					      : svc->table[hash];
+	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP &&
+	    (__s32)(svc->drain_deadline - now_tick()) > 0) {
+		__u32 old = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, true)
+							  : svc->was_table[hash];
 
 		if (old != NSX_NO_TARGET)
 			old = (old & (NSX_TARGETS - 1)) + NSX_TARGETS;
@@ -134,12 +146,7 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	x->side = SIDE_DST;
 	x->to_ns = 1;
 	x->verdict = NSX_PUBLISHED_IN;
-	index = index * NSX_TARGETS + (place & (NSX_TARGETS - 1));
-	c = place < NSX_TARGETS ? bpf_map_lookup_elem(&nsx_target_counts, &index) : NULL;
-	if (c) {
-		c->packets++;
-		c->bytes += ctx_len(ctx);
-	}
+	count_target(place < NSX_TARGETS ? index * NSX_TARGETS + place : 0, ctx_len(ctx));
 	return NSX_CONTINUE;
 }
 

@@ -2,18 +2,21 @@
 /*
  * The session table: what the registry of ports alone cannot tell.
  *
- * Entries are found by an inside endpoint, a remote and a kind, in one of three buckets by hash. A bucket is a line of tags
- * and seven slots, so a look-up reads a line that says where the entry may be, and that one. A new entry goes to its
- * first bucket while that has room to spare, else to the emptier of the first two, else to the third; .spilled of the
- * first bucket counts those that went to the others, and where there are none a look-up does not go there.
+ * Entries are found by an inside endpoint, a remote and a kind, in one of three buckets by hash. A
+ * bucket is a line of tags and seven slots, so a look-up reads a line that says where the entry may
+ * be, and that one. A new entry goes to its first bucket while that has room to spare, else to the
+ * emptier of the first two, else to the third; .spilled of the first bucket counts those that went
+ * to the others, and where there are none a look-up does not go there.
  *
- * There is never a second entry with one identity. Whoever makes one claims a place, writes the identity, shows its tag by
- * an atomic exchange, and looks whether somebody else shows the same: of two that do so at one time at least one
- * sees the other, and who sees the other withdraws and comes again. So it does not matter where either is interrupted.
+ * There is never a second entry with one identity. Whoever makes one claims a place, writes the
+ * identity, shows its tag by an atomic exchange, and looks whether somebody else shows the same: of
+ * two that do so at one time at least one sees the other, and who sees the other withdraws and
+ * comes again. So it does not matter where either is interrupted.
  *
- * The table can be replaced by one of another size (nsx_conf.tables). New entries go to the current one; while entries
- * move, those of the other are found too. Whoever has read nsx_conf.tables before it changed may still make an entry in
- * the other table: they are moved after everybody has read it again.
+ * The table can be replaced by one of another size (nsx_conf.tables). New entries go to the current
+ * one; while entries move, those of the other are found too. Whoever has read nsx_conf.tables
+ * before it changed may still make an entry in the other table: they are moved after everybody has
+ * read it again.
  */
 #ifndef NSXDP_SESSION_H
 #define NSXDP_SESSION_H
@@ -62,10 +65,11 @@ static __always_inline __u32 bucket_next(__u32 at, __u32 buckets)
 	return at + 1 < buckets ? at + 1 : 0;
 }
 
-static __always_inline void choices_of(const struct nsx_conf *conf, __u32 table, __u64 hash, __be16 inside_port,
-				       struct choices *c)
+static __always_inline void choices_of(const struct nsx_conf *conf, __u32 table, __u64 hash,
+				       __be16 inside_port, struct choices *c)
 {
-	__u32 buckets = conf->buckets[table & 1], bit = table & 1 ? NSX_PLACE_TABLE : 0, first, second, third;
+	__u32 buckets = conf->buckets[table & 1], bit = table & 1 ? NSX_PLACE_TABLE : 0, first,
+	      second, third;
 
 	if (!buckets)
 		buckets = 1;
@@ -96,7 +100,9 @@ static __always_inline struct nsx_slot *session_at(int place)
 	__u32 way = place & (NSX_BUCKET_PLACES - 1);
 	struct nsx_bucket *b;
 
-	/* The verifier has to see both questions, and LLVM not to calculate the answer before them. */
+	/*
+	 * The verifier has to see both questions, and LLVM not to calculate the answer before them.
+	 */
 	asm volatile("" : "+r"(way));
 	if (place < 0 || way >= NSX_WAYS)
 		return NULL;
@@ -109,13 +115,17 @@ static __always_inline struct nsx_slot *session_at(int place)
 
 /* The lowest bit that is set in a number, as clang would count it if the machine could. */
 static const __u8 lowest_bit[1 << NSX_WAYS] = {
-#define LOWEST1(n) (n) & 1 ? 0 : (n) & 2 ? 1 : (n) & 4 ? 2 : (n) & 8 ? 3 : (n) & 16 ? 4 : (n) & 32 ? 5 : 6
+#define LOWEST1(n) (n) & 1 ? 0 : (n)&2 ? 1 : (n)&4 ? 2 : (n)&8 ? 3 : (n)&16 ? 4 : (n)&32 ? 5 : 6
 #define LOWEST4(n) LOWEST1(n), LOWEST1((n) + 1), LOWEST1((n) + 2), LOWEST1((n) + 3)
 #define LOWEST16(n) LOWEST4(n), LOWEST4((n) + 4), LOWEST4((n) + 8), LOWEST4((n) + 12)
-	LOWEST16(0), LOWEST16(16), LOWEST16(32), LOWEST16(48), LOWEST16(64), LOWEST16(80), LOWEST16(96), LOWEST16(112),
+	LOWEST16(0),  LOWEST16(16), LOWEST16(32), LOWEST16(48),
+	LOWEST16(64), LOWEST16(80), LOWEST16(96), LOWEST16(112),
 };
 
-/* The ways of a bucket that have this tag, a bit for each. Without branches: the verifier follows each of them for every way. */
+/*
+ * The ways of a bucket that have this tag, a bit for each. Without branches: the verifier follows
+ * each of them for every way.
+ */
 static __always_inline __u32 ways_tagged(const struct nsx_bucket *b, __u32 tag)
 {
 	__u32 mask = 0;
@@ -137,7 +147,10 @@ static __always_inline __u32 lowest_way(__u32 mask)
 	return way;
 }
 
-/* The entry with this identity in a bucket: its state word in the upper half, its place plus one in the lower; or 0. */
+/*
+ * The entry with this identity in a bucket: its state word in the upper half, its place plus one in
+ * the lower; or 0.
+ */
 __noinline __u64 bucket_seek(__u32 where, __u32 tag, const struct nsx_session_key *k)
 {
 	struct nsx_bucket *b = bucket_at(where);
@@ -150,8 +163,8 @@ __noinline __u64 bucket_seek(__u32 where, __u32 tag, const struct nsx_session_ke
 
 		if (READ_ONCE(b->tag[i]) != tag)
 			continue;
-		state = READ_ONCE(s->state);
-		barrier();
+		smp_rmb();
+		state = slot_read(s);
 		if (nsx_session_is(s, state, k) && slot_same(s, state))
 			return (__u64)state << 32 | (__u32)(place_in(where, i) + 1);
 	}
@@ -189,9 +202,16 @@ __noinline __u64 session_seek(const struct nsx_session_key *k)
 
 	if (ret || !(tables & NSX_TABLES_MOVING))
 		return ret;
-	/* What moves is in the new table before it is not in the old one: so in the new, the old, and the new again. */
+	/*
+	 * What moves is in the new table before it is not in the old one: so in the new, the old,
+	 * and the new again.
+	 */
+	smp_rmb();
 	ret = table_seek(tables ^ NSX_TABLES_CURRENT, k);
-	return ret ? ret : table_seek(tables, k);
+	if (ret)
+		return ret;
+	smp_rmb();
+	return table_seek(tables, k);
 }
 
 static __always_inline bool found_at(__u64 seek, struct found *f)
@@ -223,12 +243,13 @@ static __always_inline __u32 way_tagged(const struct nsx_bucket *b, __u32 tag)
 }
 
 /*
- * Look for an entry in the first of its buckets, which is where nearly all are; the same as session_seek(), but in line.
- * What does not depend on the hash comes before it, and there is no branch or look-up between the tags and the entry: the
- * time is that of one step waiting for the other.
+ * Look for an entry in the first of its buckets, which is where nearly all are; the same as
+ * session_seek(), but in line. What does not depend on the hash comes before it, and there is no
+ * branch or look-up between the tags and the entry: the time is that of one step waiting for the
+ * other.
  */
-static __always_inline enum at_home session_at_home(const struct nsx_conf *conf, const struct nsx_session_key *k,
-						    struct found *f)
+static __always_inline enum at_home
+session_at_home(const struct nsx_conf *conf, const struct nsx_session_key *k, struct found *f)
 {
 	__u32 tables = READ_ONCE(conf->tables), table = tables & NSX_TABLES_CURRENT, index, way;
 	__u32 count = conf->buckets[table];
@@ -245,17 +266,21 @@ static __always_inline enum at_home session_at_home(const struct nsx_conf *conf,
 		return HOME_ELSEWHERE;
 	way = way_tagged(b, nsx_session_tag(hash, k->inside_port));
 	if (!way)
-		return READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1]) | (tables & NSX_TABLES_MOVING) ? HOME_ELSEWHERE :
-														 HOME_NOBODY;
-	way = (way & (NSX_BUCKET_PLACES - 1)) - 1;	/* the mask and the question below are for the verifier */
+		return READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1]) |
+				       (tables & NSX_TABLES_MOVING)
+			       ? HOME_ELSEWHERE
+			       : HOME_NOBODY;
+	/* The mask and the question below are for the verifier */
+	way = (way & (NSX_BUCKET_PLACES - 1)) - 1;
 	asm volatile("" : "+r"(way));
 	if (way >= NSX_WAYS)
 		return HOME_ELSEWHERE;
 	f->slot = &b->way[way];
 	f->place = place_in(index | (tables & NSX_TABLES_CURRENT ? NSX_PLACE_TABLE : 0), way);
-	f->state = READ_ONCE(f->slot->state);
-	barrier();
-	return nsx_session_is(f->slot, f->state, k) && slot_same(f->slot, f->state) ? HOME_HAS : HOME_ELSEWHERE;
+	f->state = slot_read(f->slot);
+	return nsx_session_is(f->slot, f->state, k) && slot_same(f->slot, f->state)
+		       ? HOME_HAS
+		       : HOME_ELSEWHERE;
 }
 
 /**
@@ -269,7 +294,8 @@ static __always_inline bool session_find(const struct nsx_session_key *k, struct
 	return found_at(session_seek(k), f);
 }
 
-static __always_inline void session_key_of(struct nsx_session_key *k, const struct nsx_slot *s, __u32 kind)
+static __always_inline void session_key_of(struct nsx_session_key *k, const struct nsx_slot *s,
+					   __u32 kind)
 {
 	k->inside = s->inside;
 	k->remote = s->remote;
@@ -280,7 +306,7 @@ static __always_inline void session_key_of(struct nsx_session_key *k, const stru
 	k->pad = 0;
 }
 
-__noinline int reverse_release(int place);
+__noinline int outside_release(int place);
 
 /**
  * session_end() - count an entry out, and take it from the indices
@@ -299,14 +325,15 @@ __noinline int session_end(int place, __u32 kind, int counted)
 	if (!s || !b || kind <= NSX_CLAIMED)
 		return 0;
 	choices_of(conf, where & NSX_PLACE_TABLE ? 1 : 0,
-		   nsx_session_mix(conf, &s->inside, &s->remote, s->remote_port, s->proto, kind), s->inside_port, &c);
+		   nsx_session_mix(conf, &s->inside, &s->remote, s->remote_port, s->proto, kind),
+		   s->inside_port, &c);
 	home = bucket_at(c.where[0]);
 	if (home && where == c.where[1])
 		__sync_fetch_and_add(&home->spilled[0], -1);
 	else if (home && where == c.where[2])
 		__sync_fetch_and_add(&home->spilled[1], -1);
 	if (kind == NSX_FLOW && (s->flags & NSX_F_SHARED))
-		reverse_release(place);
+		outside_release(place);
 	if (counted && kind != NSX_ALIAS)
 		usage_flow(s->proto, s->ifindex, -1);
 	usage_places(-1);
@@ -339,7 +366,8 @@ static __always_inline void session_undo(int place, __u32 claim, __u32 kind)
 }
 
 /* Somebody else shows the identity in a bucket: has an entry, or is about to. */
-static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct nsx_session_key *k, int place)
+static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct nsx_session_key *k,
+					 int place)
 {
 	struct nsx_bucket *b = bucket_at(where);
 
@@ -350,8 +378,8 @@ static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct ns
 
 		if (READ_ONCE(b->tag[i]) != tag || place_in(where, i) == place)
 			continue;
-		state = READ_ONCE(b->way[i].state);
-		barrier();
+		smp_rmb();
+		state = slot_read(&b->way[i]);
 		if (NSX_KIND(state) == NSX_CLAIMED || nsx_session_is(&b->way[i], state, k))
 			return true;
 	}
@@ -359,19 +387,22 @@ static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct ns
 }
 
 /* An alias lives as long as its endpoint holds the outside port. */
-static __always_inline bool alias_alive(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool alias_alive(const struct nsx_slot *s, const struct nsx_conf *conf,
+					__u32 now)
 {
 	const struct nsx_slot *port = port_slot(s->proto, s->outside_port);
 
+	__u32 kind = port ? NSX_KIND(slot_read(port)) : NSX_FREE;
+
 	/* It is being written: for the same endpoint, perhaps. */
-	if (port && NSX_KIND(READ_ONCE(port->state)) == NSX_CLAIMED)
-		return true;
-	return port && NSX_KIND(READ_ONCE(port->state)) == NSX_FLOW && port->inside_port == s->inside_port &&
-	       addr_eq(&port->inside, &s->inside) && nsx_port_left(port, conf, now) >= 0;
+	return kind == NSX_CLAIMED ||
+	       (kind == NSX_FLOW && port->inside_port == s->inside_port &&
+		addr_eq(&port->inside, &s->inside) && nsx_port_left(port, conf, now) >= 0);
 }
 
 /* The entry is alive. */
-static __always_inline bool session_alive(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool session_alive(const struct nsx_slot *s, __u32 kind,
+					  const struct nsx_conf *conf, __u32 now)
 {
 	return kind == NSX_ALIAS ? alias_alive(s, conf, now) : nsx_flow_left(s, conf, now) >= 0;
 }
@@ -380,10 +411,11 @@ static __always_inline bool session_alive(const struct nsx_slot *s, __u32 kind, 
 #define NEVER (-1)
 
 /*
- * How gladly a flow that is alive is evicted: its idle ticks, closed connections before all others; NEVER where it was
- * answered or acknowledged.
+ * How gladly a flow that is alive is evicted: its idle ticks, closed connections before all others;
+ * NEVER where it was answered or acknowledged.
  */
-static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind, const struct nsx_conf *conf, __u32 now)
+static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind,
+					    const struct nsx_conf *conf, __u32 now)
 {
 	bool closed = s->proto == NSX_TCP && nsx_tcp_closed(s->tcp);
 	__u32 idle = nsx_idle(now, s->seen);
@@ -391,7 +423,8 @@ static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind
 	if (kind != NSX_FLOW && kind != NSX_RETURN)
 		return NEVER;
 	/* What answers a client from outside is our own, and tells nothing of the client. */
-	if (!closed && ((s->tcp & NSX_T_ASSURED) || (kind == NSX_FLOW && s->proto != NSX_TCP && (s->tcp & NSX_T_IN))))
+	if (!closed && ((s->tcp & NSX_T_ASSURED) ||
+			(kind == NSX_FLOW && s->proto != NSX_TCP && (s->tcp & NSX_T_IN))))
 		return NEVER;
 	if (idle >= CLOSED_FIRST)
 		idle = CLOSED_FIRST - 1;
@@ -413,8 +446,8 @@ struct session_pick {
 };
 
 /*
- * A way of a bucket that has no tag; NSX_WAYS where there is none. Two CPUs begin at different ways: what one has claimed
- * and not shown yet looks free.
+ * A way of a bucket that has no tag; NSX_WAYS where there is none. Two CPUs begin at different
+ * ways: what one has claimed and not shown yet looks free.
  */
 static __always_inline __u32 way_free(const struct nsx_bucket *b, __u32 mask)
 {
@@ -467,12 +500,14 @@ __noinline int session_weight(const struct nsx_slot *s, __u32 kind, __u32 now)
 
 	if (!s || kind == NSX_CLAIMED)
 		return NEVER;
-	return kind == NSX_FREE || !session_alive(s, kind, conf, now) ? PICK_DEAD : slot_evictable(s, kind, conf, now);
+	return kind == NSX_FREE || !session_alive(s, kind, conf, now)
+		       ? PICK_DEAD
+		       : slot_evictable(s, kind, conf, now);
 }
 
 /*
- * Choose a place in one of the buckets of a new entry. Return: the state word that it was judged by in the upper half, the
- * place plus one in the lower; 0 where there is none.
+ * Choose a place in one of the buckets of a new entry. Return: the state word that it was judged by
+ * in the upper half, the place plus one in the lower; 0 where there is none.
  */
 __noinline __u64 session_choose(const struct choices *c, __u32 now)
 {
@@ -491,7 +526,7 @@ __noinline __u64 session_choose(const struct choices *c, __u32 now)
 	for (__u32 i = 0; i < 2 * NSX_WAYS; i++) {
 		int place = place_in(c->where[i < NSX_WAYS ? 0 : 1], i % NSX_WAYS);
 		const struct nsx_slot *s = session_at(place);
-		__u32 state = s ? READ_ONCE(s->state) : NSX_CLAIMED;
+		__u32 state = s ? slot_read(s) : NSX_CLAIMED;
 		__s32 weight = session_weight(s, NSX_KIND(state), now);
 
 		if (weight <= pick.weight)
@@ -523,7 +558,7 @@ static __always_inline int session_retake(const struct found *f, __u32 now, stru
 	won->place = f->place;
 	/* Its place, its tag and its identity stay. */
 	if (kind == NSX_FLOW && (f->slot->flags & NSX_F_SHARED))
-		reverse_release(f->place);
+		outside_release(f->place);
 	if (kind == NSX_FLOW || kind == NSX_RETURN)
 		usage_flow(f->slot->proto, f->slot->ifindex, -1);
 	session_begin(f->slot, now);
@@ -531,12 +566,13 @@ static __always_inline int session_retake(const struct found *f, __u32 now, stru
 }
 
 /*
- * Show the tag of an entry whose identity is written, and look whether somebody else shows the same. The exchange is a
- * barrier: what is read after it was not read before. .spilled is raised before it, so who finds it zero was here first,
- * and is seen.
+ * Show the tag of an entry whose identity is written, and look whether somebody else shows the
+ * same. The exchange is a barrier: what is read after it was not read before. .spilled is raised
+ * before it, so who finds it zero was here first, and is seen.
  * Return: false where there is a rival.
  */
-__noinline int session_show(const struct choices *c, const struct nsx_session_key *k, int place, __u32 tag)
+__noinline int session_show(const struct choices *c, const struct nsx_session_key *k, int place,
+			    __u32 tag)
 {
 	struct nsx_bucket *b = bucket_at(place_bucket(place)), *home;
 	__u32 way = place & (NSX_BUCKET_PLACES - 1);
@@ -557,7 +593,8 @@ __noinline int session_show(const struct choices *c, const struct nsx_session_ke
 }
 
 /* Write the identity of an entry whose place was claimed. */
-static __always_inline void session_name(struct nsx_slot *s, const struct nsx_session_key *k, __u32 now)
+static __always_inline void session_name(struct nsx_slot *s, const struct nsx_session_key *k,
+					 __u32 now)
 {
 	s->inside = k->inside;
 	s->remote = k->remote;
@@ -568,10 +605,12 @@ static __always_inline void session_name(struct nsx_slot *s, const struct nsx_se
 }
 
 /*
- * session_take() in the first bucket, where that has room to spare and nobody of it is elsewhere: nearly always. The same
- * steps, with one look at the bucket. Return: TAKE_WON, TAKE_EXISTS, or TAKE_FULL where the long way is to be gone.
+ * session_take() in the first bucket, where that has room to spare and nobody of it is elsewhere:
+ * nearly always. The same steps, with one look at the bucket. Return: TAKE_WON, TAKE_EXISTS, or
+ * TAKE_FULL where the long way is to be gone.
  */
-static __always_inline int session_take_home(__u32 where, __u32 tag, const struct nsx_session_key *k, __u32 now,
+static __always_inline int session_take_home(__u32 where, __u32 tag,
+					     const struct nsx_session_key *k, __u32 now,
 					     struct won *won)
 {
 	struct nsx_bucket *b = bucket_at(where);
@@ -597,7 +636,8 @@ static __always_inline int session_take_home(__u32 where, __u32 tag, const struc
 	session_name(s, k, now);
 	usage_places(1);
 	__sync_lock_test_and_set(&b->tag[way], tag);
-	if (!(ways_tagged(b, tag) & ~(1U << way)) && !(READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1])))
+	if (!(ways_tagged(b, tag) & ~(1U << way)) &&
+	    !(READ_ONCE(b->spilled[0]) | READ_ONCE(b->spilled[1])))
 		return TAKE_WON;
 	session_undo(won->place, won->claim, k->kind);
 	return TAKE_FULL;
@@ -606,7 +646,8 @@ static __always_inline int session_take_home(__u32 where, __u32 tag, const struc
 /**
  * session_take() - claim a place for a new entry, and fill in its identity
  * @seek: what session_seek() said of it: an entry that is dead, or that is to be taken over, or 0
- * @won: set; the caller fills in the rest, with flags and ifindex, counts the flow (usage_flow) and publishes it
+ * @won: set; the caller fills in the rest, with flags and ifindex, counts the flow (usage_flow) and
+ *	publishes it
  *
  * Return: enum take
  */
@@ -629,7 +670,8 @@ __noinline int session_take(const struct nsx_session_key *k, __u64 seek, __u32 n
 	}
 	hash = nsx_session_hash(conf, k);
 	tag = nsx_session_tag(hash, k->inside_port);
-	where = nsx_session_bucket(hash, k->inside_port, conf->buckets[table], 0) | (table ? NSX_PLACE_TABLE : 0);
+	where = nsx_session_bucket(hash, k->inside_port, conf->buckets[table], 0) |
+		(table ? NSX_PLACE_TABLE : 0);
 	if (session_take_home(where, tag, k, now, won) == TAKE_WON)
 		return TAKE_WON;
 	choices_of(conf, table, hash, k->inside_port, &c);

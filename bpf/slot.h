@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The clock, and the one rule by which slots of the port registry and of the session table change hands.
+ * The clock, and the one rule by which slots of the port registry and of the session table change
+ * hands.
  *
- * The state word of a slot has its kind and a sequence number. Whoever wants to change a slot's owner reads the word,
- * judges the slot, and claims it with that word, never with one that was read later: slot_claim() succeeds only if
- * nobody else has claimed the slot in between, and returns the word that the slot has from then on. The winner writes
- * the fields and shows them with slot_publish(), which takes the word of the claim. Any CPU may do so against any other,
- * in the datapath or for a command. A claim is never taken from its owner, who may be interrupted for milliseconds, or
- * lose its virtual CPU, between any two lines: others pass the slot by, or come again. No claim stays for good, for a
- * program runs to its end.
+ * The state word of a slot has its kind and a sequence number. Whoever wants to change a slot's
+ * owner reads the word, judges the slot, and claims it with that word, never with one that was read
+ * later: slot_claim() succeeds only if nobody else has claimed the slot in between, and returns the
+ * word that the slot has from then on. The winner writes the fields and shows them with
+ * slot_publish(), which takes the word of the claim. Any CPU may do so against any other, in the
+ * datapath or for a command. A claim is never taken from its owner, who may be interrupted for
+ * milliseconds, or lose its virtual CPU, between any two lines: others pass the slot by, or come
+ * again. No claim stays for good, for a program runs to its end.
  *
- * A reader takes the word first, then what it needs, and has a consistent copy if the word is still the same after that
- * (slot_same). Only times, flags and what was seen of a flow change while a slot has an owner, and of those each is
- * one word or less.
+ * A reader takes the word first (slot_read), then what it needs, and has a consistent copy if the
+ * word is still the same after that (slot_same); both order the loads. A claim and its publication
+ * are compare-and-exchanges, which are fully ordered on every architecture. Only times, flags and
+ * what was seen of a flow change while a slot has an owner, and of those each is one word or less.
  */
 #ifndef NSXDP_SLOT_H
 #define NSXDP_SLOT_H
@@ -24,26 +27,42 @@ static __always_inline __u32 now_tick(void)
 	return bpf_jiffies64() >> NSX_TICK_SHIFT;
 }
 
-/* Something that is believed for some seconds, until a tick, is still to be believed; whenever that was. */
+/*
+ * Something that is believed for some seconds, until a tick, is still to be believed; whenever that
+ * was.
+ */
 static __always_inline bool is_fresh(__u32 until, __u32 now, __u32 seconds)
 {
 	return until - now - 1 < nsx_ticks(&nsx_conf, seconds);
 }
 
+/* The state word, before anything else of the slot is read. */
+static __always_inline __u32 slot_read(const struct nsx_slot *s)
+{
+	__u32 state = READ_ONCE(s->state);
+
+	smp_rmb();
+	return state;
+}
+
 /* The slot still has the owner that state was read from: what was copied since is consistent. */
 static __always_inline bool slot_same(const struct nsx_slot *s, __u32 state)
 {
-	barrier();
+	smp_rmb();
 	return READ_ONCE(s->state) == state;
 }
 
-/* The state word, once whoever is writing the slot has finished, which mostly takes some dozen nanoseconds. */
+/*
+ * The state word, once whoever is writing the slot has finished, which mostly takes some dozen
+ * nanoseconds.
+ */
 static __always_inline __u32 slot_state(const struct nsx_slot *s)
 {
 	__u32 state = READ_ONCE(s->state);
 
 	for (int tries = 0; tries < 64 && NSX_KIND(state) == NSX_CLAIMED; tries++)
 		state = READ_ONCE(s->state);
+	smp_rmb();
 	return state;
 }
 
@@ -71,7 +90,8 @@ static __always_inline __u32 slot_claim(struct nsx_slot *s, __u32 state)
 {
 	__u32 claim = ((state & ~0xffU) + NSX_SEQ_ONE) | NSX_CLAIMED;
 
-	if (NSX_KIND(state) == NSX_CLAIMED || __sync_val_compare_and_swap(&s->state, state, claim) != state)
+	if (NSX_KIND(state) == NSX_CLAIMED ||
+	    __sync_val_compare_and_swap(&s->state, state, claim) != state)
 		return 0;
 	if (test_pause)
 		slot_pause();
@@ -102,15 +122,18 @@ static __always_inline void slot_flag(struct nsx_slot *s, __u8 flag)
 #else
 	__sync_fetch_and_or(word, (__u32)flag);
 #endif
+	/* Whoever claims the slot sees the flag, or is seen by slot_same() */
+	smp_mb__after_atomic();
 }
 
 /*
- * Change what was seen of a flow, which stands in one byte with its protocol. Where the slot has got another owner in this
- * moment, or another CPU has seen something too, that stays.
+ * Change what was seen of a flow, which stands in one byte with its protocol. Where the slot has
+ * got another owner in this moment, or another CPU has seen something too, that stays.
  */
 static __always_inline void slot_tcp(struct nsx_slot *s, __u8 was, __u8 next)
 {
-	__u32 *word = (__u32 *)((void *)s + __builtin_offsetof(struct nsx_slot, flags) - 3), old = READ_ONCE(*word);
+	__u32 *word = (__u32 *)((void *)s + __builtin_offsetof(struct nsx_slot, flags) - 3),
+	      old = READ_ONCE(*word);
 	union {
 		__u32 word;
 		struct {

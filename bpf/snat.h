@@ -6,9 +6,9 @@
 #include "defs.h"
 #include "flow.h"
 #include "host_socket.h"
-#include "own.h"
+#include "local_addr.h"
 #include "port.h"
-#include "reverse.h"
+#include "outside.h"
 #include "work.h"
 
 static __always_inline bool slot_is_ours(const struct nsx_slot *s, const struct pkt *p)
@@ -16,7 +16,8 @@ static __always_inline bool slot_is_ours(const struct nsx_slot *s, const struct 
 	return s->inside_port == p->sport && addr_eq(&s->inside, &p->src);
 }
 
-static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct nsx_addr *remote, __be16 port)
+static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct nsx_addr *remote,
+				       __be16 port)
 {
 	return s->remote_port == port && addr_eq(&s->remote, remote);
 }
@@ -24,23 +25,27 @@ static __always_inline bool slot_is_to(const struct nsx_slot *s, const struct ns
 /* Others that may use the mapping as far as the namespace's filtering asks (RFC 4787, 5). */
 static __always_inline bool slot_admits(const struct nsx_slot *s, const struct nsx_addr *remote)
 {
-	return (s->flags & NSX_F_ANY_REMOTE) || ((s->flags & NSX_F_ANY_PORT) && addr_eq(&s->remote, remote));
+	return (s->flags & NSX_F_ANY_REMOTE) ||
+	       ((s->flags & NSX_F_ANY_PORT) && addr_eq(&s->remote, remote));
 }
 
-/* The endpoint holds the outside port of its own number. It is not published then: publishing ends that. */
+/*
+ * The endpoint holds the outside port of its own number. It is not published then: publishing ends
+ * that.
+ */
 static __always_inline bool snat_holds(const struct nsx_slot *s, const struct pkt *p, __u32 ifindex)
 {
-	return NSX_KIND(READ_ONCE(s->state)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ifindex;
+	return NSX_KIND(slot_read(s)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ifindex;
 }
 
-static __always_inline int snat_out(const struct nsx_conf *conf, const struct nsx_slot *port, __u32 state,
-				    __be16 outside_port, struct xlat *x)
+static __always_inline int snat_out(const struct nsx_conf *conf, const struct nsx_slot *port,
+				    __u32 state, __be16 outside_port, struct xlat *x)
 {
-	__u32 own = port->own & (NSX_OWN_MAX - 1);
+	__u32 local = port->local & (NSX_LOCAL_MAX - 1);
 
-	x->own = own;
-	x->addr = conf->own[own].addr;
-	x->ifindex = conf->own[own].dev;
+	x->local = local;
+	x->addr = conf->local[local].addr;
+	x->ifindex = conf->local[local].dev;
 	x->port = outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
@@ -50,21 +55,23 @@ static __always_inline int snat_out(const struct nsx_conf *conf, const struct ns
 /**
  * snat_established() - a packet of a flow that keeps its own port, which is nearly every one
  *
- * One look-up answers everything: the slot of the outside port holds the inside endpoint, the veth and
- * the MAC that it may come from, and the remote.
+ * One look-up answers everything: the slot of the outside port holds the inside endpoint, the veth
+ * and the MAC that it may come from, and the remote.
  *
  * Return: NSX_CONTINUE with x filled, or NSX_DROP_NO_FLOW where this is no such packet.
  */
-static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-					    struct nsx_slot *s, struct xlat *x)
+static __always_inline int snat_established(CTX *ctx, const struct pkt *p,
+					    const struct nsx_conf *conf, struct nsx_slot *s,
+					    struct xlat *x)
 {
-	__u32 state = READ_ONCE(s->state), now;
+	__u32 state = slot_read(s), now;
 
-	if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p) || !slot_is_to(s, &p->dst, p->dport) ||
-	    s->ifindex != ctx_ifindex(ctx) || !mac_eq(s->mac, p->mac) || is_pinged(s, p->proto))
+	if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p) ||
+	    !slot_is_to(s, &p->dst, p->dport) || s->ifindex != ctx_ifindex(ctx) ||
+	    !mac_eq(s->mac, p->mac) || is_pinged(s, p->proto))
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
-	own_recheck(ctx, s->own);
+	local_recheck(ctx, s->local);
 	if (!flow_alive(s, conf, now))
 		return NSX_DROP_NO_FLOW;
 	if (!p->icmp_error)
@@ -73,8 +80,9 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p, const
 }
 
 /* The identity of an endpoint's flow with a remote, in the session table. */
-static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, const struct nsx_addr *inside,
-					__be16 inside_port, const struct nsx_addr *remote, __be16 remote_port,
+static __always_inline void further_key(struct nsx_session_key *k, __u8 proto,
+					const struct nsx_addr *inside, __be16 inside_port,
+					const struct nsx_addr *remote, __be16 remote_port,
 					bool any_port)
 {
 	k->inside = *inside;
@@ -87,11 +95,12 @@ static __always_inline void further_key(struct nsx_session_key *k, __u8 proto, c
 }
 
 /*
- * Note a packet of a flow in the session table. Its port's time is raised once per tick, and when the state changes: before
- * .seen is, for another CPU that sees this tick there relies on it.
+ * Note a packet of a flow in the session table. Its port's time is raised once per tick, and when
+ * the state changes: before .seen is, for another CPU that sees this tick there relies on it.
  */
-static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot *s, const struct pkt *p,
-					  const struct nsx_conf *conf, __u32 now, bool inbound)
+static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot *s,
+					  const struct pkt *p, const struct nsx_conf *conf,
+					  __u32 now, bool inbound)
 {
 	__u8 tcp = s->tcp;
 
@@ -103,11 +112,12 @@ static __always_inline void session_touch(struct nsx_slot *port, struct nsx_slot
 }
 
 /**
- * snat_session() - a packet of a flow that is in the session table: of a further remote, or by a shared port
+ * snat_session() - a packet of a flow that is in the session table: of a further remote, or by a
+ * shared port
  * @any_port: the endpoint's filtering is address-dependent
  *
- * Return: NSX_CONTINUE with x filled; NSX_DROP_NO_FLOW where there is no such flow, with work.flow and work.seek set for a
- * new one; NSX_DROP_CHANGED.
+ * Return: NSX_CONTINUE with x filled; NSX_DROP_NO_FLOW where there is no such flow, with work.flow
+ * and work.seek set for a new one; NSX_DROP_CHANGED.
  */
 __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struct xlat *x)
 {
@@ -115,7 +125,7 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	struct work *w = work_get();
 	struct nsx_slot *port;
 	struct found f;
-	__u32 now, own, state;
+	__u32 now, local, state;
 
 	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
@@ -136,8 +146,8 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	if (f.slot->ifindex != ctx_ifindex(ctx) || !mac_eq(f.slot->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
 	now = now_tick();
-	own = f.slot->own & (NSX_OWN_MAX - 1);
-	own_recheck(ctx, own);
+	local = f.slot->local & (NSX_LOCAL_MAX - 1);
+	local_recheck(ctx, local);
 	port = port_slot(p->proto & 3, f.slot->outside_port);
 	if (!port || !flow_alive(f.slot, conf, now))
 		return NSX_DROP_NO_FLOW;
@@ -151,18 +161,20 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	}
 	if (!p->icmp_error)
 		session_touch(port, f.slot, p, conf, now, false);
-	x->own = own;
-	x->addr = conf->own[own].addr;
-	x->ifindex = conf->own[own].dev;
+	x->local = local;
+	x->addr = conf->local[local].addr;
+	x->ifindex = conf->local[local].dev;
 	x->port = f.slot->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
-	return slot_same(f.slot, f.state) && slot_same(port, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+	return slot_same(f.slot, f.state) && slot_same(port, state) ? NSX_CONTINUE
+								    : NSX_DROP_CHANGED;
 }
 
 /* From outside, to a flow of the session table. */
-static __always_inline int snat_in_session(const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *port,
-					   const struct found *f, __u32 now, struct xlat *x)
+static __always_inline int snat_in_session(const struct pkt *p, const struct nsx_conf *conf,
+					   struct nsx_slot *port, const struct found *f, __u32 now,
+					   struct xlat *x)
 {
 	xlat_inside(x, f->slot, NSX_MASQ_IN);
 	if (!slot_same(f->slot, f->state))
@@ -174,10 +186,11 @@ static __always_inline int snat_in_session(const struct pkt *p, const struct nsx
 }
 
 /*
- * To a port that one endpoint holds, from another remote than that of its slot. Return: NSX_CONTINUE, NSX_DROP_CHANGED,
- * or NSX_UNKNOWN.
+ * To a port that one endpoint holds, from another remote than that of its slot. Return:
+ * NSX_CONTINUE, NSX_DROP_CHANGED, or NSX_UNKNOWN.
  */
-__noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32 state, struct xlat *x)
+__noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32 state,
+			       struct xlat *x)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 now = now_tick();
@@ -186,11 +199,12 @@ __noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32
 
 	if (!p || !port || !x || !w || nsx_further_left(port, now) < 0)
 		return NSX_UNKNOWN;
-	further_key(&w->key, p->proto, &port->inside, port->inside_port, &p->src, p->sport, port->flags & NSX_F_ANY_PORT);
+	further_key(&w->key, p->proto, &port->inside, port->inside_port, &p->src, p->sport,
+		    port->flags & NSX_F_ANY_PORT);
 	if (session_at_home(conf, &w->key, &f) != HOME_HAS && !session_find(&w->key, &f))
 		return NSX_UNKNOWN;
-	if (!flow_alive(f.slot, conf, now) || f.slot->outside_port != p->dport || f.slot->own != port->own ||
-	    !slot_same(port, state))
+	if (!flow_alive(f.slot, conf, now) || f.slot->outside_port != p->dport ||
+	    f.slot->local != port->local || !slot_same(port, state))
 		return NSX_UNKNOWN;
 	return snat_in_session(p, conf, port, &f, now, x);
 }
@@ -199,22 +213,26 @@ __noinline int snat_in_further(const struct pkt *p, struct nsx_slot *port, __u32
  * snat_in() - a packet to an outside port that a masqueraded endpoint holds
  * @s: the registry's entry, whose state was read as state
  *
- * Only remotes that the endpoint has sent to may answer, or those that the namespace's filtering lets in beyond
- * that; all else is the host's. What meets an entry in the moment of its change is not: the host would answer with a RST.
+ * Only remotes that the endpoint has sent to may answer, or those that the namespace's filtering
+ * lets in beyond that; all else is the host's. What meets an entry in the moment of its change is
+ * not: the host would answer with a RST.
  */
-static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
-				   __u32 state, __u32 own, struct xlat *x)
+static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+				   struct nsx_slot *s, __u32 state, __u32 local, struct xlat *x)
 {
 	__u32 now = now_tick();
 
-	if (s->own != own || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(s, p->proto))
+	if (s->local != local || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(s, p->proto))
 		return NSX_PASS_HOST;
 	if (!slot_is_to(s, &p->src, p->sport) || !flow_alive(s, conf, now)) {
 		int v = s->flags & NSX_F_MANY ? snat_in_further(p, s, state, x) : NSX_UNKNOWN;
 
 		if (v != NSX_UNKNOWN)
 			return v;
-		/* The host may have a socket that is connected to just this remote, or is bound since. */
+		/*
+		 * The host may have a socket that is connected to just this remote, or is bound
+		 * since.
+		 */
 		if (nsx_port_left(s, conf, now) < 0 || !slot_admits(s, &p->src) ||
 		    host_expects(ctx, p, s->flags & NSX_F_HOST ? HOST_ANY : HOST_CONNECTED))
 			return NSX_PASS_HOST;
@@ -228,7 +246,7 @@ static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct n
 }
 
 /* The same for a port that is shared: the whole outside tuple tells whose the packet is. */
-__noinline int snat_in_shared(const struct pkt *p, __u32 own, struct xlat *x)
+__noinline int snat_in_shared(const struct pkt *p, __u32 local, struct xlat *x)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *port;
@@ -244,10 +262,10 @@ __noinline int snat_in_shared(const struct pkt *p, __u32 own, struct xlat *x)
 	o.remote = p->src;
 	o.remote_port = p->sport;
 	o.port = p->dport;
-	o.own = own;
+	o.local = local;
 	o.proto = p->proto;
 	now = now_tick();
-	if (!reverse_find(&o, &f) || !flow_alive(f.slot, conf, now))
+	if (!outside_find(&o, &f) || !flow_alive(f.slot, conf, now))
 		return NSX_PASS_HOST;
 	x->xdp = (f.slot->flags & NSX_F_XDP) != 0;
 	return snat_in_session(p, conf, port, &f, now, x);

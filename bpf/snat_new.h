@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Masquerade, the long way: flows with another port than their own, further remotes, and new flows. */
+/*
+ * Masquerade, the long way: flows with another port than their own, further remotes, and new flows.
+ */
 #ifndef NSXDP_SNAT_NEW_H
 #define NSXDP_SNAT_NEW_H
 
@@ -13,15 +15,18 @@
 #include "work.h"
 
 /* The remote is the one that the endpoint's slot has inline, or anybody may be. */
-static __always_inline bool snat_knows(const struct nsx_slot *s, const struct pkt *p, const struct nsx_conf *conf,
-				       __u32 now)
+static __always_inline bool snat_knows(const struct nsx_slot *s, const struct pkt *p,
+				       const struct nsx_conf *conf, __u32 now)
 {
 	if (slot_is_to(s, &p->dst, p->dport) && flow_alive(s, conf, now))
 		return true;
 	return slot_admits(s, &p->dst) && nsx_port_left(s, conf, now) >= 0;
 }
 
-/* A port that a socket of the host's has, or had, is for the remotes that are known, and others if the host agrees. */
+/*
+ * A port that a socket of the host's has, or had, is for the remotes that are known, and others if
+ * the host agrees.
+ */
 static __always_inline bool snat_usable(CTX *ctx, struct nsx_slot *s, const struct pkt *p,
 					const struct nsx_conf *conf)
 {
@@ -33,7 +38,10 @@ static __always_inline bool snat_usable(CTX *ctx, struct nsx_slot *s, const stru
 	return false;
 }
 
-/* The outside port that the endpoint has for this remote, as a number, where it is not its own number; or NO_PORT. */
+/*
+ * The outside port that the endpoint has for this remote, as a number, where it is not its own
+ * number; or NO_PORT.
+ */
 __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -52,15 +60,18 @@ __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 	if (!slot_same(f.slot, f.state))
 		return NO_PORT;
 	s = before ? port_slot(p->proto & 3, before) : NULL;
-	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !is_pinged(s, p->proto) && snat_knows(s, p, conf, now_tick()))
+	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !is_pinged(s, p->proto) &&
+	    snat_knows(s, p, conf, now_tick()))
 		return bpf_ntohs(before);
 	s = port_slot(p->proto & 3, port);
 	return s && snat_usable(ctx, s, p, conf) ? bpf_ntohs(port) : NO_PORT;
 }
 
 /*
- * Try to get an outside port for a new mapping; evict: even from a flow that is alive, if it is closed or unanswered.
- * Return: NSX_CONTINUE, NSX_DROP_NO_PORT, or NSX_DROP_CHANGED where the endpoint itself has just got it, perhaps.
+ * Try to get an outside port for a new mapping; evict: even from a flow that is alive, if it is
+ * closed or unanswered.
+ * Return: NSX_CONTINUE, NSX_DROP_NO_PORT, or NSX_DROP_CHANGED where the endpoint itself has just
+ * got it, perhaps.
  */
 __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, int evict)
 {
@@ -76,8 +87,8 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 		return NSX_DROP_ERROR;
 	state = slot_state(s);
 	kind = NSX_KIND(state);
-	if (kind == NSX_CLAIMED || (kind == NSX_FLOW && slot_is_ours(s, p) && !(s->flags & NSX_F_HOST) &&
-				    nsx_port_left(s, conf, now) >= 0))
+	if (kind == NSX_CLAIMED || (kind == NSX_FLOW && slot_is_ours(s, p) &&
+				    !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, now) >= 0))
 		return port == p->sport ? NSX_DROP_CHANGED : NSX_DROP_NO_PORT;
 	/* A bind that may come to nothing is no reason to refuse a flow. */
 	free = port_free(s, kind, conf, now) || (evict && kind == NSX_HOST);
@@ -95,8 +106,9 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 }
 
 /*
- * An endpoint's outside port, where that is not its own number. Where the endpoint had another one, which the host wants
- * now, that is kept for the remote that it has there. Another CPU may have given the endpoint a port in this moment.
+ * An endpoint's outside port, where that is not its own number. Where the endpoint had another one,
+ * which the host wants now, that is kept for the remote that it has there. Another CPU may have
+ * given the endpoint a port in this moment.
  */
 __noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
 {
@@ -128,7 +140,7 @@ __noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
 		return NSX_DROP_ERROR;
 	alias->outside_port = port;
 	alias->ifindex = ctx_ifindex(ctx);
-	alias->own = 0;
+	alias->local = 0;
 	alias->ack = before;
 	slot_publish(alias, w->won.claim, NSX_ALIAS);
 	return NSX_CONTINUE;
@@ -142,7 +154,7 @@ static __always_inline void snat_untake(const struct pkt *p, __be16 port)
 
 	if (!s)
 		return;
-	state = READ_ONCE(s->state);
+	state = slot_read(s);
 	if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p))
 		return;
 	claim = slot_claim(s, state);
@@ -160,14 +172,14 @@ static __always_inline bool is_cone(const struct pkt *p)
 }
 
 /* The search for a port of the endpoint's own. */
-struct own_search {
+struct local_search {
 	CTX *ctx;
 	__u32 at;
 	__u32 now;
 	int port;
 };
 
-static long own_look(__u64 i, struct own_search *q)
+static long local_look(__u64 i, struct local_search *q)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	const struct work *w = work_get();
@@ -177,7 +189,8 @@ static long own_look(__u64 i, struct own_search *q)
 		return 1;
 	port = port_number(conf, w->p.proto, q->at);
 	q->at += NSX_PORT_STEP;
-	if (snat_take(q->ctx, &w->p, port, q->now, is_cone(&w->p) && i >= NSX_PORT_TRIES / 2) != NSX_CONTINUE)
+	if (snat_take(q->ctx, &w->p, port, q->now, is_cone(&w->p) && i >= NSX_PORT_TRIES / 2) !=
+	    NSX_CONTINUE)
 		return 0;
 	q->port = bpf_ntohs(port);
 	return 1;
@@ -188,25 +201,26 @@ static long own_look(__u64 i, struct own_search *q)
  * @p: in work.p
  * @port: set to the port
  *
- * While ports are plentiful it is one of the endpoint's own: that of its own number, else numbers from a random start in
- * steps of the golden ratio, which spread evenly however few are tried: no run of used ports can hold them all. Then the
- * endpoint shares one, unless its namespace wants to be reached by others than those it has sent to: such a one takes a
- * port from a flow that is closed, or was not answered for some seconds.
+ * While ports are plentiful it is one of the endpoint's own: that of its own number, else numbers
+ * from a random start in steps of the golden ratio, which spread evenly however few are tried: no
+ * run of used ports can hold them all. Then the endpoint shares one, unless its namespace wants to
+ * be reached by others than those it has sent to: such a one takes a port from a flow that is
+ * closed, or was not answered for some seconds.
  *
- * Return: NSX_CONTINUE; NSX_ALIASED where the port needs an alias; NSX_SHARE where share_new() is to be asked; or the
- * verdict that drops the packet.
+ * Return: NSX_CONTINUE; NSX_ALIASED where the port needs an alias; NSX_SHARE where share_new() is
+ * to be asked; or the verdict that drops the packet.
  */
 __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
-	struct own_search q = { .ctx = ctx, .now = now_tick(), .port = NO_PORT };
+	struct local_search q = { .ctx = ctx, .now = now_tick(), .port = NO_PORT };
 	int v;
 
 	if (!p || !port || !w)
 		return NSX_DROP_ERROR;
 	usage_measure(q.now);
-	w->own = p->own;
+	w->local = p->local;
 	if (!is_cone(p) && ports_are_short(conf, p->proto))
 		return NSX_SHARE;
 	*port = p->sport;
@@ -218,7 +232,7 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 		}
 	}
 	q.at = bpf_get_prandom_u32();
-	bpf_loop(is_cone(p) ? NSX_PORT_TRIES : OWN_PORT_TRIES, own_look, &q, 0);
+	bpf_loop(is_cone(p) ? NSX_PORT_TRIES : OWN_PORT_TRIES, local_look, &q, 0);
 	if (q.port == NO_PORT)
 		return is_cone(p) ? NSX_DROP_NO_PORT : NSX_SHARE;
 	*port = bpf_htons(q.port);
@@ -227,10 +241,12 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 }
 
 /* A flow of the endpoint is left, for whose sake its port and address stay as they are. */
-static __always_inline bool snat_keeps(const struct nsx_slot *port, const struct nsx_conf *conf, __u32 now)
+static __always_inline bool snat_keeps(const struct nsx_slot *port, const struct nsx_conf *conf,
+				       __u32 now)
 {
-	return nsx_own_serves(port, conf, now) &&
-	       (nsx_further_left(port, now) >= 0 || (flow_alive(port, conf, now) && !nsx_tcp_closed(port->tcp)));
+	return nsx_local_serves(port, conf, now) &&
+	       (nsx_further_left(port, now) >= 0 ||
+		(flow_alive(port, conf, now) && !nsx_tcp_closed(port->tcp)));
 }
 
 /**
@@ -238,7 +254,8 @@ static __always_inline bool snat_keeps(const struct nsx_slot *port, const struct
  * @state: of the port's slot, read before it was judged
  * @veth: of the namespace
  */
-__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state, struct nsx_veth *veth)
+__noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port, __u32 state,
+			    struct nsx_veth *veth)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
@@ -250,14 +267,16 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 		return NSX_DROP_ERROR;
 	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
 	if (!snat_keeps(port, conf, now)) {
-		/* No flow of the endpoint is left: the slot's inline remote is free for this one. */
+		/*
+		 * No flow of the endpoint is left: the slot's inline remote is free for this one.
+		 */
 		__be16 outside_port = port->outside_port;
 		__u32 claim = port_claim(port, state, now);
 
 		if (!claim)
 			return NSX_DROP_CHANGED;
 		port_fill(port, claim, p, ctx_ifindex(ctx), outside_port, now);
-		w->own = p->own;
+		w->local = p->local;
 		return NSX_CONTINUE;
 	}
 	usage_measure(now);
@@ -268,7 +287,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 	if (!s)
 		return NSX_DROP_ERROR;
 	s->outside_port = port->outside_port;
-	s->own = w->own = port->own;
+	s->local = w->local = port->local;
 	s->tcp = NSX_T_SYN;
 	s->flags = port->flags & NSX_F_XDP;
 	s->ifindex = ctx_ifindex(ctx);
@@ -292,8 +311,9 @@ static __always_inline bool may_open(const struct pkt *p)
 }
 
 /* Make the flow of a packet. Return: NSX_CONTINUE with port set to the outside port. */
-static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct nsx_slot *s,
-				     __u32 state, struct nsx_veth *veth, __be16 *port)
+static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+				     struct nsx_slot *s, __u32 state, struct nsx_veth *veth,
+				     __be16 *port)
 {
 	struct work *w = work_get();
 	int quota = QUOTA_NONE, v;
@@ -302,7 +322,10 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 		return NSX_DROP_ERROR;
 	if (!may_open(p))
 		return NSX_DROP_NO_FLOW;
-	/* The host has a socket there that is connected to this remote: both may have the port, not the remote. */
+	/*
+	 * The host has a socket there that is connected to this remote: both may have the port, not
+	 * the remote.
+	 */
 	if (s && host_came(ctx, p, conf, s, *port)) {
 		slot_flag(s, NSX_F_HOST);
 		s = NULL;
@@ -310,7 +333,7 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 	if (conf->limits)
 		quota = quota_reserve(ctx_ifindex(ctx));
 	if (quota == QUOTA_FULL)
-		return NSX_DROP_QUOTA;
+		return NSX_DROP_MAX_FLOWS;
 	v = s ? snat_further(ctx, p, s, state, veth) : snat_new_mapping(ctx, p, port);
 	if (v == NSX_ALIASED) {
 		v = alias_write(ctx, p, *port);
@@ -318,8 +341,9 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 			snat_untake(p, *port);
 	}
 	/*
-	 * Another CPU, for which ports were short already, may have made this flow by a shared one. Each looks for the other's
-	 * after it has shown its own, so at least one of them sees the other and withdraws.
+	 * Another CPU, for which ports were short already, may have made this flow by a shared one.
+	 * Each looks for the other's after it has shown its own, so at least one of them sees the
+	 * other and withdraws.
 	 */
 	if (v == NSX_CONTINUE && !s && session_seek(&w->flow)) {
 		snat_untake(p, *port);
@@ -336,11 +360,11 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
  * snat_pkt() - masquerade: find the flow of a packet from a namespace or make it
  * @veth: of the namespace
  *
- * What may not open a flow is dropped where there is none; another TCP packet in mid-stream opens one,
- * as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
+ * What may not open a flow is dropped where there is none; another TCP packet in mid-stream opens
+ * one, as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
  *
- * Return: NSX_CONTINUE with x filled; NSX_DROP_CHANGED where another CPU makes a flow of the same endpoint in this moment:
- * it is found at a second try; or the verdict that drops the packet.
+ * Return: NSX_CONTINUE with x filled; NSX_DROP_CHANGED where another CPU makes a flow of the same
+ * endpoint in this moment: it is found at a second try; or the verdict that drops the packet.
  */
 __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, struct xlat *x)
 {
@@ -348,13 +372,14 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, st
 	struct nsx_slot *s = NULL;
 	struct work *w = work_get();
 	__be16 port = 0;
-	__u32 state = 0, own;
+	__u32 state = 0, local;
 	int v, mapping;
 
 	if (!p || !veth || !x || !w)
 		return NSX_DROP_ERROR;
 	if (!w->sought) {
-		v = snat_session(ctx, p, p->proto == NSX_UDP && (p->veth_flags & NSX_V_ANY_PORT), x);
+		v = snat_session(ctx, p, p->proto == NSX_UDP && (p->veth_flags & NSX_V_ANY_PORT),
+				 x);
 		if (v != NSX_DROP_NO_FLOW)
 			return v;
 	}
@@ -367,12 +392,12 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, st
 		s = mapping == NO_PORT ? NULL : port_slot(p->proto & 3, port);
 	}
 	if (s) {
-		state = READ_ONCE(s->state);
+		state = slot_read(s);
 		if (NSX_KIND(state) != NSX_FLOW || !slot_is_ours(s, p))
 			return NSX_DROP_CHANGED;
 	}
 	if (s && snat_knows(s, p, conf, now_tick())) {
-		own = s->own;
+		local = s->local;
 		if (!p->icmp_error)
 			flow_touch(s, p, now_tick(), false);
 		if (!slot_same(s, state))
@@ -381,12 +406,12 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, st
 		v = snat_open(ctx, p, conf, s, state, veth, &port);
 		if (v != NSX_CONTINUE)
 			return v;
-		own = w->own;
+		local = w->local;
 	}
-	own &= NSX_OWN_MAX - 1;
-	x->own = own;
-	x->addr = conf->own[own].addr;
-	x->ifindex = conf->own[own].dev;
+	local &= NSX_LOCAL_MAX - 1;
+	x->local = local;
+	x->addr = conf->local[local].addr;
+	x->ifindex = conf->local[local].dev;
 	x->port = port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;

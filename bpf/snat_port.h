@@ -11,7 +11,10 @@
 
 #define NO_PORT (-1)
 
-/* The host itself has, or listens on, this port of its address: an answer to the packet would be its. */
+/*
+ * The host itself has, or listens on, this port of its address: an answer to the packet would be
+ * its.
+ */
 __noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -21,26 +24,28 @@ __noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 		return false;
 	t.ipv4.saddr = p->dst.w[3];
 	t.ipv4.sport = p->dport;
-	t.ipv4.daddr = conf->own[p->own & (NSX_OWN_MAX - 1)].addr.w[3];
+	t.ipv4.daddr = conf->local[p->local & (NSX_LOCAL_MAX - 1)].addr.w[3];
 	t.ipv4.dport = port;
 	return host_socket(ctx, p->proto, &t, HOST_ANY);
 }
 
 /*
- * The same for a port that is held already, by this endpoint or shared, and another remote. A socket of the host's has left
- * its mark when it was bound, where that is watched; one that is connected is not found by a look for other remotes.
+ * The same for a port that is held already, by this endpoint or shared, and another remote. A
+ * socket of the host's has left its mark when it was bound, where that is watched; one that is
+ * connected is not found by a look for other remotes.
  */
 static __always_inline bool host_came(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
 				      const struct nsx_slot *s, __be16 port)
 {
-	return ((s->flags & NSX_F_HOST) || !(conf->flags & NSX_UP_BIND_GUARD)) && host_has_port(ctx, p, port);
+	return ((s->flags & NSX_F_HOST) || !(conf->flags & NSX_UP_BIND_GUARD)) &&
+	       host_has_port(ctx, p, port);
 }
 
 /* An endpoint may keep this port outside: it is one for masquerading. Echo identifiers all are. */
 static __always_inline bool port_allowed(const struct nsx_conf *conf, __u8 proto, __u16 port)
 {
-	return proto == NSX_ICMP ||
-	       (port >= conf->port_lo && port <= conf->port_hi && (port < conf->host_lo || port > conf->host_hi));
+	return proto == NSX_ICMP || (port >= conf->port_lo && port <= conf->port_hi &&
+				     (port < conf->host_lo || port > conf->host_hi));
 }
 
 /* How many ports there are for a protocol, and one of them. */
@@ -62,31 +67,38 @@ static __always_inline bool ports_are_short(const struct nsx_conf *conf, __u8 pr
 	const struct nsx_held *held = held_get();
 	__u32 mark = proto == NSX_TCP ? NSX_SHARE_TCP : NSX_SHARE_OTHERS;
 
-	return held && proto < NSX_PROTOS && held->own[proto] * 100LL >= (__s64)port_span(conf, proto) * mark;
+	return held && proto < NSX_PROTOS &&
+	       held->local[proto] * 100LL >= (__s64)port_span(conf, proto) * mark;
 }
 
 /*
- * A flow has been idle for long enough to give its outside tuple to another, by slot_evictable(). A closed connection is
- * left alone for a moment, for its last segments may be on their way. The other end may have it in TIME-WAIT for longer:
- * then it tells a newer SYN by its timestamp or number (RFC 6191), or answers one that it cannot tell by an ACK that makes
- * the client reset it. An unanswered flow may be answered still.
+ * A flow has been idle for long enough to give its outside tuple to another, by slot_evictable(). A
+ * closed connection is left alone for a moment, for its last segments may be on their way. The
+ * other end may have it in TIME-WAIT for longer: then it tells a newer SYN by its timestamp or
+ * number (RFC 6191), or answers one that it cannot tell by an ACK that makes the client reset it.
+ * An unanswered flow may be answered still.
  */
-static __always_inline bool has_rested(const struct nsx_slot *s, __s32 weight, const struct nsx_conf *conf)
+static __always_inline bool has_rested(const struct nsx_slot *s, __s32 weight,
+				       const struct nsx_conf *conf)
 {
-	__u32 rest = weight >= CLOSED_FIRST && !(s->tcp & NSX_T_RST) ? NSX_CLOSED_IDLE : NSX_EVICT_IDLE;
+	__u32 rest = weight >= CLOSED_FIRST && !(s->tcp & NSX_T_RST) ? NSX_CLOSED_IDLE
+								     : NSX_EVICT_IDLE;
 
 	return weight != NEVER && (weight & ~CLOSED_FIRST) >= (__s32)nsx_ticks(conf, rest);
 }
 
 /*
- * How gladly the flow that is all of its endpoint's gives its port to one with p's remote: see slot_evictable(). A closed
- * connection with another remote does at once; one that was reset may be revived by its owner for some seconds, for the
- * segment that did it may have been forged.
+ * How gladly the flow that is all of its endpoint's gives its port to one with p's remote: see
+ * slot_evictable(). A closed connection with another remote does at once; one that was reset may be
+ * revived by its owner for some seconds, for the segment that did it may have been forged.
  */
-static __always_inline __s32 port_evictable(const struct nsx_slot *s, __u32 kind, const struct pkt *p,
-					    const struct nsx_conf *conf, __u32 now)
+static __always_inline __s32 port_evictable(const struct nsx_slot *s, __u32 kind,
+					    const struct pkt *p, const struct nsx_conf *conf,
+					    __u32 now)
 {
-	__s32 weight = kind == NSX_FLOW && nsx_further_left(s, now) < 0 ? slot_evictable(s, kind, conf, now) : NEVER;
+	__s32 weight = kind == NSX_FLOW && nsx_further_left(s, now) < 0
+			       ? slot_evictable(s, kind, conf, now)
+			       : NEVER;
 
 	if (weight >= CLOSED_FIRST && !(s->tcp & NSX_T_RST) && !slot_is_to(s, &p->dst, p->dport))
 		return weight;
@@ -107,16 +119,17 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
 }
 
 /*
- * The endpoint has a port of its own, and the host does not want that. Without a look at remotes: for who is about to make
- * a flow by another port.
+ * The endpoint has a port of its own, and the host does not want that. Without a look at remotes:
+ * for who is about to make a flow by another port.
  */
-static __always_inline bool has_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, struct work *w,
-					 __u32 now)
+static __always_inline bool has_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+					 struct work *w, __u32 now)
 {
 	const struct nsx_slot *s = port_slot(p->proto & 3, p->sport);
 	struct found f;
 
-	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, now) >= 0)
+	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) &&
+	    nsx_port_left(s, conf, now) >= 0)
 		return true;
 	endpoint_key(&w->key, p);
 	if (!session_find(&w->key, &f) || !alias_alive(f.slot, conf, now))
@@ -139,8 +152,8 @@ static __always_inline __u8 slot_flags(const struct pkt *p)
 }
 
 /* Write a claimed slot: the first, or a new, remote of this endpoint. */
-static __always_inline void port_fill(struct nsx_slot *s, __u32 claim, const struct pkt *p, __u32 ifindex,
-				      __be16 outside_port, __u32 now)
+static __always_inline void port_fill(struct nsx_slot *s, __u32 claim, const struct pkt *p,
+				      __u32 ifindex, __be16 outside_port, __u32 now)
 {
 	s->inside = p->src;
 	s->remote = p->dst;
@@ -148,7 +161,7 @@ static __always_inline void port_fill(struct nsx_slot *s, __u32 claim, const str
 	s->remote_port = p->dport;
 	s->outside_port = outside_port;
 	s->proto = p->proto;
-	s->own = p->own;
+	s->local = p->local;
 	s->seen = now;
 	s->tcp = NSX_T_SYN;
 	s->flags = slot_flags(p) | (s->flags & NSX_F_HOST);

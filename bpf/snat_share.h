@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Flows by shared ports. An endpoint that comes when ports are short gets no port of its own: each of its flows gets one
- * that others have too, with other remotes. What is unique then is the whole outside tuple, which a flow claims in the
- * reverse index.
+ * Flows by shared ports. An endpoint that comes when ports are short gets no port of its own: each
+ * of its flows gets one that others have too, with other remotes. What is unique then is the whole
+ * outside tuple, which a flow claims in the outside index.
  */
 #ifndef NSXDP_SNAT_SHARE_H
 #define NSXDP_SNAT_SHARE_H
 
 #include "defs.h"
 #include "quota.h"
-#include "reverse.h"
+#include "outside.h"
 #include "snat_port.h"
 
 static __always_inline void outside_of(struct outside *o, const struct pkt *p, __be16 port)
@@ -17,13 +17,14 @@ static __always_inline void outside_of(struct outside *o, const struct pkt *p, _
 	o->remote = p->dst;
 	o->remote_port = p->dport;
 	o->port = port;
-	o->own = p->own;
+	o->local = p->local;
 	o->proto = p->proto;
 	o->pad = 0;
 }
 
 /* How gladly the holder of an outside tuple gives it to a newer flow. */
-static __always_inline __s32 tuple_evictable(const struct found *f, const struct nsx_conf *conf, __u32 now)
+static __always_inline __s32 tuple_evictable(const struct found *f, const struct nsx_conf *conf,
+					     __u32 now)
 {
 	__s32 weight;
 
@@ -36,7 +37,10 @@ static __always_inline __s32 tuple_evictable(const struct found *f, const struct
 #define SHARE_FREE	(PICK_FREE - 1)	/* a port that is nobody's yet: others are shared first */
 #define SHARE_LOOKS	16		/* that many others */
 
-/* How well a port serves a new flow as a shared one: PICK_FREE, SHARE_FREE, how gladly its holder goes, or NEVER. */
+/*
+ * How well a port serves a new flow as a shared one: PICK_FREE, SHARE_FREE, how gladly its holder
+ * goes, or NEVER.
+ */
 __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -50,7 +54,7 @@ __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 	s = port_slot(p->proto & 3, port);
 	if (!s)
 		return NEVER;
-	state = READ_ONCE(s->state);
+	state = slot_read(s);
 	if (is_pinged(s, p->proto))
 		return NEVER;
 	if (port_free(s, NSX_KIND(state), conf, now))
@@ -59,12 +63,13 @@ __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 		__s32 weight = port_evictable(s, NSX_FLOW, p, conf, now);
 
 		/* A closed connection with another remote is no hindrance. */
-		return weight >= CLOSED_FIRST && !slot_is_to(s, &p->dst, p->dport) ? SHARE_FREE : weight;
+		return weight >= CLOSED_FIRST && !slot_is_to(s, &p->dst, p->dport) ? SHARE_FREE
+										   : weight;
 	}
 	if (NSX_KIND(state) != NSX_SHARED)
 		return NEVER;
 	outside_of(&o, p, port);
-	return reverse_find(&o, &f) ? tuple_evictable(&f, conf, now) : PICK_FREE;
+	return outside_find(&o, &f) ? tuple_evictable(&f, conf, now) : PICK_FREE;
 }
 
 /* Make a port shared that is nobody's, or whose holder may go. Return: its state word, or 0. */
@@ -80,14 +85,15 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 	s = port_slot(p->proto & 3, port);
 	if (!s)
 		return 0;
-	state = READ_ONCE(s->state);
+	state = slot_read(s);
 	kind = NSX_KIND(state);
 	if (is_pinged(s, p->proto))
 		return 0;
 	if (kind == NSX_SHARED && nsx_further_left(s, now) >= 0)
 		return host_came(ctx, p, conf, s, port) ? 0 : state;
 	alive = !port_free(s, kind, conf, now);
-	if ((alive && port_evictable(s, kind, p, conf, now) == NEVER) || host_has_port(ctx, p, port))
+	if ((alive && port_evictable(s, kind, p, conf, now) == NEVER) ||
+	    host_has_port(ctx, p, port))
 		return 0;
 	claim = port_claim(s, state, now);
 	if (!claim)
@@ -99,7 +105,7 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 	s->inside_port = s->remote_port = 0;
 	s->outside_port = port;
 	s->proto = p->proto;
-	s->own = 0;
+	s->local = 0;
 	s->seen = now;
 	s->tcp = 0;
 	s->flags = NSX_F_XDP | (s->flags & NSX_F_HOST);
@@ -120,7 +126,7 @@ __noinline int share_clear(__u32 now)
 
 	if (!w)
 		return false;
-	if (!reverse_find(&w->outside, &f))
+	if (!outside_find(&w->outside, &f))
 		return true;
 	weight = tuple_evictable(&f, conf, now);
 	if (weight == NEVER)
@@ -161,17 +167,19 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 	s = session_at(w->won.place);
 	if (!s)
 		return NSX_DROP_ERROR;
-	/* The endpoint may have got a port of its own from another CPU meanwhile: see snat_open(). */
+	/*
+	 * The endpoint may have got a port of its own from another CPU meanwhile: see snat_open().
+	 */
 	if (has_own_port(ctx, p, conf, w, now)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_CHANGED;
 	}
 	s->outside_port = port;
-	s->own = p->own;
+	s->local = p->local;
 	s->tcp = NSX_T_SYN;
 	s->ifindex = ctx_ifindex(ctx);
 	mac_copy(s->mac, p->mac);
-	if (!reverse_claim(&w->outside, w->won.place)) {
+	if (!outside_claim(&w->outside, w->won.place)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_NO_PORT;
 	}
@@ -184,13 +192,13 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 	slot_publish(s, w->won.claim, NSX_FLOW);
 	usage_flow(p->proto, ctx_ifindex(ctx), 1);
 	w->number = QUOTA_SESSION + w->won.place;
-	w->own = p->own;
+	w->local = p->local;
 	return NSX_CONTINUE;
 }
 
 /*
- * Where an endpoint's search for a port begins: it looks at the same ones in the same order each time, so it mostly gets
- * the same one for all its remotes.
+ * Where an endpoint's search for a port begins: it looks at the same ones in the same order each
+ * time, so it mostly gets the same one for all its remotes.
  */
 static __always_inline __u64 share_start(const struct pkt *p, const struct nsx_conf *conf)
 {
@@ -207,7 +215,10 @@ static long share_look(__u64 i, struct share_search *q)
 	if (!w)
 		return 1;
 	port = port_number(conf, w->p.proto, q->at >> 48);
-	/* A walk without a pattern (Knuth's MMIX): shared ports lie in clusters, which equal steps would miss together. */
+	/*
+	 * A walk without a pattern (Knuth's MMIX): shared ports lie in clusters, which equal steps
+	 * would miss together.
+	 */
 	q->at = q->at * 6364136223846793005ULL + 1442695040888963407ULL;
 	if (!q->looks++ && port_allowed(conf, w->p.proto, bpf_ntohs(w->p.sport)))
 		port = w->p.sport;
@@ -223,8 +234,8 @@ static long share_look(__u64 i, struct share_search *q)
  * share_find() - find a shared port for the flow of a packet, which is in work.p
  * @q: goes on where it was: a port that could not be had is not found again
  *
- * A shared port whose outside tuple with this remote is free; else one that is nobody's; else the one whose holder was
- * closed longest ago, else that of the longest unanswered.
+ * A shared port whose outside tuple with this remote is free; else one that is nobody's; else the
+ * one whose holder was closed longest ago, else that of the longest unanswered.
  * Return: it, as a number; NO_PORT where there is none. Somebody else may get it first.
  */
 __noinline int share_find(struct share_search *q)
@@ -243,7 +254,8 @@ __noinline int share_find(struct share_search *q)
 
 #define SHARE_TRIES 4		/* while others are faster, or the host has the port */
 
-static __always_inline int share_new(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf, __u64 seek, __be16 *port)
+static __always_inline int share_new(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+				     __u64 seek, __be16 *port)
 {
 	struct work *w = work_get();
 	int v = NSX_DROP_NO_PORT, found;

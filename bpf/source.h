@@ -10,7 +10,8 @@
 /**
  * source_check() - may a packet from outside, to an address of the host's, have this source?
  *
- * What goes to a namespace does not pass the host's own checks (RFC 1812, 5.3.8), so they are made here.
+ * What goes to a namespace does not pass the host's own checks (RFC 1812, 5.3.8), so they are made
+ * here.
  * Return: NSX_CONTINUE, or the verdict that drops it.
  */
 static __always_inline int source_check(const struct nsx_conf *conf, const struct pkt *p)
@@ -23,12 +24,13 @@ static __always_inline int source_check(const struct nsx_conf *conf, const struc
 		return NSX_DROP_MARTIAN;
 	if (p->saddr == p->daddr)
 		return NSX_DROP_LAND;
-	if (conf->own_count > 1) {	/* the one address is the destination */
+	if (conf->local_count > 1) {	/* the one address is the destination */
 		addr_from_v4(&src, p->saddr);
-		if (is_own(conf, &src))
-			return NSX_DROP_OWN_SOURCE;
+		if (is_local(conf, &src))
+			return NSX_DROP_LOCAL_SOURCE;
 	}
-	return (p->saddr & conf->pool_mask.w[3]) == conf->pool.w[3] ? NSX_DROP_SPOOFED : NSX_CONTINUE;
+	return (p->saddr & conf->pool_mask.w[3]) == conf->pool.w[3] ? NSX_DROP_SPOOFED
+								    : NSX_CONTINUE;
 }
 
 /* The source address or MAC is not that of the namespace behind this veth. */

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The sweeper: one timer for the whole instance, which looks at a part of the tables every so often and frees what is
- * dead: entries, ports, and the ports of services whose draining is over. So the counts are of what is alive, give or take
- * a round, and nothing that is over is in anybody's way for longer than that.
+ * The sweeper: one timer for the whole instance, which looks at a part of the tables every so often
+ * and frees what is dead: entries, ports, and the ports of services whose draining is over. So the
+ * counts are of what is alive, give or take a round, and nothing that is over is in anybody's way
+ * for longer than that.
  *
- * Without it only punctuality is lost: look-ups do not see what is dead, and who wants a place takes that of a dead one.
+ * Without it only punctuality is lost: look-ups do not see what is dead, and who wants a place
+ * takes that of a dead one.
  *
- * It runs in a softirq, on any CPU, against all others; it frees by the rule of slot.h, like everybody.
+ * It runs in a softirq, on any CPU, against all others; it frees by the rule of slot.h, like
+ * everybody.
  */
 #ifndef NSXDP_SWEEP_H
 #define NSXDP_SWEEP_H
 
 #include "defs.h"
-#include "back.h"
-#include "port.h"
 #include "reverse.h"
+#include "port.h"
+#include "outside.h"
 #include "session.h"
 
 #define SWEEP_EVERY	20000000ULL	/* nanoseconds */
@@ -47,18 +50,19 @@ struct sweep {
 static __always_inline bool alias_over(const struct nsx_slot *s)
 {
 	const struct nsx_slot *port = port_slot(s->proto, s->outside_port);
-	__u32 kind = port ? NSX_KIND(READ_ONCE(port->state)) : NSX_FREE;
+	__u32 kind = port ? NSX_KIND(slot_read(port)) : NSX_FREE;
 
-	return kind != NSX_CLAIMED &&
-	       (kind != NSX_FLOW || port->inside_port != s->inside_port || !addr_eq(&port->inside, &s->inside));
+	return kind != NSX_CLAIMED && (kind != NSX_FLOW || port->inside_port != s->inside_port ||
+				       !addr_eq(&port->inside, &s->inside));
 }
 
 /* Renew the lease of a living flow's port. */
-static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state, const struct nsx_conf *conf, __u32 now)
+static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state,
+					const struct nsx_conf *conf, __u32 now)
 {
 	struct nsx_slot *port = port_slot(flow->proto, flow->outside_port);
 
-	if (port && port_serves(port, READ_ONCE(port->state), flow) && slot_same(flow, state))
+	if (port && port_serves(port, slot_read(port), flow) && slot_same(flow, state))
 		flow_keep_port(port, flow, conf, flow->seen, now);
 }
 
@@ -71,7 +75,7 @@ __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
 	e.slot = session_at(e.place);
 	if (!e.slot)
 		return 0;
-	e.state = READ_ONCE(e.slot->state);
+	e.state = slot_read(e.slot);
 	kind = NSX_KIND(e.state);
 	if (kind == NSX_FREE || kind == NSX_CLAIMED)
 		return 0;
@@ -101,11 +105,12 @@ __noinline int sweep_slot(__u32 index, __u32 now)
 
 	if (!s)
 		return 0;
-	state = READ_ONCE(s->state);
+	state = slot_read(s);
 	kind = NSX_KIND(state);
 	if (kind != NSX_FLOW && kind != NSX_SHARED && kind != NSX_HOST)
 		return 0;
-	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, now) || nsx_further_left(s, now) >= 0 : !port_free(s, kind, conf, now))
+	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, now) || nsx_further_left(s, now) >= 0
+			     : !port_free(s, kind, conf, now))
 		return 0;
 	claim = port_claim(s, state, now);
 	if (!claim)
@@ -128,17 +133,21 @@ struct drained {
 	__u8 pad;
 };
 
-/* The mirrors of its i-th port; those that answer for others too are left to the command. */
-__noinline int unmirror_drained(__u32 service, __u32 i, __u32 port)
+/*
+ * The reverse entries of its i-th port; those that answer for others too are left to the command.
+ */
+__noinline int del_reverse_drained(__u32 service, __u32 i, __u32 port)
 {
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &service);
 
 	for (__u32 n = 0; svc && n < NSX_TARGETS && n < svc->was_count; n++) {
 		const struct nsx_target *t = &svc->was[n];
-		struct nsx_back *back = back_at(back_seek(t->ifindex, bpf_htons(bpf_ntohs(t->port) + i), svc->proto));
+		struct nsx_reverse *reverse = reverse_at(
+			reverse_seek(t->ifindex, bpf_htons(bpf_ntohs(t->port) + i), svc->proto));
 
-		if (back && !(back->flags & NSX_B_STATEFUL) && back->outside_port == bpf_htons(port))
-			*(volatile __u32 *)&back->ifindex = NSX_BACK_GONE;
+		if (reverse && !(reverse->flags & NSX_B_STATEFUL) &&
+		    reverse->outside_port == bpf_htons(port))
+			*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;
 	}
 	return 0;
 }
@@ -146,16 +155,17 @@ __noinline int unmirror_drained(__u32 service, __u32 i, __u32 port)
 static long free_drained(__u64 i, struct drained *d)
 {
 	struct nsx_slot *s = port_slot(d->proto & 3, bpf_htons(d->first + i));
-	__u32 state = s ? READ_ONCE(s->state) : NSX_FREE, claim;
+	__u32 state = s ? slot_read(s) : NSX_FREE, claim;
 
-	if (!s || NSX_KIND(state) != NSX_MAP || !(s->flags & NSX_F_SERVICE) || s->service != d->service)
+	if (!s || NSX_KIND(state) != NSX_MAP || !(s->flags & NSX_F_SERVICE) ||
+	    s->service != d->service)
 		return 0;
 	claim = slot_claim(s, state);
 	if (!claim)
 		return 0;
 	s->flags = 0;
 	slot_publish(s, claim, NSX_FREE);
-	unmirror_drained(d->service, i, d->first + i);
+	del_reverse_drained(d->service, i, d->first + i);
 	return 0;
 }
 
@@ -165,7 +175,8 @@ static long sweep_service(__u64 i, struct sweep *w)
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
 	struct drained d = { .service = index };
 
-	if (!svc || !(svc->flags & NSX_S_DRAINING) || svc->count || (__s32)(svc->until - w->now) > 0)
+	if (!svc || !(svc->flags & NSX_S_DRAINING) || svc->count ||
+	    (__s32)(svc->drain_deadline - w->now) > 0)
 		return 0;
 	d.first = svc->first;
 	d.proto = svc->proto;
@@ -189,7 +200,10 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	__u32 tables, table, left, count = SWEEP_BUCKETS;
 
 	tables = READ_ONCE(conf->tables);
-	/* While entries move, or where the command that had them move has died, in both tables by turns. */
+	/*
+	 * While entries move, or where the command that had them move has died, in both tables by
+	 * turns.
+	 */
 	table = (tables ^ (tables & NSX_TABLES_MOVING ? s->rounds : 0)) & NSX_TABLES_CURRENT;
 	if (s->bucket >= conf->buckets[table]) {
 		s->bucket = 0;
@@ -225,7 +239,8 @@ int nsx_sweep_start(void *unused)
 	if (!s)
 		return -1;
 	err = bpf_timer_init(&s->timer, &nsx_sweeper, CLOCK_MONOTONIC);
-	if (err)
+	/* One that runs gets this callback in the place of an older program's. */
+	if (err && err != -16 /* EBUSY */)
 		return err;
 	err = bpf_timer_set_callback(&s->timer, sweep_some);
 	return err ? err : bpf_timer_start(&s->timer, SWEEP_EVERY, 0);

@@ -6,7 +6,10 @@
 #include "defs.h"
 #include "maps.h"
 
-/* A place of a service's table for 32 bits of a hash; the verifier sees the bound of this, not of a remainder. */
+/*
+ * A place of a service's table for 32 bits of a hash; the verifier sees the bound of this, not of a
+ * remainder.
+ */
 static __always_inline __u32 table_place(__u32 hash)
 {
 	return (__u64)hash * NSX_TABLE >> 32;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How many entries there are. Whoever makes or ends one counts it, on its own CPU, so the counts are exact; the sum is
- * taken once a tick, and shortens the timeouts of unanswered flows (nsx_flow_time).
+ * How many entries there are. Whoever makes or ends one counts it, on its own CPU, so the counts
+ * are exact; the sum is taken once a tick, and shortens the timeouts of unanswered flows
+ * (nsx_flow_time).
  *
- * A command may be interrupted by the datapath on the same CPU, so the counters are changed by atomic operations.
+ * A command may be interrupted by the datapath on the same CPU, so the counters are changed by
+ * atomic operations.
  */
 #ifndef NSXDP_USAGE_H
 #define NSXDP_USAGE_H
@@ -28,7 +30,10 @@ static __always_inline struct nsx_held *held_get(void)
 	return bpf_map_lookup_elem(&nsx_held, &zero);
 }
 
-/* A flow or remembered connection begins (n = 1) or ends (-1); veth: of the namespace that has caused it, or NULL. */
+/*
+ * A flow or remembered connection begins (n = 1) or ends (-1); veth: of the namespace that has
+ * caused it, or NULL.
+ */
 static __always_inline void usage_flow_of(__u32 proto, struct nsx_veth *veth, int n)
 {
 	struct nsx_usage *u = usage_here();
@@ -53,11 +58,12 @@ static __always_inline void usage_port(__u32 proto, __u32 kind, int n)
 {
 	struct nsx_held *held = held_get();
 
-	asm volatile("" : "+r"(proto));	/* or LLVM asks of a field of two bits whether it is 3, which tells the verifier nothing */
+	/* Or LLVM asks of a field of two bits whether it is 3, which tells the verifier nothing */
+	asm volatile("" : "+r"(proto));
 	if (!held || proto >= NSX_PROTOS)
 		return;
 	if (kind == NSX_FLOW)
-		__sync_fetch_and_add(&held->own[proto], n);
+		__sync_fetch_and_add(&held->local[proto], n);
 	else if (kind == NSX_SHARED)
 		__sync_fetch_and_add(&held->shared[proto], n);
 }
@@ -110,8 +116,8 @@ __noinline int usage_measure_now(__u32 now)
 	percent = (__u64)places * 100 / conf->flows;
 	if (percent > 100)
 		percent = 100;
-	if (conf->fill != percent)
-		conf->fill = percent;
+	if (conf->occupancy != percent)
+		conf->occupancy = percent;
 	return 0;
 }
 

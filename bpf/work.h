@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a program works on, kept beside its stack, which is small. There is one for each CPU, for the programs at TC and XDP:
- * they run in softirqs, which do not interrupt each other.
+ * What a program works on, kept beside its stack, which is small. There is one for each CPU, for
+ * the programs at TC and XDP: they run in softirqs or, behind netkit, in a sender with softirqs
+ * disabled, and so do not interrupt each other.
  */
 #ifndef NSXDP_WORK_H
 #define NSXDP_WORK_H
 
 #include "defs.h"
 #include "parse.h"
-#include "reverse.h"
+#include "outside.h"
 
 /* The search for a port: where it is, and the best one yet. */
 struct share_search {
@@ -30,7 +31,7 @@ struct work {
 	struct won won;
 	struct share_search search;
 	__u32 number;		/* of the entry that was made, for quota_commit() */
-	__u32 own;		/* index of the address that it leaves from */
+	__u32 local;		/* index of the address that it leaves from */
 };
 
 struct {
@@ -47,12 +48,17 @@ static __always_inline struct work *work_get(void)
 	return bpf_map_lookup_elem(&nsx_work, &zero);
 }
 
-/* The members of a struct from one of them on, which is aligned to 8. Those before it are written before they are read. */
-#define ZERO_FROM(object, member) ({							\
-	_Static_assert(__builtin_offsetof(typeof(object), member) % 8 == 0, "stores of 8 bytes");	\
-	__builtin_memset(__builtin_assume_aligned(&(object).member, 8), 0,		\
-			 sizeof(object) - __builtin_offsetof(typeof(object), member));		\
-})
+/*
+ * The members of a struct from one of them on, which is aligned to 8. Those before it are written
+ * before they are read.
+ */
+#define ZERO_FROM(object, member)                                                              \
+	({                                                                                     \
+		_Static_assert(__builtin_offsetof(typeof(object), member) % 8 == 0,            \
+			       "stores of 8 bytes");                                           \
+		__builtin_memset(__builtin_assume_aligned(&(object).member, 8), 0,             \
+				 sizeof(object) - __builtin_offsetof(typeof(object), member)); \
+	})
 
 /* The same, for a packet that comes. */
 static __always_inline struct work *work_begin(void)

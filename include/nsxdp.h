@@ -4,7 +4,8 @@
  * the pin names, once. BPF programs include vmlinux.h first.
  *
  * Addresses and ports are in network byte order everywhere; a port is the ICMP echo identifier
- * where the protocol is ICMP. Times are ticks (see NSX_TICK_SHIFT). Nothing here has implicit padding.
+ * where the protocol is ICMP. Times are ticks (see NSX_TICK_SHIFT). Nothing here has implicit
+ * padding.
  */
 #ifndef NSXDP_H
 #define NSXDP_H
@@ -14,20 +15,22 @@
 #endif
 
 #define NSX_NAME_LEN	64	/* a namespace's name with its NUL */
-#define NSX_OWN_MAX	1024	/* addresses of the host that the datapath knows */
+#define NSX_LOCAL_MAX	1024	/* addresses of the host that the datapath knows */
 #define NSX_SNAT_MAX	64	/* of those that masquerading is spread over by choice */
-#define NSX_OWN_LOST_SECONDS 2	/* until the place of a lost address is given to another one */
+/* Until the place of a lost address is given to another one */
+#define NSX_LOCAL_GONE_SECONDS 2
 #define NSX_UPLINKS	8	/* devices that lead outside */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
-#define NSX_BACK_WAYS	8
-#define NSX_BACK_PROBES	4	/* buckets that an endpoint may be in */
-#define NSX_BACK_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
+#define NSX_REVERSE_WAYS	8
+#define NSX_REVERSE_PROBES	4	/* buckets that an endpoint may be in */
+#define NSX_REVERSE_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
 #define NSX_PORTS	65536
 #define NSX_ROUTES_MAX	16384
 #define NSX_WAYS	7	/* entries in a bucket of the session table */
 #define NSX_CHOICES	3	/* buckets that an entry may be in */
-#define NSX_CELLS	8	/* references in a line of the reverse index */
-#define NSX_FLOWS_MIN	1024	/* flows that there is room for, as up --flows says: from this ... */
+#define NSX_CELLS	8	/* references in a line of the outside index */
+/* Flows that there is room for, as up --flows says: from this ... */
+#define NSX_FLOWS_MIN	1024
 #define NSX_FLOWS_MAX	(32U << 20)	/* ... to this */
 #define NSX_PORT_TRIES	64	/* outside ports tried before a new flow is refused */
 #define NSX_SHARED_TRIES 192	/* the same for a shared one */
@@ -35,20 +38,26 @@
 #define NSX_PORT_MIN	1024	/* masquerading never uses a port below (RFC 6335 system ports) */
 
 /*
- * One tick is 16 jiffies, 16 to 160 ms: a clock that costs a load. An entry's last-seen time is written
- * at most once per tick. How many ticks a second has is in nsx_conf.hz: use nsx_ticks().
+ * One tick is 16 jiffies, 16 to 160 ms: a clock that costs a load. An entry's last-seen time is
+ * written at most once per tick. How many ticks a second has is in nsx_conf.hz: use nsx_ticks().
  */
 #define NSX_TICK_SHIFT	4
 #define NSX_CLOCK_SKEW	256U	/* ticks that one CPU's clock may be ahead of another's */
 #define NSX_HOST_SECONDS 2	/* until a socket's own port is seen by those who look sockets up */
-#define NSX_EVICT_IDLE	3	/* seconds: a port is not taken from a flow that may still be answered */
-#define NSX_CLOSED_IDLE	1	/* seconds: nor from a closed connection for another with the same remote */
-#define NSX_FILL_START	60	/* percent of a table from which on unanswered flows get less time */
+/* Seconds: a port is not taken from a flow that may still be answered */
+#define NSX_EVICT_IDLE	3
+/* Seconds: nor from a closed connection for another with the same remote */
+#define NSX_CLOSED_IDLE	1
+/* Percent of a table from which on unanswered flows get less time */
+#define NSX_OCCUPANCY_START	60
 
 /* The pinned names, below the directory of the instance. */
 #define NSX_PIN_ROOT	"/sys/fs/bpf/nsxdp"
 
-/* The MAC of every host-side veth that nsxdp makes: the links are point to point, it is never seen twice. */
+/*
+ * The MAC of every host-side veth that nsxdp makes: the links are point to point, it is never seen
+ * twice.
+ */
 #define NSX_HOST_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x64, 0x70 }
 
 /** struct nsx_addr - an IPv6 address, or an IPv4 address as v4-mapped (RFC 4291, 2.5.5.2) */
@@ -67,7 +76,10 @@ struct nsx_addr {
 #define NSX_PORT_NUMBER(port) (port)
 #endif
 
-/** struct nsx_prefix - a network, as the kernel's longest-prefix tables want it; bits of IPv4 count from 96 on */
+/**
+ * struct nsx_prefix - a network, as the kernel's longest-prefix tables want it; bits of IPv4 count
+ * from 96 on
+ */
 struct nsx_prefix {
 	__u32 bits;
 	__be32 addr[4];
@@ -84,33 +96,53 @@ enum nsx_proto {
 /*
  * What an entry of the port registry or of the session table is. The kind is the low byte of
  * nsx_slot.state, the rest of that word is a sequence number that each new owner raises: a reader
- * takes the word first, reads what it needs and has a consistent copy if the word is still the same.
+ * takes the word first, reads what it needs and has a consistent copy if the word is still the
+ * same.
  */
 enum nsx_kind {
 	NSX_FREE,	/* nobody's */
 	NSX_CLAIMED,	/* being written by the CPU or command that won it */
-	NSX_FLOW,	/* registry: a masqueraded endpoint with its first remote; sessions: a further remote */
+	/* Registry: a masqueraded endpoint with its first remote; sessions: a further remote */
+	NSX_FLOW,
 	NSX_MAP,	/* registry: a published port */
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
-	NSX_HOST,	/* registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
-	NSX_RETURN,	/* sessions: the way back of a published connection that its map alone cannot tell */
-	NSX_SHARED,	/* registry: a port of endpoints whose remotes differ: their flows are in the session table */
+	/* Registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
+	NSX_HOST,
+	/* Sessions: the way back of a published connection that its map alone cannot tell */
+	NSX_RETURN,
+	/*
+	 * registry: a port of endpoints whose remotes differ: their flows are in the session table
+	 */
+	NSX_SHARED,
 };
 #define NSX_KIND(state)	((state) & 0xffU)
 #define NSX_SEQ_ONE	0x100U
 
 /* nsx_slot.flags */
-#define NSX_F_MANY	0x01	/* registry, NSX_FLOW: the endpoint has had further remotes in the session table: see .until */
-#define NSX_F_SHARED	0x01	/* sessions, NSX_FLOW: the outside port is shared, and found by the reverse index */
-#define NSX_F_HOST	0x04	/* registry, but for NSX_MAP: a socket of the host's was bound to the port: it is asked before new remotes */
-#define NSX_F_HAIRPIN	0x02	/* sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
-#define NSX_F_SELF	0x10	/* sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
+/* Registry, NSX_FLOW: the endpoint has had further remotes in the session table: see .until */
+#define NSX_F_MANY	0x01
+/* Sessions, NSX_FLOW: the outside port is shared, and found by the outside index */
+#define NSX_F_SHARED	0x01
+/*
+ * registry, but for NSX_MAP: a socket of the host's was bound to the port: it is asked before new
+ * remotes
+ */
+#define NSX_F_HOST	0x04
+/* Sessions, NSX_RETURN: ifindex and mac are those of the client's namespace */
+#define NSX_F_HAIRPIN	0x02
+/* Sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
+#define NSX_F_SELF	0x10
 #define NSX_F_XDP	0x08	/* the namespace takes frames from XDP; NSX_SHARED: one may */
-#define NSX_F_HOST_RANGE 0x20	/* registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
-#define NSX_F_ANY_REMOTE 0x20	/* registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
-#define NSX_F_ANY_PORT	0x40	/* registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
-#define NSX_F_SERVICE	0x80	/* registry, NSX_MAP: more than one target, or conditions: see struct nsx_service */
-#define NSX_F_STATEFUL	0x04	/* registry, NSX_MAP: the inside endpoint is published elsewhere too */
+/* Registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
+#define NSX_F_HOST_RANGE 0x20
+/* Registry, NSX_FLOW: filtering is endpoint-independent: anybody may answer */
+#define NSX_F_ANY_REMOTE 0x20
+/* Registry, NSX_FLOW: filtering is address-dependent: any port of the remote may */
+#define NSX_F_ANY_PORT	0x40
+/* Registry, NSX_MAP: more than one target, or conditions: see struct nsx_service */
+#define NSX_F_SERVICE	0x80
+/* Registry, NSX_MAP: the inside endpoint is published elsewhere too */
+#define NSX_F_STATEFUL	0x04
 
 /* nsx_slot.tcp: what was seen of a flow. For UDP and ICMP only NSX_T_IN counts. */
 #define NSX_T_SYN	0x01	/* opened by a SYN from inside */
@@ -118,7 +150,8 @@ enum nsx_kind {
 #define NSX_T_FIN_OUT	0x04
 #define NSX_T_FIN_IN	0x08
 #define NSX_T_RST	0x10
-#define NSX_T_ASSURED	0x20	/* it came to something: never evicted for a newer flow, until TCP closes it */
+/* It came to something: never evicted for a newer flow, until TCP closes it */
+#define NSX_T_ASSURED	0x20
 
 /**
  * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the
@@ -127,20 +160,24 @@ enum nsx_kind {
  * @seen: last use, ticks; NSX_MAP: when the link of its namespace was last found to be up
  * @inside: address in the namespace
  * @remote: the other end; unused for NSX_ALIAS
- * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order, inclusive
- * @service: NSX_MAP with NSX_F_SERVICE: index in the table of services; @inside is that of its first target then
+ * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order,
+ *	inclusive
+ * @service: NSX_MAP with NSX_F_SERVICE: index in the table of services; @inside is that of its
+ *	first target then
+ * @counter: NSX_MAP without NSX_F_SERVICE: its place in nsx_target_counts; 0: it is not counted
  * @at: NSX_MAP: the host's only address that it answers at, IPv4; 0: at every one
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
- * @own: index of the host's address in nsx_conf.own; unused for NSX_MAP and NSX_SHARED
+ * @local: index of the host's address in nsx_conf.local; unused for NSX_MAP and NSX_SHARED
  * @ifindex: host-side veth of the namespace that a packet for this entry goes to; NSX_SHARED: 0
  * @mac: the namespace's MAC
  * @tcp: NSX_T_*
  * @proto: enum nsx_proto
  * @flags: NSX_F_*
  * @id: NSX_MAP: nsx_ns.id of the namespace that @inside belongs to
- * @until: registry, NSX_SHARED and NSX_FLOW with NSX_F_MANY: flows of the session table need the port until then, ticks
+ * @until: registry, NSX_SHARED and NSX_FLOW with NSX_F_MANY: flows of the session table need the
+ *	port until then, ticks
  * @ack: NSX_RETURN, TCP: what the client acknowledges if it got the server's SYN, host byte order
  */
 struct nsx_slot {
@@ -153,14 +190,17 @@ struct nsx_slot {
 			__u16 first;
 			__u16 last;
 			__be32 at;
-			__u32 service;
+			union {
+				__u32 service;
+				__u32 counter;
+			};
 			__u32 id;
 		};
 	};
 	__be16 inside_port;
 	__be16 remote_port;
 	__be16 outside_port;
-	__u16 own;
+	__u16 local;
 	__u32 ifindex;
 	__u8 mac[6];
 	__u8 tcp : 6;
@@ -172,10 +212,15 @@ struct nsx_slot {
 	};
 };
 
+#define NSX_DNS_MAX	3	/* name servers, as many as resolv.conf(5) takes */
+
 #define NSX_SERVICES	1024	/* index 0 is none */
 #define NSX_TARGETS	16
 #define NSX_TABLE	1021	/* prime: places of the table that spreads clients over targets */
 #define NSX_NO_TARGET	0xff
+/* Places in nsx_target_counts: [service][target], and behind those one for each simple map */
+#define NSX_COUNTERS	16384
+#define NSX_COUNTER_0	(NSX_SERVICES * NSX_TARGETS)
 
 /** struct nsx_target - an inside endpoint that a service sends clients to */
 struct nsx_target {
@@ -192,23 +237,30 @@ struct nsx_target {
 /* nsx_service.flags */
 #define NSX_S_USED	0x01
 #define NSX_S_ALLOW	0x02	/* only clients in nsx_allow */
-#define NSX_S_RATE	0x04	/* at most so many new connections (TCP) or packets (UDP) in a time */
+/* At most so many new connections (TCP) or packets (UDP) in a time */
+#define NSX_S_RATE	0x04
 #define NSX_S_AFFINITY	0x08	/* all connections of a client's address to one target */
 #define NSX_S_BY_ADDRESS 0x20	/* the address that was asked chooses the target, not the client */
-#define NSX_S_DRAINING	0x10	/* connections of the targets before go on until .until */
+#define NSX_S_DRAINING	0x10	/* connections of the targets before go on until .drain_deadline */
+#define NSX_S_OWNED	0x40	/* by .owner, which holds the port with sockets of the host too */
+
+#define NSX_OWNER_LEN	32	/* with the 0 at its end */
 
 /**
  * struct nsx_service - what a published port does beyond leading to one target
  *
- * A change is made on a copy, and the slot is turned to that. While a slot leads to it only .tat changes, and the targets of
- * a namespace that goes are left out: the others keep their places.
+ * A change is made on a copy, and the slot is turned to that. While a slot leads to it only .tat
+ * changes, and the targets of a namespace that goes are left out: the others keep their places.
  * @target, @count: where new connections go; one without a weight is none
  * @was, @was_count: where those go that are there already, while draining
  * @table, @was_table: target by hash of the client (consistent: Maglev), or NSX_NO_TARGET
- * @until: end of the draining, ticks
+ * @drain_deadline: when the draining ends, ticks
  * @first, @last, @proto: the ports, as in struct nsx_slot
+ * @owner: who manages the port, for the command only; empty: nobody
+ * @rate: how many a second, as it was given; for the command only
  * @interval, @burst: nanoseconds that one costs, and how many may be owed
- * @tat: when the next may come (theoretical arrival time of GCRA), nanoseconds of the monotonic clock
+ * @tat: when the next may come (theoretical arrival time of GCRA), nanoseconds of the monotonic
+ *	clock
  */
 struct nsx_service {
 	struct nsx_target target[NSX_TARGETS];
@@ -217,18 +269,22 @@ struct nsx_service {
 	__u8 was_table[NSX_TABLE + 3];
 	__u32 count;
 	__u32 was_count;
-	__u32 until;
+	__u32 drain_deadline;
 	__u32 flags;		/* NSX_S_* */
 	__u64 interval;
 	__u64 burst;
 	__u64 tat;
+	__u32 rate;
 	__u16 first;
 	__u16 last;
 	__u8 proto;		/* enum nsx_proto */
-	__u8 pad[3];
+	__u8 pad[7];
+	char owner[NSX_OWNER_LEN];
 };
 
-/** struct nsx_allow - a network that may reach a service; the service is the first 32 of the bits */
+/**
+ * struct nsx_allow - a network that may reach a service; the service is the first 32 of the bits
+ */
 struct nsx_allow {
 	__u32 bits;
 	__u32 service;
@@ -238,9 +294,10 @@ struct nsx_allow {
 
 /**
  * struct nsx_bucket - one bucket of the session table
- * @tag: of the entry in each way, nsx_session_tag(): a look-up reads the slots that may be its only; 0: none
- * @spilled: entries that belong here and were put into their second, or third, bucket: where there are none, nobody looks
- *	there
+ * @tag: of the entry in each way, nsx_session_tag(): a look-up reads the slots that may be its
+ *	only; 0: none
+ * @spilled: entries that belong here and were put into their second, or third, bucket: where there
+ *	are none, nobody looks there
  *
  * A place in the table is the bucket's number times NSX_BUCKET_PLACES, plus the way.
  */
@@ -254,19 +311,21 @@ struct nsx_bucket {
 #define NSX_PLACE_TABLE 0x40000000U	/* in a place: of table 1, not 0 */
 
 /**
- * struct nsx_line - a line of the reverse index, which leads from an outside tuple to the flow that has it
- * @cell: place in the session table plus one, and nsx_reverse_tag() in the upper half; 0: none
+ * struct nsx_line - a line of the outside index, which leads from an outside tuple to the flow that
+ * has it
+ * @cell: place in the session table plus one, and nsx_outside_tag() in the upper half; 0: none
  */
 struct nsx_line {
 	__u64 cell[NSX_CELLS];
 };
 
 /**
- * struct nsx_usage - entries that there are, one for each CPU: what was made less what ended, so only their sum means
- * something
+ * struct nsx_usage - entries that there are, one for each CPU: what was made less what ended, so
+ * only their sum means something
  * @places: of the session table, whatever they hold
  * @flows: flows and remembered connections, in both tables, by enum nsx_proto
- * @closed: connections that were closed and gave their place or port to a newer flow before their time, ever
+ * @closed: connections that were closed and gave their place or port to a newer flow before their
+ *	time, ever
  * @unanswered: unanswered flows that did so
  * @swept: entries that the sweeper found dead, ever
  */
@@ -278,18 +337,22 @@ struct nsx_usage {
 	__u64 swept;
 };
 
-/** struct nsx_held - outside ports that are held, by enum nsx_proto: by one endpoint each, and shared */
+/**
+ * struct nsx_held - outside ports that are held, by enum nsx_proto: by one endpoint each, and
+ * shared
+ */
 struct nsx_held {
-	__s32 own[NSX_PROTOS];
+	__s32 local[NSX_PROTOS];
 	__s32 shared[NSX_PROTOS];
 };
-#define NSX_SHARE_TCP	40	/* percent of the ports that are held by one endpoint each, from which on ports are shared: */
+/* Percent of the ports that are held by one endpoint each, from which on ports are shared: */
+#define NSX_SHARE_TCP	40
 #define NSX_SHARE_OTHERS 60	/* the peers of TCP hardly ever need the same port for all */
 
 /**
- * struct nsx_back - how a published endpoint looks from outside, for the way back; in buckets by
- * nsx_back_bucket(). Written by the command only, ifindex last.
- * @ifindex: host-side veth of its namespace; 0: never used, NSX_BACK_GONE: not any more
+ * struct nsx_reverse - how a published endpoint looks from outside, for the way back; in buckets by
+ * nsx_reverse_bucket(). Written by the command only, ifindex last.
+ * @ifindex: host-side veth of its namespace; 0: never used, NSX_REVERSE_GONE: not any more
  * @inside_port: its port
  * @outside_port: its port on the host
  * @inside: the only source address that may use it
@@ -297,7 +360,7 @@ struct nsx_held {
  * @proto: enum nsx_proto
  * @flags: NSX_B_*
  */
-struct nsx_back {
+struct nsx_reverse {
 	__u32 ifindex;
 	__be16 inside_port;
 	__be16 outside_port;
@@ -306,38 +369,56 @@ struct nsx_back {
 	__u8 proto;
 	__u8 flags;
 };
-#define NSX_BACK_GONE	0xffffffffU
-#define NSX_B_STATEFUL	0x01	/* published under further ports too: their sessions are asked first */
+#define NSX_REVERSE_GONE	0xffffffffU
+/* Published under further ports too: their sessions are asked first */
+#define NSX_B_STATEFUL	0x01
 
-struct nsx_back_bucket {
-	struct nsx_back way[NSX_BACK_WAYS];
+struct nsx_reverse_bucket {
+	struct nsx_reverse way[NSX_REVERSE_WAYS];
 };
 
 /* What ICMP answers are counted against: so many of one kind leave the others their share. */
-enum nsx_purse {
-	NSX_PURSE_ERRORS,
-	NSX_PURSE_TOO_BIG,	/* without it, connections hang */
-	NSX_PURSES,
+enum nsx_budget {
+	NSX_BUDGET_ERRORS,
+	NSX_BUDGET_TOO_BIG,	/* without it, connections hang */
+	NSX_BUDGETS,
 };
 
-/* The private network namespace: see bpf/private.h, and user/private.c, which makes it. */
+/* The private network namespace: see bpf/private.h, and user/kernel/private.c, which makes it. */
 #define NSX_PRIVATE_MAC	{ 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 }
-#define NSX_DEFRAG_MARK	0x6e736466U	/* skb->mark of fragments that were reassembled */
-#define NSX_FRAG_TIME	2		/* seconds that the fragments of a datagram are waited for */
-#define NSX_FRAG_MEMORY	(256U << 20)	/* bytes for all that wait; a sixteenth of the memory if that is less */
+/* Skb->tc_index of a namespace's ICMP that was sent there, for tc_to_uplink */
+#define NSX_SENT_INDEX	0x6e73U
+/* Seconds that the fragments of a datagram are waited for */
+#define NSX_FRAG_TIME	2
+/* Bytes for all that wait; a sixteenth of the memory if that is less */
+#define NSX_FRAG_MEMORY	(256U << 20)
 /*
- * Reserved addresses (240.0.0.0/4) that no packet of a network has, host byte order: a lent packet's number, and the size
- * to cut to.
+ * Reserved addresses (240.0.0.0/4) that no packet of a network has, host byte order: the number of
+ * a packet in transit, and the size to cut to.
  */
-#define NSX_LENT_NET	0xf0000000U
-#define NSX_LENT_MASK	0xff000000U
-#define NSX_LENT_NONE	0xffffffffU
+#define NSX_TRANSIT_NET	0xf0000000U
+#define NSX_TRANSIT_MASK	0xff000000U
+#define NSX_TRANSIT_NONE	0xffffffffU
 #define NSX_CUT_NET	0xf1000000U
-/* Sizes in bytes of IP. Fragments are multiples of 8 bytes long without their header (RFC 791), so a step loses nothing. */
+/*
+ * Sizes in bytes of IP. Fragments are multiples of 8 bytes long without their header (RFC 791), so
+ * a step loses nothing.
+ */
 #define NSX_CUT_MIN	68U
 #define NSX_CUT_STEP	8U
 #define NSX_CUT_FINE	1500U
 #define NSX_CUT_COARSE	128U		/* beyond that */
+
+/**
+ * struct nsx_published - what the command keeps of published ports; the datapath does not read it
+ * @first: a bit for each first port: what is published has its bit; one that has a bit need not be
+ *	published any more
+ * @counters: a bit for each counter of a simple map that is taken, from NSX_COUNTER_0 on
+ */
+struct nsx_published {
+	__u64 first[NSX_ICMP][NSX_PORTS / 64];
+	__u64 counters[NSX_COUNTERS / 64];
+};
 
 /** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
 struct nsx_veth {
@@ -346,28 +427,37 @@ struct nsx_veth {
 	__u8 mac[6];		/* the namespace's MAC */
 	__u16 flags;		/* NSX_V_* */
 	__u32 id;		/* nsx_ns.id */
-	__u16 mss;		/* TCP's maximum segment size is clamped to it, bytes; 0: it is not */
+	/* TCP's maximum segment size is clamped to it, bytes; 0: it is not */
+	__u16 mss;
 	__u16 pad;
 	__u32 max_flows;	/* entries that it may cause; 0: as many as there is room for */
 	__u32 cursor;		/* of its ring in nsx_quotas: see bpf/quota.h */
 	__s32 nsid;		/* id of the namespace as the host's knows it; -1: none */
-	__u32 pad2;
-	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: as many as it likes */
+	__u32 egress;		/* its set in nsx_egress; 0: it may go everywhere */
+	__u64 egress_cost;	/* nanoseconds that 1024 bytes cost; 0: unlimited */
 	__u64 egress_tat;	/* as nsx_service.tat */
-	__u64 answer_tat[NSX_PURSES];	/* the same for ICMP answers to it, by enum nsx_purse */
+	__u64 answer_tat[NSX_BUDGETS];	/* the same for ICMP answers to it, by enum nsx_budget */
 	__u64 frag_tat;		/* the same for its fragments that are being reassembled */
-	__u32 flows[NSX_PROTOS];	/* entries that it has caused and that have not ended, by enum nsx_proto */
+	/* Entries that it has caused and that have not ended, by enum nsx_proto */
+	__u32 flows[NSX_PROTOS];
 	__u32 frag_last;	/* ticks when a fragment of it was last sent to be reassembled */
+	struct nsx_addr source;	/* NSX_V_SOURCE: the host's address that its flows leave from */
 };
-#define NSX_V_XDP	0x01	/* its end takes frames from XDP, and its own checksums are complete */
+/* Its end takes frames from XDP, and its own checksums are complete */
+#define NSX_V_XDP	0x01
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
 #define NSX_V_ANY_PORT	0x04	/* UDP from it gets NSX_F_ANY_PORT */
 #define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, and be reached from there */
+/* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
+#define NSX_V_NETKIT	0x10
+#define NSX_V_SOURCE	0x20	/* what it sends leaves from .source */
 
 /* nsx_ns.state */
 enum nsx_ns_state {
-	NSX_NS_MAKING = 1,	/* intent written; a command that died here left parts to be removed */
+	/* Intent written; a command that died here left parts to be removed */
+	NSX_NS_MAKING = 1,
 	NSX_NS_READY,
+	NSX_NS_GOING,	/* its removal has begun */
 };
 
 /* nsx_ns.flags: what nsxdp made and therefore removes */
@@ -381,6 +471,30 @@ enum nsx_ns_state {
 #define NSX_NS_ANY_REMOTE	0x10	/* UDP: endpoint-independent filtering */
 #define NSX_NS_ANY_PORT		0x20	/* UDP: address-dependent filtering */
 #define NSX_NS_LINK_LOCAL	0x100	/* NSX_V_LINK_LOCAL */
+#define NSX_NS_NETKIT		0x200	/* its link is a pair of netkit devices, not of veths */
+
+#define NSX_EGRESS_MAX	32	/* networks of one namespace */
+
+/** struct nsx_network - a network that a namespace may reach, or may not */
+struct nsx_network {
+	struct nsx_addr addr;
+	__u8 len;	/* IPv4 bits */
+	__u8 deny;
+	__u8 pad[6];
+};
+
+/**
+ * struct nsx_egress_key - a network of a set, whose number is the first 32 of the bits; the value
+ * is whether a namespace with the set may go there (1) or not (0)
+ *
+ * The longest network that a destination is in decides; each set has one of length 0. A set never
+ * changes: a namespace gets another one, whose number is as unique as nsx_ns.id.
+ */
+struct nsx_egress_key {
+	__u32 bits;
+	__u32 set;
+	__be32 addr[4];
+};
 
 /** struct nsx_ns - a managed namespace; key: its name, NUL-padded to NSX_NAME_LEN */
 struct nsx_ns {
@@ -394,14 +508,21 @@ struct nsx_ns {
 	__u8 prefix_len;	/* of addr, IPv4 bits */
 	__u8 pad;
 	__u16 mss;		/* as nsx_veth.mss */
-	__u16 sysctls;		/* of the host-side veth before: see user/secure.c */
+	__u16 sysctls;		/* of the host-side veth before: see user/kernel/secure.c */
 	__u32 max_flows;	/* as nsx_veth.max_flows */
-	__u64 egress_rate;	/* bits per second; 0: as it likes */
+	__u64 egress_rate;	/* bits per second; 0: unlimited */
 	char host_if[16];
 	char ns_if[16];
+	__u32 netns;		/* which network namespace it is, netns_id(); 0: not made yet */
+	__u32 dns_count;	/* 0: the host's own resolvers */
+	struct nsx_addr dns[NSX_DNS_MAX];
+	struct nsx_network egress[NSX_EGRESS_MAX];
+	__u32 egress_count;	/* 0: it may go everywhere */
+	__u32 egress_set;	/* as nsx_veth.egress */
+	struct nsx_addr source;	/* the host's address that its flows leave from; 0: as routed */
 };
 
-/* Timeouts in ticks, indexed by enum; the seconds and their sources are in user/config.c. */
+/* Timeouts in ticks, indexed by enum; the seconds and their sources are in user/config/config_up.c. */
 enum nsx_timeout {
 	NSX_TO_TCP_OPENING,
 	NSX_TO_TCP_ESTABLISHED,
@@ -420,29 +541,32 @@ enum nsx_timeout {
 #define NSX_UP_BIND_GUARD	0x08	/* bind() to a published port is refused */
 #define NSX_UP_MADE_BPFFS	0x04	/* the BPF file system was not mounted before */
 
-/* nsx_own.state */
-enum nsx_own_state {
-	NSX_OWN_NONE,		/* never used */
-	NSX_OWN_HERE,
-	NSX_OWN_LOST,		/* not the host's any more: flows of it are dead, but come alive again with it */
-	NSX_OWN_WRITING,	/* becoming another address's, by the CPU or command that won it */
+/* nsx_local.state */
+enum nsx_local_state {
+	NSX_LOCAL_UNUSED,		/* never used */
+	NSX_LOCAL_PRESENT,
+	/* Not the host's any more: flows of it are dead, but come alive again with it */
+	NSX_LOCAL_GONE,
+	NSX_LOCAL_WRITING,	/* becoming another address's, by the CPU or command that won it */
 };
 
 /**
- * struct nsx_own - an address of the host
+ * struct nsx_local_addr - an address of the host
  * @dev: the uplink that packets from it leave by, ifindex
- * @since: when it took this place, ticks: flows that were seen last before are of the address that had it then
- * @lost: when it was lost, ticks; in its other states it means nothing
- * @state: enum nsx_own_state
+ * @since: when it took this place, ticks: flows that were seen last before are of the address that
+ *	had it then
+ * @gone_at: when it was removed from the host, ticks; in its other states it means nothing
+ * @state: enum nsx_local_state
  * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
- * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not tell from which
+ * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not
+ *	tell from which
  * @checked: the tick in which a packet of an established flow last asked for its state
  */
-struct nsx_own {
+struct nsx_local_addr {
 	struct nsx_addr addr;
 	__u32 dev;
 	__u32 since;
-	__u32 lost;
+	__u32 gone_at;
 	__u32 state;
 	__u32 len;
 	__u32 on_uplink;
@@ -450,21 +574,48 @@ struct nsx_own {
 	__u32 pad;
 };
 
+/* nsx_intent.kind */
+enum nsx_intent_kind {
+	NSX_INTENT_NONE,
+	NSX_INTENT_PORTS,	/* .before is to become .after, or nothing is to be published */
+	NSX_INTENT_PORTS_DONE,	/* it has: what only .before needed is to go */
+};
+
+/**
+ * struct nsx_intent - the change that a command is about to make, written before anything else; for
+ * commands only
+ * @kind: enum nsx_intent_kind
+ * @before, @after: the first slot of the ports; .ifindex 0: nothing is published
+ *
+ * A command that dies leaves it behind, and the next one that changes something finishes the
+ * change or takes it back (publish_recover() and apply_recover()).
+ */
+struct nsx_intent {
+	__u32 kind;
+	__u32 pad;
+	struct nsx_slot before;
+	struct nsx_slot after;
+};
+
 /**
  * struct nsx_conf - settings of an instance, the only entry of its map
- * @own: the host's addresses; the first is the one that masqueraded flows leave from unless a route says otherwise
- * @own_count: how many of them are valid
+ * @local: the host's addresses; the first is the one that masqueraded flows leave from unless a
+ *	route says otherwise
+ * @local_count: how many of them are valid
  * @pool, @pool_mask: where the namespaces' addresses come from
  * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
  * @port_lo, @port_hi: ports for masquerading, host byte order, inclusive, but for:
  * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive
- * @snat: addresses of the host that masquerading is spread over, each inside address having one (RFC 4787, REQ-2)
+ * @snat: addresses of the host that masquerading is spread over, each inside address having one
+ *	(RFC 4787, REQ-2)
+ * @publish_at: where ports are published that are given without an address; 0: at every one
  * @snat_count: how many of them; 0: the route to a remote chooses
  * @flows: masqueraded flows and remembered connections that the session table is made for
  * @tables: which of the two session tables is in use, NSX_TABLES_*; read once for each look-up
- * @lease: ticks that a flow has its port for, until the sweeper renews that; 0: the sweeper does not run
+ * @lease: ticks that a flow has its port for, until the sweeper renews that; 0: the sweeper does
+ *	not run
  * @room: flows that either session table is made for
- * @buckets, @lines: of either session table, and of its reverse index
+ * @buckets, @lines: of either session table, and of its outside index
  * @high: the most places of the session table that were in use
  * @timeout: ticks, by enum nsx_timeout
  * @next_id: nsx_ns.id of the next namespace
@@ -477,24 +628,40 @@ struct nsx_own {
  * @mode: enum nsx_mode
  * @mode_reason: why, in words
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
- * @asker: the near end of the private network namespace; a device that no tenant reaches, so that the kernel is asked for
- *	routes from it
+ * @asker: the near end of the private network namespace; a device that no tenant reaches, so that
+ *	the kernel is asked for routes from it
  * @defrag: the private network namespace is there: fragments are reassembled, packets cut
  * @drainings: how many services may have one that ended; for the command only
  * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
- * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session table
- * @fill: percent of @flows that is in use
+ * @defrag_mark: skb->mark of fragments that were reassembled, random, as the next two: what a
+ *	namespace's own programs redirect into its link (bpf_redirect_peer) keeps the marks that
+ *	they set
+ * @passed_mark: the same, set by tc_from_ns on what it passed at a netkit device's far end
+ * @mark_index: skb->tc_index of both, 16 bits
+ * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session
+ *	table
+ * @occupancy: percent of @flows that is in use
  * @measured: when that was, ticks; see bpf/usage.h
+ * @programs: datapath_build() of the command whose programs run
  * @layout: NSX_LAYOUT of the command that made the instance
- * @missing: what the kernel did not have at "up", a bit for each enum feature (user/feature.h)
- * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are so much smaller
+ * @missing: what the kernel did not have at "up", a bit for each enum feature
+ *	(user/kernel/feature.h)
+ * @given: what the operator chose: UP_GIVEN_* (user/config/config.h)
+ * @going: enum nsx_going
+ * @link_group: random, of the links that nsxdp made, as in ip link show group: "down" deletes them at
+ *	once
+ * @changing: the namespace that a command is changing to what its entry says, and its entry
+ * @changing_from: before; the name is empty where there is none
+ * @intent: what a command is about to change, or was when it died
+ * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are
+ *	so much smaller
  */
 struct nsx_conf {
-	struct nsx_own own[NSX_OWN_MAX];
+	struct nsx_local_addr local[NSX_LOCAL_MAX];
 	struct nsx_addr pool;
 	struct nsx_addr pool_mask;
-	__u32 own_count;
+	__u32 local_count;
 	__u32 uplinks[NSX_UPLINKS];
 	__u16 port_lo;
 	__u16 port_hi;
@@ -516,7 +683,7 @@ struct nsx_conf {
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
-	__u8 fill;
+	__u8 occupancy;
 	__u8 pad[3];
 	__u32 measured;
 	__u32 flows;
@@ -527,18 +694,34 @@ struct nsx_conf {
 	__u32 lines[2];
 	__u32 high;
 	__u32 snat_count;
+	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
 	char uplink_names[NSX_UPLINKS][16];
+	__u64 programs;
 	char mode_reason[128];
 	char local_reason[128];
 	__u32 layout;
 	__u32 frag_scale;
 	__u32 missing;
-	__u32 pad2;
+	__u32 defrag_mark;
+	__u32 passed_mark;
+	__u32 mark_index;
+	__u32 given;
+	__u8 mode_wanted;	/* enum nsx_mode */
+	__u8 attach;		/* enum nsx_attach */
+	__u8 going;		/* enum nsx_going */
+	__u8 pad2;
+	struct nsx_intent intent;
+	__u32 link_group;
+	char changing[NSX_NAME_LEN];
+	struct nsx_ns changing_from;
 };
 
-/* nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell. */
-#define NSX_LAYOUT	0x6e730002U
+/*
+ * nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell; the structs
+ * in maps of bpf/ are pinned too.
+ */
+#define NSX_LAYOUT	0x6e73000aU
 
 /* nsx_conf.tables */
 #define NSX_TABLES_CURRENT 0x1	/* new entries go to this one */
@@ -552,20 +735,39 @@ enum nsx_mode {
 	NSX_MODE_AUTO,		/* wanted only */
 };
 
+/* nsx_conf.going: which namespaces are removed, or not made yet, where a command has died */
+enum nsx_going {
+	NSX_GOING_NONE,
+	NSX_GOING_SOME,		/* those in state NSX_NS_MAKING */
+	NSX_GOING_ALL,
+	NSX_GOING_RELEASED,	/* all, but for what they are made of */
+};
+
+/* nsx_conf.attach: how the links of namespaces are served, but for those that are not nsxdp's */
+enum nsx_attach {
+	NSX_ATTACH_TCX,		/* each by a link of its own */
+	NSX_ATTACH_BLOCK,	/* all by one filter on a block that they share */
+};
+
+/* A namespace with these flags (NSX_NS_*) is served by the block. */
+#define nsx_by_block(conf, flags)              \
+	((conf)->attach == NSX_ATTACH_BLOCK && \
+	 ((flags) & (NSX_NS_MADE_VETH | NSX_NS_NETKIT)) == NSX_NS_MADE_VETH)
+
 /* Ticks in a number of seconds. */
 #define nsx_ticks(conf, seconds) ((__u32)(((__u64)(seconds) * (conf)->hz) >> NSX_TICK_SHIFT))
 
 #define NSX_INLINE static inline __attribute__((always_inline))
 
 /*
- * The bucket of a published endpoint. Ports of a range lie in neighbours, four in each. Where a bucket is full, the
- * next probe is elsewhere.
+ * The bucket of a published endpoint. Ports of a range lie in neighbours, four in each. Where a
+ * bucket is full, the next probe is elsewhere.
  */
-NSX_INLINE __u32 nsx_back_bucket(__u32 ifindex, __be16 inside_port, __u8 proto, int probe)
+NSX_INLINE __u32 nsx_reverse_bucket(__u32 ifindex, __be16 inside_port, __u8 proto, int probe)
 {
 	__u32 start = (ifindex * 4 + proto) * 0x9e3779b1U + probe * 0x85ebca6bU;
 
-	return ((start >> 17) + (NSX_PORT_NUMBER(inside_port) >> 2)) % NSX_BACK_BUCKETS;
+	return ((start >> 17) + (NSX_PORT_NUMBER(inside_port) >> 2)) % NSX_REVERSE_BUCKETS;
 }
 
 /** struct nsx_session_key - identity of a session entry; all of it is compared */
@@ -586,14 +788,18 @@ NSX_INLINE __u64 nsx_swap_halves(__u64 word)
 }
 
 NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_addr *inside,
-				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto, __u8 kind)
+				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto,
+				 __u8 kind)
 {
 	/*
-	 * Three products that do not wait for each other, and one of their sum. A product carries upwards only, so the half
-	 * of an address that differs among neighbours, which is the upper one of IPv4's, comes first.
+	 * Three products that do not wait for each other, and one of their sum. A product carries
+	 * upwards only, so the half of an address that differs among neighbours, which is the upper
+	 * one of IPv4's, comes first.
 	 */
-	__u64 h = (inside->d[0] ^ nsx_swap_halves(inside->d[1]) ^ conf->hash_seed) * 0x9e3779b97f4a7c15ULL +
-		  ((remote->d[0] << 1) + nsx_swap_halves(remote->d[1]) + conf->hash_seed) * 0xc2b2ae3d27d4eb4fULL +
+	__u64 h = (inside->d[0] ^ nsx_swap_halves(inside->d[1]) ^ conf->hash_seed) *
+			  0x9e3779b97f4a7c15ULL +
+		  ((remote->d[0] << 1) + nsx_swap_halves(remote->d[1]) + conf->hash_seed) *
+			  0xc2b2ae3d27d4eb4fULL +
 		  ((__u64)remote_port << 16 | proto << 8 | kind) * 0xd6e8feb86659fd93ULL;
 
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
@@ -606,12 +812,16 @@ NSX_INLINE __u64 nsx_session_hash(const struct nsx_conf *conf, const struct nsx_
 }
 
 /*
- * The buckets that an entry may be in, by choice. Those of a client's consecutive ports are neighbours, for that is how
- * clients take them: so what is used together lies in few pages of memory.
+ * The buckets that an entry may be in, by choice. Those of a client's consecutive ports are
+ * neighbours, for that is how clients take them: so what is used together lies in few pages of
+ * memory.
  */
 NSX_INLINE __u32 nsx_session_bucket(__u64 hash, __be16 inside_port, __u32 buckets, int choice)
 {
-	__u32 part = choice == 0 ? hash >> 32 : choice == 1 ? hash : hash >> 16, port = NSX_PORT_NUMBER(inside_port);
+	__u32 part = choice == 0   ? hash >> 32
+		     : choice == 1 ? hash
+				   : hash >> 16,
+	      port = NSX_PORT_NUMBER(inside_port);
 	__u32 at = (__u64)part * buckets >> 32;
 
 	at += buckets >= NSX_PORTS ? port : port % (buckets ? buckets : 1);
@@ -623,33 +833,41 @@ NSX_INLINE __u32 nsx_session_tag(__u64 hash, __be16 inside_port)
 	return (__u32)((hash + inside_port) * 0xc2b2ae3d27d4eb4fULL >> 32) | 1;
 }
 
-/* The same of an outside tuple, for the reverse index. */
-NSX_INLINE __u64 nsx_reverse_hash(const struct nsx_conf *conf, const struct nsx_addr *remote, __be16 remote_port,
-				  __be16 outside_port, __u16 own, __u8 proto)
+/* The same of an outside tuple, for the outside index. */
+NSX_INLINE __u64 nsx_outside_hash(const struct nsx_conf *conf, const struct nsx_addr *remote,
+				  __be16 remote_port, __be16 outside_port, __u16 local, __u8 proto)
 {
 	__u64 h = conf->hash_seed;
 
 	h = (h ^ (remote->d[0] << 1) ^ nsx_swap_halves(remote->d[1])) * 0xc2b2ae3d27d4eb4fULL;
 	h ^= h >> 29;
-	h = (h ^ ((__u64)remote_port << 48 | (__u64)outside_port << 32 | (__u32)own << 8 | proto)) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^
+	     ((__u64)remote_port << 48 | (__u64)outside_port << 32 | (__u32)local << 8 | proto)) *
+	    0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 32;
 }
 
-NSX_INLINE __u32 nsx_reverse_line(__u64 hash, __u32 lines, int choice)
+NSX_INLINE __u32 nsx_outside_line(__u64 hash, __u32 lines, int choice)
 {
 	return (choice ? hash & 0xffffffffU : hash >> 32) * lines >> 32;
 }
 
-NSX_INLINE __u32 nsx_reverse_tag(__u64 hash)
+NSX_INLINE __u32 nsx_outside_tag(__u64 hash)
 {
 	return (__u32)(hash * 0xc2b2ae3d27d4eb4fULL >> 32) | 1;
 }
 
-/* Size of the tables for a number of flows: buckets and lines that are three quarters full with them. */
+/*
+ * Size of the tables for a number of flows: buckets and lines that are three quarters full with
+ * them.
+ */
 #define NSX_BUCKETS_FOR(flows) ((__u32)(((__u64)(flows) * 4 / 3 + NSX_WAYS - 1) / NSX_WAYS))
 #define NSX_LINES_FOR(flows) ((__u32)(((__u64)(flows) * 4 / 3 + NSX_CELLS - 1) / NSX_CELLS))
 
-/* How many ports there are for masquerading, and the one with a number below that, in host byte order. */
+/*
+ * How many ports there are for masquerading, and the one with a number below that, in host byte
+ * order.
+ */
 NSX_INLINE __u32 nsx_port_hole(const struct nsx_conf *conf)
 {
 	__u32 lo = conf->host_lo > conf->port_lo ? conf->host_lo : conf->port_lo;
@@ -667,11 +885,14 @@ NSX_INLINE __u16 nsx_port_at(const struct nsx_conf *conf, __u32 number)
 {
 	__u32 hole = nsx_port_hole(conf), port = conf->port_lo + number;
 
-	return hole && port >= (conf->host_lo > conf->port_lo ? conf->host_lo : conf->port_lo) ? port + hole : port;
+	return hole && port >= (conf->host_lo > conf->port_lo ? conf->host_lo : conf->port_lo)
+		       ? port + hole
+		       : port;
 }
 
 /* The entry has this identity; state: its state word. */
-NSX_INLINE int nsx_session_is(const struct nsx_slot *s, __u32 state, const struct nsx_session_key *k)
+NSX_INLINE int nsx_session_is(const struct nsx_slot *s, __u32 state,
+			      const struct nsx_session_key *k)
 {
 	/* Without branches: the verifier follows each of them for every way of a bucket. */
 	__u32 ports = (s->inside_port ^ k->inside_port) | (s->remote_port ^ k->remote_port) |
@@ -704,22 +925,25 @@ NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp)
 }
 
 /*
- * Ticks that a flow may be idle. What was never answered, half-open or one-way, gets less the fuller the tables are,
- * from all of its time down to NSX_EVICT_IDLE seconds: adaptive timeouts, as in pf.conf(5).
+ * Ticks that a flow may be idle. What was never answered, half-open or one-way, gets less the
+ * fuller the tables are, from all of its time down to NSX_EVICT_IDLE seconds: adaptive timeouts, as
+ * in pf.conf(5).
  */
 NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf)
 {
-	__u32 t = nsx_flow_timeout(s->proto, s->tcp), fill = conf->fill;
-	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0, least = nsx_ticks(conf, NSX_EVICT_IDLE);
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp), occupancy = conf->occupancy;
+	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0,
+	      least = nsx_ticks(conf, NSX_EVICT_IDLE);
 
-	if ((s->tcp & NSX_T_IN) || fill <= NSX_FILL_START || full <= least)
+	if ((s->tcp & NSX_T_IN) || occupancy <= NSX_OCCUPANCY_START || full <= least)
 		return full;
-	return least + (full - least) * (fill < 100 ? 100 - fill : 0) / (100 - NSX_FILL_START);
+	return least + (full - least) * (occupancy < 100 ? 100 - occupancy : 0) /
+			       (100 - NSX_OCCUPANCY_START);
 }
 
 /*
- * Ticks since a moment. Another CPU's clock may have been a little ahead of now; what is even longer ago than half of
- * the clock's range stays long ago.
+ * Ticks since a moment. Another CPU's clock may have been a little ahead of now; what is even
+ * longer ago than half of the clock's range stays long ago.
  */
 NSX_INLINE __u32 nsx_idle(__u32 now, __u32 seen)
 {
@@ -728,33 +952,40 @@ NSX_INLINE __u32 nsx_idle(__u32 now, __u32 seen)
 	return idle >= -NSX_CLOCK_SKEW ? 0 : idle;
 }
 
-/* Ticks that flows of the session table need a port of the registry still; negative where none does. */
+/*
+ * Ticks that flows of the session table need a port of the registry still; negative where none
+ * does.
+ */
 NSX_INLINE __s32 nsx_further_left(const struct nsx_slot *s, __u32 now)
 {
 	__u32 idle = nsx_idle(now, s->seen), span = s->until - s->seen;
 	int shared = NSX_KIND(s->state) == NSX_SHARED;
 
-	return (shared || (s->flags & NSX_F_MANY)) && (__s32)span >= 0 && idle <= span ? (__s32)(span - idle) : -1;
+	return (shared || (s->flags & NSX_F_MANY)) && (__s32)span >= 0 && idle <= span
+		       ? (__s32)(span - idle)
+		       : -1;
 }
 
 /* The host has the address that this is a flow of, and had it when the flow was last seen. */
-NSX_INLINE int nsx_own_serves(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
-	const struct nsx_own *own = &conf->own[s->own & (NSX_OWN_MAX - 1)];
+	const struct nsx_local_addr *local = &conf->local[s->local & (NSX_LOCAL_MAX - 1)];
 
-	return own->state == NSX_OWN_HERE && nsx_idle(now, s->seen) <= nsx_idle(now, own->since);
+	return local->state == NSX_LOCAL_PRESENT &&
+	       nsx_idle(now, s->seen) <= nsx_idle(now, local->since);
 }
 
 /*
- * A flow is over for good: not only dead because its address is not the host's at the moment, which may come back with
- * all its flows.
+ * A flow is over for good: not only dead because its address is not the host's at the moment, which
+ * may come back with all its flows.
  */
 NSX_INLINE int nsx_flow_over(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
-	const struct nsx_own *own = &conf->own[s->own & (NSX_OWN_MAX - 1)];
+	const struct nsx_local_addr *local = &conf->local[s->local & (NSX_LOCAL_MAX - 1)];
 	__u32 idle = nsx_idle(now, s->seen);
 
-	return idle > nsx_flow_time(s, conf) || (own->state == NSX_OWN_HERE && idle > nsx_idle(now, own->since));
+	return idle > nsx_flow_time(s, conf) ||
+	       (local->state == NSX_LOCAL_PRESENT && idle > nsx_idle(now, local->since));
 }
 
 /* Ticks until a flow is dead; negative once it is. */
@@ -762,10 +993,13 @@ NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *
 {
 	__u32 idle = nsx_idle(now, s->seen), full = nsx_flow_time(s, conf);
 
-	return nsx_own_serves(s, conf, now) && idle <= full ? (__s32)(full - idle) : -1;
+	return nsx_local_serves(s, conf, now) && idle <= full ? (__s32)(full - idle) : -1;
 }
 
-/* Ticks until nobody holds a port of the registry that is NSX_FLOW or NSX_SHARED; negative where nobody does. */
+/*
+ * Ticks until nobody holds a port of the registry that is NSX_FLOW or NSX_SHARED; negative where
+ * nobody does.
+ */
 NSX_INLINE __s32 nsx_port_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
 {
 	__s32 further = nsx_further_left(s, now), flow;
@@ -773,14 +1007,15 @@ NSX_INLINE __s32 nsx_port_left(const struct nsx_slot *s, const struct nsx_conf *
 	if (NSX_KIND(s->state) == NSX_SHARED)
 		return further;
 	flow = nsx_flow_left(s, conf, now);
-	return flow > further || !nsx_own_serves(s, conf, now) ? flow : further;
+	return flow > further || !nsx_local_serves(s, conf, now) ? flow : further;
 }
 
 /* nsx_flush.by */
 enum nsx_flush_by {
-	NSX_BY_ENDPOINT,	/* proto, inside, ports first to last: inside ones, but of NSX_RETURN those outside */
-	NSX_BY_NAMESPACE,	/* inside; hairpins of which it is the client too */
-	NSX_BY_NOTHING,		/* all of them */
+	/* Proto, inside, ports first to last: inside ones, but of NSX_RETURN those outside */
+	NSX_FLUSH_ENDPOINT,
+	NSX_FLUSH_NAMESPACE,	/* inside; hairpins of which it is the client too */
+	NSX_FLUSH_ALL,		/* all of them */
 };
 
 /** struct nsx_flush - argument of the program nsx_flush: whose flows end */
@@ -788,7 +1023,8 @@ struct nsx_flush {
 	struct nsx_addr inside;
 	__u32 kinds;		/* a bit for each enum nsx_kind */
 	__u32 ended;		/* set: how many did */
-	__u32 busy;		/* set: how many entries were being written, which is to be asked again */
+	/* Set: how many entries were being written, which is to be asked again */
+	__u32 busy;
 	__u32 table;		/* of the program's own */
 	__u16 first;		/* host byte order */
 	__u16 last;
@@ -800,17 +1036,21 @@ struct nsx_flush {
 /* nsx_range.op, and what .result is set to */
 enum nsx_range_op {
 	NSX_RANGE_TAKEN,	/* the first port that is published, or 0 */
-	NSX_RANGE_MIRROR,	/* make the mirrors: for how many there was room */
+	NSX_RANGE_ADD_REVERSE,	/* make the reverse entries: for how many there was room */
 	NSX_RANGE_WRITE,	/* publish: how many masqueraded flows are over by that */
-	NSX_RANGE_SECOND,	/* mark those of which this further target is published elsewhere too: 0 */
+	/* Mark those of which this further target is published elsewhere too: 0 */
+	NSX_RANGE_SECOND,
+	NSX_RANGE_ALONE,	/* the reverse entry answers for them now: 0 */
 	NSX_RANGE_CLEAR,	/* publish no more: 0 */
 	NSX_RANGE_HOST,		/* all ports: note which the host gives to its own sockets too: 0 */
 	NSX_RANGE_BOUND,	/* sockets of the host's are bound to them: 0 */
-	NSX_RANGE_UNMIRROR,	/* remove the mirrors: how many are left, which answer for several ports */
+	/* Remove the reverse entries: how many are left, which answer for several ports */
+	NSX_RANGE_DEL_REVERSE,
 };
 
 /**
- * struct nsx_range - argument of the program nsx_range: what is done with the ports .map.first to .map.last
+ * struct nsx_range - argument of the program nsx_range: what is done with the ports .map.first to
+ * .map.last
  * @map: what the first of them is, or becomes; the inside ports of the others follow
  * @op: enum nsx_range_op
  * @result: set, or added to
@@ -825,7 +1065,24 @@ struct nsx_range {
 	__u32 busy;
 };
 
-/** struct nsx_move - what the program nsx_move did: entries that moved, that found no room, and that were being written */
+/**
+ * struct nsx_veth_change - argument of the program nsx_veth_change: what struct nsx_veth says from
+ * now on
+ */
+struct nsx_veth_change {
+	__u32 ifindex;
+	__u16 flags;
+	__u16 mss;
+	__u32 max_flows;
+	__u32 egress;
+	__u64 egress_cost;
+	struct nsx_addr source;
+};
+
+/**
+ * struct nsx_move - what the program nsx_move did: entries that moved, that found no room, and that
+ * were being written
+ */
 struct nsx_move {
 	__u32 moved;
 	__u32 lost;
@@ -850,11 +1107,12 @@ struct nsx_count {
 _Static_assert(sizeof(struct nsx_slot) == 64, "a slot is one cache line");
 _Static_assert(sizeof(struct nsx_bucket) == 512, "buckets do not cross pages");
 _Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
-_Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3, "flags end a word: see slot_flag()");
-_Static_assert(sizeof(struct nsx_back) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_own) == 48, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 120, "no implicit padding");
-_Static_assert(sizeof(struct nsx_ns) == 104, "no implicit padding");
+_Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3,
+	       "flags end a word: see slot_flag()");
+_Static_assert(sizeof(struct nsx_reverse) == 32, "no implicit padding");
+_Static_assert(sizeof(struct nsx_local_addr) == 48, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 136, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 952, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Crowds of flows, for the tests and the benchmark of capacity. Everything is bounded in count and in time.
+ * Crowds of flows, for the tests and the benchmark of capacity. Everything is bounded in count and
+ * in time.
  *
  *   crowd serve ADDR PORT...           echo at TCP and UDP; a line on stdin has every UDP client that was heard sent a datagram
  *   crowd connect ADDR PORT COUNT FIRST [RATE]
@@ -92,7 +93,9 @@ static void serve_datagrams(int fd)
 	socklen_t len = sizeof(peer);
 	char buf[64];
 
-	for (ssize_t n; (n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (void *)&peer, &len)) >= 0; len = sizeof(peer)) {
+	for (ssize_t n;
+	     (n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (void *)&peer, &len)) >= 0;
+	     len = sizeof(peer)) {
 		if (n && buf[0] == 'n')
 			hear(fd, &peer);
 		sendto(fd, buf, n, 0, (void *)&peer, len);
@@ -266,7 +269,8 @@ static int hold(const char *addr, int count, int first, char **ports, int port_c
 	printf("answered %d of %d\n", answered, count);
 	fflush(stdout);
 	/* A byte, for others may wait for theirs at the same pipe. */
-	if (poll(&(struct pollfd){ .fd = 0, .events = POLLIN }, 1, SECONDS * 1000) <= 0 || read(0, line, 1) != 1)
+	if (poll(&(struct pollfd){ .fd = 0, .events = POLLIN }, 1, SECONDS * 1000) <= 0 ||
+	    read(0, line, 1) != 1)
 		return 1;
 	printf("told %d of %d\n", collect(fd, had, count), count);
 	return 0;
@@ -308,7 +312,8 @@ int main(int argc, char **argv)
 	if (argc >= 4 && strcmp(argv[1], "serve") == 0)
 		return serve(argc - 2, argv + 2);
 	if (argc >= 6 && strcmp(argv[1], "connect") == 0)
-		return connect_all(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argc > 6 ? atof(argv[6]) : 0);
+		return connect_all(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]),
+				   argc > 6 ? atof(argv[6]) : 0);
 	if (argc >= 6 && strcmp(argv[1], "hold") == 0)
 		return hold(argv[2], atoi(argv[3]), atoi(argv[4]), argv + 5, argc - 5);
 	if (argc >= 5 && strcmp(argv[1], "fleet") == 0)

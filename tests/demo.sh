@@ -11,7 +11,8 @@ HOST=203.0.113.1 INET=198.51.100.8
 bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
 step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
-# Show a command as a user would type it, then run it. Namespaces have the lab's suffix behind the scenes.
+# Show a command as a user would type it, then run it. Namespaces have the lab's suffix behind the
+# scenes.
 shown() { # MACHINE WORDS...
 	local where=$1; shift
 	printf '  %-6s # %s\n' "$where" "$(echo "$*" | sed "s/-$LAB_ID//g; s#/usr/bin/##; s# > /dev/null##")"

@@ -9,7 +9,8 @@ enum step_kind {
 	STEP_RUN,	/* in: a shell command, "nsxdp" is the binary; must succeed */
 	STEP_AGE,	/* number: let that many seconds pass for every flow */
 	STEP_FLOWS,	/* number: that many flows are alive */
-	STEP_FILL,	/* number: so many percent of the tables are in use, the datapath believes */
+	/* Number: so many percent of the tables are in use, the datapath believes */
+	STEP_FILL,
 };
 
 struct step {
@@ -28,11 +29,17 @@ struct step {
 #define FLOWS(name, count) { STEP_FLOWS, name, NULL, NULL, NULL, NULL, count }
 #define FILL(percent) { STEP_FILL, "the tables fill", NULL, NULL, NULL, NULL, percent }
 
-/* Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own 203.0.113.1. */
-extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[], dp_fragments[],
-	dp_tcp[], dp_size[], dp_filtering[], dp_addresses[];
+/*
+ * Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own
+ * 203.0.113.1.
+ */
+extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[],
+	dp_fragments[], dp_tcp[], dp_size[], dp_filtering[], dp_addresses[];
 
-/* dp_stress.c: the rule for slots, with so many iterations between claim and publication; true where it held */
+/*
+ * dp_stress.c: the rule for slots, with so many iterations between claim and publication; true
+ * where it held
+ */
 int stress_run(int pause);
 
 #endif

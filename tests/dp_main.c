@@ -12,16 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dp.h"
 #include "pkt.h"
 #include "world.h"
-
-static const char *const verdict_names[NSX_VERDICT_COUNT] = {
-#define V(id, name, sentence) name,
-	NSX_VERDICTS(V)
-#undef V
-};
 
 #define RACES 5000
 #define XDP_ROWS 35	/* so many packets of the rows are for the fast path */
@@ -35,26 +30,27 @@ static int rows, failed;
 /* Before the hook's name: the packet comes back from where fragments are put in order. */
 #define BACK "back "
 
-static int is_back(const char *at)
+static int is_reverse(const char *at)
 {
 	return strncmp(at, BACK, strlen(BACK)) == 0;
 }
 
 /*
- * Run a hook's programs: where XDP passes the packet, unchanged as it must, TC has it. Returns the action
- * of TC; a redirect at XDP counts as one.
+ * Run a hook's programs: where XDP passes the packet, unchanged as it must, TC has it. Returns the
+ * action of TC; a redirect at XDP counts as one.
  */
 static int hook_run(const char *at, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
 {
-	int back = is_back(at), uplink = strcmp(at += back * strlen(BACK), "uplink") == 0, action;
-	struct __sk_buff skb = { .mark = back ? NSX_DEFRAG_MARK : 0 };
+	int reverse = is_reverse(at), uplink = strcmp(at += reverse * strlen(BACK), "uplink") == 0,
+	    action;
+	struct __sk_buff skb = { .mark = reverse ? in.conf->defrag_mark : 0 };
 	struct xdp_md xdp = { .data_end = len };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = PKT_MAX);
 	char name[32];
 
 	snprintf(name, sizeof(name), uplink ? "ens5" : "nsx-%s", at);
-	skb.ifindex = xdp.ingress_ifindex = if_nametoindex(name);
+	skb.ifindex = skb.ingress_ifindex = xdp.ingress_ifindex = if_nametoindex(name);
 	must(!skb.ifindex, "interface");
 	if (context == XDP) {
 		opts.ctx_in = &xdp;
@@ -90,7 +86,9 @@ static const char *verdict_between(struct nsx_count before[NSX_HOOKS][NSX_VERDIC
 	for (int h = 0; h < NSX_HOOKS; h++)
 		for (int v = 0; v < NSX_VERDICT_COUNT; v++)
 			if (after[h][v].packets != before[h][v].packets) {
-				count += h == hook ? (int)(after[h][v].packets - before[h][v].packets) : 99;
+				count += h == hook
+						 ? (int)(after[h][v].packets - before[h][v].packets)
+						 : 99;
 				name = verdict_names[v];
 			}
 	return count > 1 ? "several" : name;
@@ -99,9 +97,14 @@ static const char *verdict_between(struct nsx_count before[NSX_HOOKS][NSX_VERDIC
 /* From a namespace nothing is passed on to the guard behind the program. */
 static int wanted_action(const char *verdict, int hook)
 {
-	if (strncmp(verdict, "pass-", 5) == 0)
+	switch (verdict_class(verdict)) {
+	case NSX_CLASS_PASS:
 		return hook == NSX_FROM_NS ? 0 : -1;
-	return strncmp(verdict, "drop-", 5) == 0 ? 2 : 7;
+	case NSX_CLASS_DROP:
+		return 2;
+	default:
+		return 7;
+	}
 }
 
 /* The port (or echo identifier) of the host's side that the last packet with a '*' got. */
@@ -125,7 +128,8 @@ static size_t build(const char *words, uint8_t *frame)
 	char text[1024], *mark;
 
 	snprintf(text, sizeof(text), "%s", words);
-	while ((mark = strpbrk(text, "*")) || (mark = strstr(text, ":=")) || (mark = strstr(text, "=="))) {
+	while ((mark = strpbrk(text, "*")) || (mark = strstr(text, ":=")) ||
+	       (mark = strstr(text, "=="))) {
 		char rest[1024];
 
 		mark += *mark != '*';
@@ -137,10 +141,11 @@ static size_t build(const char *words, uint8_t *frame)
 
 static int step_packet(const struct step *s)
 {
-	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
+	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT],
+		after[NSX_HOOKS][NSX_VERDICT_COUNT];
 	static uint8_t frame[PKT_MAX], want[PKT_MAX], got[PKT_MAX];
 	size_t len = build(s->in, frame), want_len, got_len;
-	const char *at = s->at + is_back(s->at) * strlen(BACK);
+	const char *at = s->at + is_reverse(s->at) * strlen(BACK);
 	int hook = strcmp(at, "uplink") == 0 ? NSX_FROM_UPLINK : NSX_FROM_NS, action, ok = 1;
 	int finished = finished_at_xdp;
 	uint8_t next_hop[12];
@@ -153,21 +158,27 @@ static int step_packet(const struct step *s)
 	if (s->out && strchr(s->out, '*'))
 		captured_port = sender_port(got);
 	want_len = build(s->out ? s->out : s->in, want);
-	/* XDP writes the next hop's MACs; TC does once it knows them, before that the kernel does so later. */
+	/*
+	 * XDP writes the next hop's MACs; TC does once it knows them, before that the kernel does
+	 * so later.
+	 */
 	if (hook == NSX_FROM_NS && want[0] == 0x02 && want[1] == 0x6e) {
 		pkt_mac("client", next_hop);
 		pkt_mac("uplink", next_hop + 6);
 		if (finished != finished_at_xdp || memcmp(got, next_hop, sizeof(next_hop)) == 0)
 			memcpy(want, next_hop, sizeof(next_hop));
 	}
-	/* What a namespace fragments gets an identification of its own, which the rest has to get too. */
-	if (is_back(s->at) && hook == NSX_FROM_NS && s->out) {
+	/*
+	 * What a namespace fragments gets an identification of its own, which the rest has to get
+	 * too.
+	 */
+	if (is_reverse(s->at) && hook == NSX_FROM_NS && s->out) {
 		if (frame[20] & 0x1f || frame[21])
 			pkt_set_id(want, captured_id);
 		else
 			pkt_set_id(want, memcpy(captured_id, got + 18, 2));
 	}
-	if (want[26] == NSX_LENT_NET >> 24 && got[26] == want[26]) {
+	if (want[26] == NSX_TRANSIT_NET >> 24 && got[26] == want[26]) {
 		pkt_set_source(want, got + 26);
 		pkt_set_id(want, got + 18);
 	}
@@ -194,7 +205,8 @@ static void age_slot(struct nsx_slot *s, __u32 ticks)
 {
 	s->seen -= ticks;
 	/* Of an entry of the registry; for others it means nothing. */
-	if (NSX_KIND(s->state) == NSX_SHARED || (NSX_KIND(s->state) == NSX_FLOW && (s->flags & NSX_F_MANY)))
+	if (NSX_KIND(s->state) == NSX_SHARED ||
+	    (NSX_KIND(s->state) == NSX_FLOW && (s->flags & NSX_F_MANY)))
 		s->until -= ticks;
 }
 
@@ -218,7 +230,8 @@ static int slot_counts(const struct nsx_slot *s)
 {
 	__u32 kind = NSX_KIND(s->state);
 
-	return (kind == NSX_FLOW || kind == NSX_RETURN) && nsx_flow_left(s, in.conf, now_tick(&in)) >= 0;
+	return (kind == NSX_FLOW || kind == NSX_RETURN) &&
+	       nsx_flow_left(s, in.conf, now_tick(&in)) >= 0;
 }
 
 static void count_session(struct nsx_slot *s, void *count)
@@ -261,14 +274,23 @@ static void *race(void *arg)
 	CPU_SET(r->cpu, &set);
 	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	for (int i = 0; i < RACES; i++) {
-		snprintf(words, sizeof(words), "udp %s:%d > 198.51.100.8:9 eth=%s", r->from, 10000 + i, r->eth);
+		snprintf(words, sizeof(words), "udp %s:%d > 198.51.100.8:9 eth=%s", r->from,
+			 10000 + i, r->eth);
 		len = pkt_build(words, frame);
 		pthread_barrier_wait(&start_line);
-		/* One that met a slot in the moment of its change is sent again, as whoever gets no answer does. */
-		for (int tries = 0; tries < 4 && !r->port[i]; tries++) {
+		/*
+		 * One that met a slot in the moment of its change is sent again, as whoever gets no
+		 * answer does: a little later, for the owner of the slot may have lost its
+		 * (virtual) CPU.
+		 */
+		for (int tries = 0; tries < 8 && !r->port[i]; tries++) {
 			size_t got_len = len;
 
-			r->port[i] = hook_run(r->ns, frame, len, got, &got_len) == 7 ? sender_port(got) : 0;
+			if (tries > 1)
+				usleep(1000 << tries);
+			r->port[i] = hook_run(r->ns, frame, len, got, &got_len) == 7
+					     ? sender_port(got)
+					     : 0;
 		}
 	}
 	return NULL;
@@ -300,21 +322,29 @@ static void race_run(void)
 	if (refused)
 		sh("nsxdp status | grep drop- | sed 's/^/# /'");
 	instance_unmake();
-	/* The loser's random port is now and then one whose turn comes later, so not all of them are kept. */
+	/*
+	 * The loser's random port is now and then one whose turn comes later, so not all of them
+	 * are kept.
+	 */
 	ok = !twice && !refused && kept > RACES / 2;
 	if (!ok)
-		printf("# %d ports were given twice, %d flows refused, %d of %d ports kept\n", twice, refused, kept,
-		       RACES);
+		printf("# %d ports were given twice, %d flows refused, %d of %d ports kept\n",
+		       twice, refused, kept, RACES);
 	failed += !ok;
 	printf("%s %d - race: two CPUs never get one port\n", ok ? "ok" : "not ok", ++rows);
 }
 
-/* What leaves is looked at once more, whatever led there: here, a mirror whose port is not the namespace's any more. */
+/*
+ * What leaves is looked at once more, whatever led there: here, a reverse entry whose port is not
+ * the namespace's any more.
+ */
 static int owned_is(const char *what)
 {
-	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
+	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT],
+		after[NSX_HOOKS][NSX_VERDICT_COUNT];
 	static uint8_t frame[PKT_MAX], got[PKT_MAX];
-	size_t len = pkt_build("tcp 192.168.0.2:8080 > 203.0.113.10:4000 SA eth=192.168.0.2>host", frame);
+	size_t len = pkt_build("tcp 192.168.0.2:8080 > 203.0.113.10:4000 SA eth=192.168.0.2>host",
+			       frame);
 	const char *verdict;
 	int action;
 
@@ -322,7 +352,7 @@ static int owned_is(const char *what)
 	action = hook_run("ns1", frame, len, got, &len);
 	must(table_counts(&in, after), "counters");
 	verdict = verdict_between(before, after, NSX_FROM_NS);
-	if (action == 2 && strcmp(verdict, "drop-not-owned") == 0)
+	if (action == 2 && strcmp(verdict, "drop-egress-source") == 0)
 		return 1;
 	printf("# %s: action %d, %s\n", what, action, verdict);
 	return 0;
@@ -342,8 +372,8 @@ static void owned_run(void)
 	ok = owned_is("a port that is nobody's") && ok;
 	instance_unmake();
 	failed += !ok;
-	printf("%s %d - %sowned: what leaves has an address and a port of the namespace's\n", ok ? "ok" : "not ok", ++rows,
-	       context == XDP ? "xdp, " : "");
+	printf("%s %d - %sowned: what leaves has an address and a port of the namespace's\n",
+	       ok ? "ok" : "not ok", ++rows, context == XDP ? "xdp, " : "");
 }
 
 static const char *const context_names[CONTEXTS] = { "", "old kernel, ", "xdp, " };
@@ -368,7 +398,7 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			ok = step_flows(s->number);
 			break;
 		case STEP_FILL:
-			in.conf->fill = s->number;
+			in.conf->occupancy = s->number;
 			in.conf->flows = 0;	/* nobody measures it then */
 			ok = 1;
 			break;
@@ -381,7 +411,8 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			continue;
 		rows++;
 		failed += !ok;
-		printf("%s %d - %s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context], group, s->name);
+		printf("%s %d - %s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context],
+		       group, s->name);
 	}
 	instance_unmake();
 }
@@ -421,15 +452,16 @@ int main(int argc, char **argv)
 		int ok = finished_at_xdp >= XDP_ROWS;
 
 		failed += !ok;
-		printf("# XDP finished %d packets\n%s %d - xdp takes what it should\n", finished_at_xdp,
-		       ok ? "ok" : "not ok", ++rows);
+		printf("# XDP finished %d packets\n%s %d - xdp takes what it should\n",
+		       finished_at_xdp, ok ? "ok" : "not ok", ++rows);
 	}
 	for (context = DIRECT; context < CONTEXTS; context += XDP)
 		owned_run();
 	context = DIRECT;
 	if (!word)
 		race_run();
-	for (int pause = 0; (!word || strcmp(word, "stress") == 0) && pause <= 2000; pause += 2000) {
+	for (int pause = 0; (!word || strcmp(word, "stress") == 0) && pause <= 2000;
+	     pause += 2000) {
 		int ok = stress_run(pause);
 
 		failed += !ok;

@@ -63,7 +63,7 @@ const struct step dp_published[] = {
 	       NULL),
 	PACKET("a ping to the host is the host's", "uplink", "echo 203.0.113.10 > 203.0.113.1 id=6000", "pass-host",
 	       NULL),
-	PACKET("TTL 1 is answered", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 ttl=1", "ttl-answered",
+	PACKET("TTL 1 is answered", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 ttl=1", "icmp-time-exceeded",
 	       "error 203.0.113.1 > 203.0.113.10 type=11 eth=uplink>client "
 	       "[ tcp 203.0.113.10:4000 > 203.0.113.1:6000 ttl=1 ] tos"),
 	PACKET("TTL 2 arrives", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 ttl=2", "published-in",
@@ -367,10 +367,10 @@ const struct step dp_scope[] = {
 	PACKET("IPv6 beyond the link", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=128" NS1, "drop-ipv6", NULL),
 	PACKET("what is hidden behind a header", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134 proto=60" NS1, "drop-ipv6", NULL),
 	RUN("ip route add unreachable 198.51.100.77 && ip route add 198.51.100.78 dev lo"),
-	PACKET("a route that leads nowhere", "ns1", "udp 192.168.0.2:3000 > 198.51.100.77:53" NS1, "refused-no-uplink",
+	PACKET("a route that leads nowhere", "ns1", "udp 192.168.0.2:3000 > 198.51.100.77:53" NS1, "reject-no-uplink",
 	       "error 192.168.0.1 > 192.168.0.2 type=3 code=9 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:3000 > 198.51.100.77:53 ] tos"),
-	PACKET("a route by another device", "ns1", "udp 192.168.0.2:3000 > 198.51.100.78:53" NS1, "refused-no-uplink",
+	PACKET("a route by another device", "ns1", "udp 192.168.0.2:3000 > 198.51.100.78:53" NS1, "reject-no-uplink",
 	       "error 192.168.0.1 > 192.168.0.2 type=3 code=9 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:3000 > 198.51.100.78:53 ] tos"),
 	RUN("ip route del unreachable 198.51.100.77 && ip route del 198.51.100.78"),
@@ -390,7 +390,7 @@ const struct step dp_scope[] = {
 	       NULL),
 	RUN("ip addr add 203.0.113.2/24 dev ens5 && nsxdp up --dev ens5"),
 	PACKET("from another of the host's addresses", "uplink", "tcp 203.0.113.2:4000 > 203.0.113.1:6000 S",
-	       "drop-own-source", NULL),
+	       "drop-local-source", NULL),
 	RUN("ip addr del 203.0.113.2/24 dev ens5 && nsxdp up --dev ens5"),
 	FLOWS("and nothing was made of that", 0),
 	PACKET("to loopback", "ns1", "udp 192.168.0.2:3000 > 127.0.0.1:53" NS1, "drop-martian", NULL),
@@ -404,7 +404,7 @@ const struct step dp_scope[] = {
 	       "drop-protocol", NULL),
 	PACKET("the host's own protocols", "uplink", "ip 198.51.100.8 > 203.0.113.1 proto=50", "pass-host", NULL),
 	PACKET("TTL 1 from a namespace", "ns1", "udp 192.168.0.2:3000 > 198.51.100.8:33434 ttl=1 len=32" NS1,
-	       "ttl-answered",
+	       "icmp-time-exceeded",
 	       "error 192.168.0.1 > 192.168.0.2 type=11 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:3000 > 198.51.100.8:33434 ttl=1 len=32 ] tos"),
 	PACKET("TTL 1 to the gateway itself", "ns1", "echo 192.168.0.2 > 192.168.0.1 id=1 ttl=1" NS1, "pass-gateway",

@@ -285,19 +285,19 @@ const struct step dp_size[] = {
 	RUN("ip route add 198.51.100.128/25 via 203.0.113.10 mtu lock 800"),
 	RUN("nsxdp map add 6000 ns1:8080"),
 	PACKET("DF and larger than its route takes", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 df len=973" NS1,
-	       "too-big",
+	       "icmp-frag-needed",
 	       "error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=1000 cut=108 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:5000 > 198.51.100.8:53 df len=973 ] tos"),
 	PACKET("DF and as large as it takes", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 df len=972" NS1,
 	       "masquerade-out", "udp 203.0.113.1:5000 > 198.51.100.8:53 df len=972 ttl=63" NS1),
 	PACKET("without DF it is cut", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 len=1000" NS1, "masquerade-out",
-	       "udp 203.0.113.1:5000 > 198.51.100.8:53 len=1000 lent=996 eth=192.168.0.2>private"),
+	       "udp 203.0.113.1:5000 > 198.51.100.8:53 len=1000 transit=996 eth=192.168.0.2>private"),
 	PACKET("a route that is more specific says nothing", "ns1", "udp 192.168.0.2:5000 > 198.51.100.70:53 df len=1000" NS1,
 	       "masquerade-out", "udp 203.0.113.1:5000 > 198.51.100.70:53 df len=1000 ttl=63" NS1),
-	PACKET("a locked MTU is followed at once", "ns1", "udp 192.168.0.2:5000 > 198.51.100.200:53 df len=800" NS1, "too-big",
+	PACKET("a locked MTU is followed at once", "ns1", "udp 192.168.0.2:5000 > 198.51.100.200:53 df len=800" NS1, "icmp-frag-needed",
 	       "error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=800 cut=108 eth=host>192.168.0.2 "
 	       "[ udp 192.168.0.2:5000 > 198.51.100.200:53 df len=800 ] tos"),
-	PACKET("a published server's", "ns1", "tcp 192.168.0.2:8080 > 198.51.100.8:4000 PA df len=1000" NS1, "too-big",
+	PACKET("a published server's", "ns1", "tcp 192.168.0.2:8080 > 198.51.100.8:4000 PA df len=1000" NS1, "icmp-frag-needed",
 	       "error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=1000 cut=108 eth=host>192.168.0.2 "
 	       "[ tcp 192.168.0.2:8080 > 198.51.100.8:4000 PA df len=1000 ] tos"),
 	PACKET("by another route it fits", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4000 PA df len=1400" NS1,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rule for slots under stress: two CPUs in the datapath, commands in a loop, and pauses between the claim of a slot and
- * its publication (NSXDP_TEST_PAUSE). What must hold whatever the order: an outside tuple has one owner, an endpoint has
- * one outside port for one remote, a published port stays published, and when everything has ended nothing is left, in the
- * tables, the indices or the counts.
+ * The rule for slots under stress: two CPUs in the datapath, commands in a loop, and pauses between
+ * the claim of a slot and its publication (NSXDP_TEST_PAUSE). What must hold whatever the order: an
+ * outside tuple has one owner, an endpoint has one outside port for one remote, a published port
+ * stays published, and when everything has ended nothing is left, in the tables, the indices or the
+ * counts.
  */
 #include <bpf/bpf.h>
 #include <net/if.h>
@@ -28,7 +29,10 @@ struct storm {
 	int sent, dropped;
 };
 
-/* [namespace][inside port][remote]: the outside port that was seen, or 0; and whether another was seen too. */
+/*
+ * [namespace][inside port][remote]: the outside port that was seen, or 0; and whether another was
+ * seen too.
+ */
 static unsigned short seen[2][PORTS][REMOTES];
 static int moved;
 static volatile int watching, running;
@@ -48,20 +52,24 @@ static void saw(int ns, int port, int remote, unsigned short outside)
 		__atomic_add_fetch(&moved, 1, __ATOMIC_SEQ_CST);
 }
 
-/* A packet of a random flow, out of either namespace: both CPUs send those of the same endpoints. */
+/*
+ * A packet of a random flow, out of either namespace: both CPUs send those of the same endpoints.
+ */
 static void send_one(struct storm *w, int i)
 {
 	static __thread uint8_t frame[PKT_MAX], got[PKT_MAX];
-	int ns = next_random(&w->seed) % 2, port = (i / 4) % PORTS, remote = next_random(&w->seed) % REMOTES;
+	int ns = next_random(&w->seed) % 2, port = (i / 4) % PORTS,
+	    remote = next_random(&w->seed) % REMOTES;
 	struct __sk_buff skb = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_out = got, .data_size_out = PKT_MAX, .ctx_in = &skb,
-		    .ctx_size_in = sizeof(skb));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_out = got,
+		    .data_size_out = PKT_MAX, .ctx_in = &skb, .ctx_size_in = sizeof(skb));
 	char words[128], dev[32];
 	const char *addr = ns ? "192.168.0.6" : "192.168.0.2";
 
 	snprintf(dev, sizeof(dev), "nsx-ns%d", ns + 1);
-	skb.ifindex = if_nametoindex(dev);
-	snprintf(words, sizeof(words), "udp %s:%d > 198.51.100.%d:9 eth=%s>host", addr, 5000 + port, remote + 1, addr);
+	skb.ifindex = skb.ingress_ifindex = if_nametoindex(dev);
+	snprintf(words, sizeof(words), "udp %s:%d > 198.51.100.%d:9 eth=%s>host", addr, 5000 + port,
+		 remote + 1, addr);
 	opts.data_size_in = pkt_build(words, frame);
 	w->sent++;
 	if (prog_run("tc_from_ns", &opts) != 7) {
@@ -142,14 +150,15 @@ static int is_clean(void)
 	must(table_usage(&in, &usage), "usage");
 	table_sessions(&in, count_used, &used);
 	for (int p = 0; p < NSX_PROTOS; p++)
-		ok = ok && !usage.flows[p] && !held->own[p] && !held->shared[p];
+		ok = ok && !usage.flows[p] && !held->local[p] && !held->shared[p];
 	for (size_t i = 0; i < TABLE_PORTS_COUNT; i++)
-		used += NSX_KIND(ports[i].state) != NSX_FREE && NSX_KIND(ports[i].state) != NSX_HOST;
+		used += NSX_KIND(ports[i].state) != NSX_FREE &&
+			NSX_KIND(ports[i].state) != NSX_HOST;
 	ok = ok && !used && !usage.places && !table_residue(&in);
 	if (!ok)
-		printf("# left: %d slots, places %lld, flows %lld, own ports %d, shared %d, in the indices %d\n", used,
-		       (long long)usage.places, (long long)usage.flows[NSX_UDP], held->own[NSX_UDP], held->shared[NSX_UDP],
-		       table_residue(&in));
+		printf("# left: %d slots, places %lld, flows %lld, own ports %d, shared %d, in the indices %d\n",
+		       used, (long long)usage.places, (long long)usage.flows[NSX_UDP],
+		       held->local[NSX_UDP], held->shared[NSX_UDP], table_residue(&in));
 	return ok;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# More flows than ports: crowds, closed connections, the size of the table, addresses to leave from, and the sweeper.
+# More flows than ports: crowds, closed connections, the size of the table, addresses to leave from,
+# and the sweeper.
 #
 #   tests/e2e_capacity.sh tc|xdp [WORD]...
 set -eE
@@ -40,25 +41,34 @@ status() { nsxdp -j status | python3 -c "import json,sys; s=json.load(sys.stdin)
 # Sum of the numbers before "of" in files
 sum_of() { awk '{ for (i = 2; i <= NF; i++) if ($i == "of") sum += $(i - 1) } END { print sum + 0 }' "$@"; }
 
+# At XDP everybody keeps to one CPU. All frames pass one queue of the lab's router, which is served by
+# now one CPU and now the other: the end of a handshake and the first data can come to the server on
+# two at the same moment, and its kernel then now and then finds no socket for the data and answers
+# with a RST. A NIC keeps a connection to one CPU by its hash.
 t_01_short_connections_of_six_namespaces() {
-	local n pids=()
+	local n pids=() cpus
+	cpus=0-$(($(nproc) - 1))
+	[ "$MODE" = tc ] || cpus=0
 	start 6
 	serve 7
+	taskset -acp $cpus "$(tail -1 "$LAB_TMP/pids")"
 	for n in "${NAMES[@]:0:6}"; do
-		on "$n" "$CROWD" connect $INET 7 8000 20000 > "$LAB_TMP/crowd.$n" &
+		on "$n" taskset -c $cpus "$CROWD" connect $INET 7 8000 20000 > "$LAB_TMP/crowd.$n" &
 		pids+=($!)
 	done
 	wait "${pids[@]}" || true
 	cat "$LAB_TMP"/crowd.c?
 	[ "$(sum_of "$LAB_TMP"/crowd.c?)" = 48000 ]
 	nsxdp status | grep '^table'
-	# More connections than ports: those that were closed have given way, and nobody was refused.
+	# More connections than ports: those that were closed have given way, and nobody was
+	# refused.
 	nsxdp status > "$LAB_TMP/status"
-	not grep -q refused "$LAB_TMP/status"
+	not grep -q reject- "$LAB_TMP/status"
 	[ "$(status 's["session_table"]["gave_way_closed"]')" -gt 0 ]
 }
 
-# Sixty thousand sockets that are open at once, answered by one of four ports, and sent to unasked later.
+# Sixty thousand sockets that are open at once, answered by one of four ports, and sent to unasked
+# later.
 t_02_sixty_thousand_endpoints_at_once() {
 	local n pids=()
 	start 8

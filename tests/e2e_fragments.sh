@@ -20,7 +20,7 @@ receive_on() { # CPU-MASK
 count_of() { nsxdp status | awk '$2 == "'"$1"'" { n += $3 } END { print n + 0 }'; }
 
 # SECONDS that "$@" is tried again for, while it fails.
-within() { local end=$((SECONDS + $1)); shift; until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.3; done; }
+within() { local end=$((SECONDS + $1 * SLOW)); shift; until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.3; done; }
 
 # What was learnt of paths, once the datapath does not believe it any more.
 forget_paths() { sleep 1.2; for n in ns1 ns2 inet client; do on $n ip route flush cache; done; }
@@ -84,7 +84,8 @@ t_09c_an_address_that_comes_again() {
 	nsxdp ns del "$n" --force
 }
 
-# More than queues hold is lost, but in proportion: what is lost of some datagrams does not refuse all others.
+# More than queues hold is lost, but in proportion: what is lost of some datagrams does not refuse
+# all others.
 t_09d_an_overload_is_not_the_end() {
 	receive_on 2
 	on_bg inet /usr/bin/python3 "$(dirname "$0")/frags.py" count 5001 4 "$LAB_TMP/count"
@@ -104,7 +105,7 @@ t_10_a_flood_of_one_namespace() {
 	on client $FRAGS any_order $HOST 6000 6000
 	on client $FRAGS any_order $HOST 9 6000
 	wait $pid
-	[ "$(cat "$LAB_TMP/flood")" -gt 10000 ]
+	[ "$(cat "$LAB_TMP/flood")" -gt $((10000 / SLOW)) ]
 }
 
 t_11_a_flood_from_outside() {
@@ -115,7 +116,7 @@ t_11_a_flood_from_outside() {
 	on client $PY udp_client $HOST 6000 1473 20000
 	on client $PY udp_client $HOST 9 20000
 	wait $pid
-	[ "$(cat "$LAB_TMP/flood")" -gt 10000 ]
+	[ "$(cat "$LAB_TMP/flood")" -gt $((10000 / SLOW)) ]
 }
 
 t_20_without_df_it_is_cut() {
@@ -132,7 +133,8 @@ t_20_without_df_it_is_cut() {
 	within 3 on ns1 $FRAGS sized $INET 7 do 1472
 }
 
-# Two namespaces' datagrams that are whole, and cut: with one identification they would be mixed outside.
+# Two namespaces' datagrams that are whole, and cut: with one identification they would be mixed
+# outside.
 t_20b_what_is_cut_is_not_mixed() {
 	local pids=()
 	on host ip route change default via 203.0.113.10 mtu lock 1400
@@ -196,7 +198,8 @@ t_24_links_that_grow() {
 	on host ip link set "nsx-$NS1" mtu 1500
 }
 
-# The link to the kernel's reassembly is set down: status says so, and the next command that changes something mends it.
+# The link to the kernel's reassembly is set down: status says so, and the next command that changes
+# something mends it.
 t_89_the_link_is_set_down() {
 	nsxdp status -j | grep -q "\"reassembly\": *true"
 	on host ip link set nsx.fib down
@@ -215,13 +218,14 @@ t_90_nothing_is_left() {
 	for n in 1 2 3; do
 		nsxdp up --dev ens5 2>/dev/null
 		on host ip link show nsx.fib > /dev/null
-		[ -z "$(nsxdp up --dev ens5 2>&1)" ]
+		[ -z "$(nsxdp up --dev ens5 2>&1 | grep -v "this kernel lacks" || true)" ]
 		nsxdp down
 	done
 	on host ip -o link | awk '/nsx.fib/ { exit 1 }'
 }
 
-# Datagrams that were reassembled come to the host by the uplink that they came by: strict reverse-path filtering sees to that.
+# Datagrams that were reassembled come to the host by the uplink that they came by: strict
+# reverse-path filtering sees to that.
 t_91_by_two_uplinks() {
 	lab_kill
 	nsxdp down 2> /dev/null || true
@@ -245,7 +249,8 @@ t_91_by_two_uplinks() {
 		on ns1 $FRAGS any_order 192.0.2.10 7 6000 20000
 		on ns1 $FRAGS any_order $INET 7 6000 20000
 	done
-	# Answers from the second uplink's address leave by it, though the main route to there is by the first, and fit it.
+	# Answers from the second uplink's address leave by it, though the main route to there is by
+	# the first, and fit it.
 	on host ip link set ens6 mtu 1400
 	on far ip link set eth0 mtu 1400
 	on far ip addr add 198.51.100.77/32 dev lo

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Root inside a namespace, and a bad neighbour outside, with raw frames. Judged by what others see: sniffers, sockets, routes.
+# Root inside a namespace, and a bad neighbour outside, with raw frames. Judged by what others see:
+# sniffers, sockets, routes.
 #
 #   e2e_hostile_ns.sh [tc|xdp] [WORD]...
 MODE=${1:-tc}
@@ -25,7 +26,8 @@ at_end() {
 	trap 'rc=$?; trap - ERR; set +e; for c in "${AT_END[@]}"; do eval "$c" > /dev/null 2>&1; done; exit $rc' EXIT
 }
 
-# Listen in the background: hear NAME MACHINE VERB ARGS...; silent NAME: nothing came; noticed NAME: something did.
+# Listen in the background: hear NAME MACHINE VERB ARGS...; silent NAME: nothing came; noticed NAME:
+# something did.
 hear() {
 	local name=$1 n; n=$(lab_ns "$2"); shift 2
 	: > "$LAB_TMP/heard.$name"
@@ -165,7 +167,8 @@ t_01f_a_foreign_vlan_from_outside_is_not_served() {
 	silent ns1
 }
 
-# On the way out of the client, put a VLAN tag into the metadata of packets with the mark 100: VLAN 100; 101: priority only.
+# On the way out of the client, put a VLAN tag into the metadata of packets with the mark 100: VLAN
+# 100; 101: priority only.
 tagger() {
 	cat > "$LAB_TMP/tagger.c" <<-'END'
 	#include <linux/bpf.h>
@@ -510,7 +513,8 @@ sent_by_ens5() {
 	echo "$BYTES bytes"
 }
 
-# Two seconds at 1 Mbit/s, and what is taken at once: 128 KiB, or 200 ms. Half as much again for good measure.
+# Two seconds at 1 Mbit/s, and what is taken at once: 128 KiB, or 200 ms. Half as much again for
+# good measure.
 RATE_ROOM=$(((250000 + 131072) * 3 / 2))
 
 t_07a_datagrams_of_one_byte_count_as_frames() {
@@ -673,6 +677,40 @@ t_12a_unknown_ethertypes() {
 	silent host
 }
 
+# A driver that does not read the type from the frame, as netkit's, hands on what the sender said of
+# it.
+t_12h_types_that_are_not_the_frames() {
+	local types="88cc 8863 8864 8847 86dd 8100 88a8"
+	hear host host listen_types "$LINK1" $types
+	on ns1 $PY_H typed eth0 $types
+	silent host
+}
+
+# Frames that a program of the namespace's own puts into its link keep the mark that it sets.
+t_12i_marks_of_a_program() {
+	local types="88cc 8863 8864 8847 86dd"
+	on ns1 ip -o link show eth0 | grep -q '^2:'
+	on ns1 ip link add a0 type veth peer name a1
+	at_end on ns1 ip link del a0
+	on ns1 ip addr add 10.99.0.1/24 dev a0
+	on ns1 ip link set a0 up
+	on ns1 ip link set a1 up
+	on ns1 tc qdisc add dev a1 clsact
+	on ns1 tc filter add dev a1 ingress bpf direct-action object-file "$HERE/../build/remark.bpf.o" section tc
+	hear host host listen_types "$LINK1" $types
+	on ns1 $PY_H ethertypes a0 $types
+	silent host
+}
+
+# fq on the uplink would keep what a namespace wants to be sent later, in everybody's room.
+t_09z_a_time_to_send_does_not_survive() {
+	on host tc qdisc add dev ens5 root fq 2> /dev/null || skip "this kernel has no fq"
+	at_end on host tc qdisc del dev ens5 root
+	on ns1 $PY_H later $INET 7 3 > "$LAB_TMP/later"
+	cat "$LAB_TMP/later"
+	grep -q 'after 0' "$LAB_TMP/later"
+}
+
 t_12b_ipv6_to_a_global_address() {
 	on host ip -6 addr add 2001:db8:1::1/64 dev ens5 nodad
 	at_end on host ip -6 addr del 2001:db8:1::1/64 dev ens5
@@ -707,7 +745,8 @@ t_12d_groups_and_broadcasts() {
 	silent dhcp
 }
 
-# The kernel's table of neighbours is one for the whole machine: who fills it ends the traffic of all.
+# The kernel's table of neighbours is one for the whole machine: who fills it ends the traffic of
+# all.
 t_12e_arp_in_foreign_names() {
 	at_end on host ip neigh flush dev $LINK1
 	on ns1 $PY_H arp eth0 sender=203.0.113.10
@@ -728,7 +767,8 @@ t_12f_neighbours_of_ipv6_are_bounded() {
 
 # --- 13: more
 
-# What was an address of the host's when nsxdp came up is nobody's now; the kernel forwards what is sent there.
+# What was an address of the host's when nsxdp came up is nobody's now; the kernel forwards what is
+# sent there.
 t_13a_to_an_address_that_the_host_has_lost() {
 	local proto
 	on host ip addr add 203.0.113.77/24 dev ens5
@@ -745,7 +785,8 @@ t_13a_to_an_address_that_the_host_has_lost() {
 	silent client
 }
 
-# A loose source route by way of the host (RFC 791), where the host's administrator has turned that on.
+# A loose source route by way of the host (RFC 791), where the host's administrator has turned that
+# on.
 t_13b_source_routes() {
 	local o
 	on host sysctl -qw net.ipv4.conf.all.accept_source_route=1

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Attacks from outside, from neighbours and from processes on the host: what runs goes on, what is private stays so.
-# Judged by what programs and the wire see. Tests that leave the host in disorder have a lab of their own.
+# Attacks from outside, from neighbours and from processes on the host: what runs goes on, what is
+# private stays so. Judged by what programs and the wire see. Tests that leave the host in disorder
+# have a lab of their own.
 #
 #   e2e_hostile_out.sh [tc|xdp] [WORD]...
 MODE=${1:-tc}
@@ -59,7 +60,8 @@ lan_up() {
 	eventually 3 on lan ping -c1 -W1 192.0.2.1
 }
 
-# Note what passes at a machine's interface from now on: watch MACHINE DEV FILTER; nothing_seen ends it.
+# Note what passes at a machine's interface from now on: watch MACHINE DEV FILTER; nothing_seen ends
+# it.
 watch() {
 	: > "$LAB_TMP/watching"
 	nsenter --net="/run/netns/$(lab_ns "$1")" tcpdump --immediate-mode -Uni "$2" \
@@ -69,7 +71,7 @@ watch() {
 }
 
 nothing_seen() {
-	sleep 0.3
+	sleep $(awk "BEGIN { print 0.3 * $SLOW }")
 	kill $WATCHER
 	wait $WATCHER || true
 	tcpdump -nr "$WATCHED" > "$LAB_TMP/seen" 2> /dev/null
@@ -316,7 +318,8 @@ t_17_ip_forward_on_and_off_again() {
 	all_well
 }
 
-# The host's address is replaced, and nobody outside knows: after a second nothing leaves from it any more.
+# The host's address is replaced, and nobody outside knows: after a second nothing leaves from it
+# any more.
 nothing_goes_on() { # HOST-FILTER
 	sleep 0.5
 	watch client eth0 "src host $HOST and udp and $1"
@@ -441,7 +444,8 @@ t_21_a_full_cone_takes_nothing_of_the_hosts() {
 	ended ticks
 }
 
-# The port is the host's towards one remote; what a namespace does with another does not change that.
+# The port is the host's towards one remote; what a namespace does with another does not change
+# that.
 t_21_a_further_remote_takes_no_datagrams_of_the_hosts() {
 	finally "nsxdp flow flush"
 	on_bg inet $H ticker 71

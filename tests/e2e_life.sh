@@ -202,7 +202,8 @@ t_29b_neighbours_are_set_again() {
 	nsxdp down
 }
 
-# Where it is in doubt what is there, down destroys nothing; nor does a command touch what another version has made.
+# Where it is in doubt what is there, down destroys nothing; nor does a command touch what another
+# version has made.
 t_02b_down_does_not_destroy_on_doubt() {
 	up
 	nsxdp ns add "$NS1"
@@ -226,7 +227,7 @@ t_31_several_uplinks() {
 	lab_link far eth0 192.0.2.10/24 host ens6 192.0.2.1/24
 	on_bg far $PY tcp_echo_server 7
 	on_bg inet $PY tcp_echo_server 7
-	refuse 2 "it is there twice" nsxdp up --dev ens5 --dev ens5
+	refuse 2 "given twice" nsxdp up --dev ens5 --dev ens5
 	refuse 1 "no interface nosuch" nsxdp up --dev ens5 --dev nosuch
 	nsxdp up --dev ens5 --dev ens6
 	nsxdp up --dev ens5 --dev ens6
@@ -262,8 +263,9 @@ t_32_exhausted_ports_are_answered_by_name() {
 	cat "$LAB_TMP/open"
 	[ "$(awk '{ print $2 }' "$LAB_TMP/open")" -gt 1000 ]
 	[ "$(awk '{ print $4 }' "$LAB_TMP/open")" -gt 100 ]
-	nsxdp status | grep -q 'refused '
-	# What was answered is never thrown out for newer flows; towards another remote the same ports serve.
+	nsxdp status | grep -q 'reject-no-port '
+	# What was answered is never thrown out for newer flows; towards another remote the same
+	# ports serve.
 	on_bg inet $PY udp_echo_server 8
 	sleep 3.5
 	on ns2 $PY udp_open 198.51.100.8 7 30000 50 > "$LAB_TMP/open"
@@ -342,8 +344,24 @@ t_12_help_and_version() {
 	refuse 2 "unknown command 'frob'" nsxdp frob
 	refuse 2 "unknown command 'frob'" nsxdp ns frob
 	refuse 2 "unknown option '--frob'" nsxdp --frob
-	refuse 2 "unknown word" nsxdp ns list frob
+	refuse 2 "unknown argument" nsxdp ns list frob
 	refuse 2 "COMMAND" nsxdp
+	refuse 0 "nsxdp ns add NAME" nsxdp help ns add
+	refuse 2 "unknown command 'frob'" nsxdp help frob
+	refuse 2 "unknown command 'ns frob'" nsxdp help ns frob
+}
+
+t_12b_options() {
+	refuse 2 "--addr is given twice" nsxdp ns add a --addr 192.168.9.2/30 --addr=192.168.9.6/30
+	refuse 2 "-p is given twice" nsxdp map add -p tcp 1 a:1 -p udp
+	refuse 2 "--clamp-mss is given twice" nsxdp ns add a --clamp-mss --clamp-mss=1000
+	refuse 2 "--addr frob: not ADDRESS/LENGTH" nsxdp ns add a --addr=frob
+	refuse 2 "not a name for a namespace" nsxdp ns add a=b
+	refuse 2 "not a name for a namespace" nsxdp ns add a%b
+	refuse 2 "hosts cannot have these addresses" nsxdp up --dev ens5 --pool 127.0.0.0/8
+	refuse 2 "hosts cannot have these addresses" nsxdp up --dev ens5 --pool=224.0.0.0/8
+	refuse 2 "hosts cannot have these addresses" nsxdp up --dev ens5 --pool 0.0.0.0/8
+	[ "$(nsxdp ns list --json)" = "$(nsxdp -j ns list)" ]
 }
 
 t_13_exec() {
@@ -353,6 +371,19 @@ t_13_exec() {
 	refuse 7 "" nsxdp ns exec "$NS1" -- sh -c 'exit 7'
 	refuse 143 "" nsxdp ns exec "$NS1" -- sh -c 'kill -TERM $$'
 	[ "$(nsxdp ns exec "$NS1" --user nobody -- id -un)" = nobody ]
+	[ "$(nsxdp ns exec "$NS1" --user=nobody -- id -un)" = nobody ]
+	[ "$(nsxdp ns exec "$NS1" --user 1234:5678 -- sh -c 'echo $(id -u) $(id -G) $HOME')" = "1234 5678 /" ]
+	[ "$(nsxdp ns exec "$NS1" --user nobody -- sh -c 'echo $USER $HOME')" = "nobody /nonexistent" ]
+	nsxdp ns exec "$NS1" --user nobody -- cat /proc/self/status > "$LAB_TMP/status"
+	grep -q '^NoNewPrivs:.1' "$LAB_TMP/status"
+	grep -q '^CapBnd:.0*$' "$LAB_TMP/status"
+	grep -q '^CapEff:.0*$' "$LAB_TMP/status"
+	[ "$(nsxdp ns exec "$NS1" --user nobody -- ls /proc/self/fd 5< /etc/passwd | wc -l)" = 4 ]
+	# Who it is, the host says, not the namespace's own files.
+	echo 'nobody:x:0:0::/:/bin/sh' > "/etc/netns/$NS1/passwd"
+	[ "$(nsxdp ns exec "$NS1" --user nobody -- id -u)" = 65534 ]
+	rm "/etc/netns/$NS1/passwd"
+	refuse 1 "there is no user" nsxdp ns exec "$NS1" --user no-such-user -- true
 	[ "$(nsxdp ns exec "$NS1" -- printf '%s|' a 'b c' -- -j --help)" = 'a|b c|--|-j|--help|' ]
 	refuse 1 "no such namespace" nsxdp ns exec nosuch -- true
 	refuse 1 "no user 'nosuch'" nsxdp ns exec "$NS1" --user nosuch -- true
@@ -471,8 +502,23 @@ t_20_commands_wait_for_each_other() {
 	for i in $(seq 20); do nsxdp map del $((7000 + i)); done
 }
 
+# The settings of a link that nsxdp changes, as they are now.
+settings_of() { # LINK
+	on host sysctl -n net/ipv4/conf/"$1"/{forwarding,rp_filter,accept_redirects,accept_source_route} \
+		net/ipv4/conf/"$1"/ignore_routes_with_linkdown \
+		net/ipv6/conf/"$1"/{forwarding,accept_ra,accept_redirects} | tr -d '\n'
+}
+
 t_21_down_keep_ns() {
+	local link before
+	link=$(nsxdp ns show "$NS1" | awk '$1 == "host_if" { print $2 }')
+	on host ip link add bare type veth
+	before=$(settings_of bare)
+	on host ip link del bare
+	[ "$(settings_of "$link")" = 01001000 ]
+	[ "$before" != 01001000 ]
 	nsxdp down --keep-ns
+	[ "$(settings_of "$link")" = "$before" ]
 	ip netns list | grep -q "^$NS1"
 	on host ping -c1 -W2 192.168.0.2
 	on host bpftool net show | grep -q nsx && return 1
@@ -563,14 +609,19 @@ t_26_map_add_refuses_the_hosts_own_ports() {
 	eventually 5 as_before
 }
 
-t_27_up_again_follows_the_addresses() {
-	up
+# A namespace with a published server, and a server outside.
+publish_one() {
 	nsxdp ns add "$NS1"
 	nsxdp map add 6000 "$NS1:8080"
 	on_bg ns1 $PY tcp_echo_server 8080
 	on_bg inet $PY tcp_echo_server 7
 	lab_listening ns1 8080
 	lab_listening inet 7
+}
+
+t_27_up_again_follows_the_addresses() {
+	up
+	publish_one
 	# A second address answers from itself.
 	on host ip addr add 203.0.113.5/24 dev ens5
 	up
@@ -595,12 +646,15 @@ t_27_up_again_follows_the_addresses() {
 	eventually 5 as_before
 }
 
-# What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing behind either.
+# What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing
+# behind either.
 t_30_features_that_are_missing() {
 	export NSXDP_TEST_NO_TCX=1 NSXDP_TEST_NO_DEFRAG_LINK=1 NSXDP_TEST_NO_XDP_SKB=1
 	nsxdp features | grep -q '^tcx links  *6.6  *no  *programs are filters'
 	refuse 0 "up: this kernel lacks tcx links, reassembly for BPF netfilter links" nsxdp up --dev ens5 --mode xdp
 	nsxdp status | grep -q '^kernel  *lacks tcx links, reassembly'
+	refuse 1 "--link netkit: this kernel has no netkit devices" nsxdp ns add "$NS1" --link netkit
+	nsxdp ns list | not grep "$NS1"
 	nsxdp status -j | grep -q '"reassembly": *true'
 	grep -q " /sys/fs/bpf/nsxdp/[0-9]*/private nsfs " /proc/mounts
 	nsxdp ns add "$NS1"
@@ -625,6 +679,231 @@ t_30_features_that_are_missing() {
 	not grep -q "bpf/nsxdp" /proc/mounts
 	lab_kill
 	eventually 5 as_before
+}
+
+# The next hop is found anew, which takes a moment.
+serves() {
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ] && [ "$(on ns1 $PY half_close 198.51.100.8 7)" = $HOST ]
+}
+
+# The uplink's device was made again, or others took the programs off it.
+mends_the_uplink() { # UP-OPTIONS...
+	local pin
+	nsxdp up --dev ens5 "$@"
+	publish_one
+	eventually 5 serves
+	on host ip link del ens5
+	nsxdp status | grep -q '^uplink  *ens5 (gone)'
+	refuse 1 "ens5" nsxdp up --dev ens5
+	lab_link client eth0 203.0.113.10/24 host ens5 203.0.113.1/24
+	on host ip route add default via 203.0.113.10
+	refuse 0 "ens5 is another device now" nsxdp up --dev ens5
+	nsxdp status | grep -q '^uplink  *ens5, '
+	eventually 5 serves
+	pin=$(nsxdp status -j | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')/link_uplink
+	if [ "${NSXDP_TEST_NO_TCX:-}" ] || ! nsxdp features | grep -q '^tcx.* yes '; then
+		on host tc filter del dev ens5 ingress pref 1
+	else
+		on host bpftool link detach pinned "$pin"
+	fi
+	nsxdp status | grep -q '^uplink  *ens5 (detached)'
+	# A command that died here has left a pin.
+	ln "$pin" "${pin}_$(on host ip -o link show ens5 | cut -d: -f1)"
+	refuse 0 "ens5 had lost its programs" nsxdp up --dev ens5
+	nsxdp status | grep -q '^uplink  *ens5, '
+	eventually 5 serves
+	refuse 0 "" nsxdp up --dev ens5
+	nsxdp up --dev ens5 2>&1 | not grep -e lost -e another
+	nsxdp ns del --force "$NS1"
+	nsxdp down
+	lab_kill
+	on host tc qdisc show dev ens5 | not grep clsact
+}
+
+t_34_uplink_that_is_another_device() {
+	mends_the_uplink
+}
+
+t_35_uplink_that_is_another_device_at_xdp() {
+	mends_the_uplink --mode xdp
+	on host ip link show ens5 | not grep xdp
+}
+
+# The new device takes no XDP: its namespaces that had it do without.
+t_35b_uplink_that_takes_no_xdp_any_more() {
+	nsxdp up --dev ens5 --mode xdp
+	nsxdp ns add "$NS1" --datapath xdp
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	on_bg inet $PY tcp_echo_server 7
+	lab_listening ns1 8080
+	lab_listening inet 7
+	on host ip link del ens5
+	lab_link client eth0 203.0.113.10/24 host ens5 203.0.113.1/24
+	on host ip route add default via 203.0.113.10
+	on client ip link set eth0 mtu 9000
+	on host ip link set ens5 mtu 9000
+	refuse 0 "mode tc: cannot attach" nsxdp up --dev ens5
+	on host ip link show "nsx-$NS1" | not grep xdp
+	nsxdp ns list | grep "$NS1" | grep -q ready
+	eventually 5 serves
+	nsxdp up --dev ens5
+	on host ip link show "nsx-$NS1" | not grep xdp
+	nsxdp ns del --force "$NS1"
+	nsxdp down
+	lab_kill
+	on client ip link set eth0 mtu 1500
+	on host ip link set ens5 mtu 1500
+}
+
+t_36_uplink_that_is_another_device_without_tcx() {
+	export NSXDP_TEST_NO_TCX=1
+	mends_the_uplink
+	unset NSXDP_TEST_NO_TCX
+}
+
+t_38_several_up_at_once() {
+	local i n pids
+	for i in $(seq 3); do
+		pids=()
+		for n in 1 2 3 4 5 6; do
+			nsxdp up --dev ens5 > "$LAB_TMP/up$n" 2>&1 &
+			pids+=($!)
+		done
+		for n in 1 2 3 4 5 6; do
+			wait "${pids[n - 1]}" || { cat "$LAB_TMP/up$n"; return 1; }
+		done
+		nsxdp status | grep -q '^uplink  *ens5, '
+		nsxdp ns add "$NS1"
+		nsxdp ns del "$NS1"
+		nsxdp down
+	done
+}
+
+# Two uplinks that have swapped their names, and two with each other's indices.
+t_36b_uplinks_that_are_each_other() {
+	local first second
+	lab_link client eth2 203.0.114.10/24 host ens6 203.0.114.1/24
+	nsxdp up --dev ens5 --dev ens6
+	publish_one
+	for name in "ens5 old" "ens6 ens5" "old ens6"; do
+		on host ip link set ${name% *} down
+		on host ip link set ${name% *} name ${name#* }
+	done
+	on host ip link set ens5 up
+	on host ip link set ens6 up
+	on host ip route add default via 203.0.113.10
+	nsxdp up --dev ens5 --dev ens6
+	nsxdp status | grep -q '^uplink  *ens5 ens6, '
+	eventually 5 serves
+	[ "$(on client $PY half_close 203.0.114.1 6000)" = 203.0.114.10 ]
+	first=$(on host ip -o link show ens5 | cut -d: -f1) second=$(on host ip -o link show ens6 | cut -d: -f1)
+	on host ip link del ens5
+	on host ip link del ens6
+	ip link add ens5 index "$second" netns "$(lab_ns host)" type veth peer name eth0 netns "$(lab_ns client)"
+	ip link add ens6 index "$first" netns "$(lab_ns host)" type veth peer name eth2 netns "$(lab_ns client)"
+	on host ip addr add $HOST/24 dev ens5
+	on client ip addr add 203.0.113.10/24 dev eth0
+	on host ip addr add 203.0.114.1/24 dev ens6
+	on client ip addr add 203.0.114.10/24 dev eth2
+	for name in "host ens5" "host ens6" "client eth0" "client eth2"; do on ${name% *} ip link set ${name#* } up; done
+	on host ip route add default via 203.0.113.10
+	nsxdp up --dev ens5 --dev ens6
+	nsxdp status | grep -q '^uplink  *ens5 ens6, '
+	eventually 5 serves
+	[ "$(on client $PY half_close 203.0.114.1 6000)" = 203.0.114.10 ]
+	nsxdp down
+	lab_kill
+	ip netns del "$NS1" 2> /dev/null || true
+	on host ip link del ens6
+}
+
+# A command that is told to end, or whose output nobody reads, ends when what it does is done.
+t_39_signals_wait() {
+	local i pid
+	for i in $(seq 8); do
+		nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" up --dev ens5 2> "$LAB_TMP/said" &
+		pid=$!
+		sleep "0.$((i * 7 % 10))"
+		kill -TERM $pid 2> /dev/null || true
+		wait $pid || true
+		nsxdp status > "$LAB_TMP/status" 2>&1 || true
+		grep -q -e '^uplink  *ens5, ' -e 'not up in this network namespace' "$LAB_TMP/status"
+		[ "$(on host ip link show nsx.fib 2> /dev/null | wc -l)" = 0 ] || grep -q '^uplink' "$LAB_TMP/status"
+		nsxdp down 2> /dev/null
+	done
+	on host bash -c "'$NSXDP' up --dev ens5 2>&1 | true"
+	nsxdp status | grep -q '^uplink  *ens5, '
+	nsxdp down
+}
+
+t_40_others_things_are_left_alone() {
+	up
+	# A namespace that others made again under the name.
+	nsxdp ns add "$NS3"
+	ip netns del "$NS3"
+	ip netns add "$NS3"
+	refuse 0 "somebody has made another namespace of this name" nsxdp ns del "$NS3"
+	ip netns list | grep -q "^$NS3"
+	ip netns del "$NS3"
+	# A live namespace without its link.
+	nsxdp ns add "$NS3"
+	nsxdp map add 6005 "$NS3:80"
+	on host ip link del "nsx-$NS3"
+	refuse 0 "it is made again" nsxdp ns add "$NS3"
+	nsxdp map list | grep -q 6005
+	nsxdp ns list | grep -q "^$NS3 .*ready"
+	on host ip link del "nsx-$NS3"
+	refuse 0 "it is made again" nsxdp up --dev ens5
+	nsxdp ns list | grep -q "^$NS3 .*ready"
+	nsxdp ns del --force "$NS3"
+	# Adopting what is gone changes nothing.
+	nsxdp ns add "$NS3"
+	nsxdp map add 6005 "$NS3:80"
+	ip netns del "$NS3"
+	refuse 1 "there is no such namespace" nsxdp ns adopt "$NS3"
+	nsxdp map list | grep -q 6005
+	nsxdp ns del --force "$NS3" 2> /dev/null
+	# A resolv.conf of others.
+	mkdir -p "/etc/netns/$NS3"
+	ln -s /nowhere "/etc/netns/$NS3/resolv.conf"
+	refuse 1 "is there already" nsxdp ns add "$NS3" --dns 9.9.9.9
+	nsxdp ns add "$NS3"
+	nsxdp ns del "$NS3"
+	[ "$(readlink "/etc/netns/$NS3/resolv.conf")" = /nowhere ]
+	rm -r "/etc/netns/$NS3"
+	rmdir /etc/netns 2> /dev/null || true
+	nsxdp down
+}
+
+t_41_the_bind_guard_comes_back() {
+	nsxdp up --dev ens5 --no-bind-guard
+	nsxdp status -j | grep -q '"bind_guard": false'
+	up
+	nsxdp status -j | grep -q '"bind_guard": true'
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	refuse 1 "not permitted" on host /usr/bin/python3 -c 'import socket; socket.socket().bind(("", 6000))'
+	up
+	nsxdp down
+}
+
+# Answers of the kernel that do not fit each other, for what they tell has changed meanwhile, are
+# asked for again.
+t_37_up_while_addresses_change() {
+	local i pid
+	on host ip link add many type veth peer name many1
+	on host ip -batch <(for i in $(seq 900); do echo "addr add 10.9.$((i / 60)).$((i % 60 * 4))/30 dev many"; done)
+	on host ip link set many up
+	on host bash -c 'while ip addr add 10.10.0.1/24 dev many; do ip addr del 10.10.0.1/24 dev many; done' &
+	pid=$!
+	for i in $(seq 3); do
+		up || { kill $pid; return 1; }
+		up || { kill $pid; return 1; }
+		nsxdp down
+	done
+	kill $pid
+	on host ip link del many
 }
 
 run_tests "$@"

@@ -10,8 +10,8 @@ lab_up
 NS1=$(lab_ns ns1)
 HOST=203.0.113.1 INET=198.51.100.8
 
-serve() {
-	nsxdp ns add "$NS1" --datapath xdp
+serve() { # [OPTION]...
+	nsxdp ns add "$NS1" "$@"
 	nsxdp map add 6000 "$NS1:8080"
 	lab_kill
 	on_bg ns1 $PY tcp_echo_server 8080
@@ -37,7 +37,7 @@ t_01_auto_is_xdp_in_the_driver() {
 	nsxdp status -j | grep -q '"mode": "xdp"'
 	on host ip -d link show ens5 | grep -q 'xdp '
 	on host ip -d link show ens5 | not grep xdpgeneric
-	serve
+	serve --datapath xdp
 	works
 }
 
@@ -77,6 +77,70 @@ t_04_large_frames() {
 	nsxdp down
 	on host ip link set ens5 mtu 1500
 	on client ip link set eth0 mtu 1500
+}
+
+queues() { on host ethtool -l ens5 | awk '/^Combined/ { n = $2 } END { print n + 0 }'; }
+
+is_native() {
+	on host ip -d link show ens5 | grep 'xdp ' | not grep xdpgeneric
+	nsxdp status -j | grep -q '"mode": "xdp"'
+}
+
+# Connections go on while the NIC gets another count of queues.
+changes_queues() {
+	on ns1 $PY tcp_many $INET 7 100 4 > "$LAB_TMP/many" &
+	eventually 30 grep -q open "$LAB_TMP/many"
+	on host ethtool -L ens5 combined 1 && [ "$(queues)" = 1 ] || echo "the driver refuses"
+	wait $!
+	grep -q "done 100" "$LAB_TMP/many"
+	eventually 20 works
+	on host ethtool -L ens5 combined 2 && [ "$(queues)" = 2 ] || echo "the driver refuses"
+	eventually 20 works
+}
+
+t_05_several_queues_and_another_count_of_them() {
+	[ "$(queues)" -gt 1 ] || skip "this NIC has one queue"
+	nsxdp up --dev ens5 --mode xdp
+	serve --datapath xdp
+	works
+	on client $PY tcp_many $HOST 6000 100 1
+	on host ethtool -S ens5
+	[ "$(on host ethtool -S ens5 | awk '/^ *rx[_a-z]*[0-9][^:]*xdp_redirects/ && $2 > 0' | wc -l)" -gt 1 ]
+	changes_queues	# virtio_net refuses while any XDP program is attached
+	is_native
+	nsxdp ns del "$NS1" --force
+	nsxdp down
+	nsxdp up --dev ens5 --mode tc
+	serve
+	changes_queues > "$LAB_TMP/said"
+	not grep refuses "$LAB_TMP/said"
+}
+
+# The driver is bound to the NIC again: the device is another one, which the kernel names and places
+# as at boot. Without XDP: in Linux 6.12 virtio_net never lets go of a device that goes while any
+# XDP program is attached.
+t_06_driver_is_bound_again() {
+	local bus driver mac dev
+	nsxdp ns del "$NS1" --force
+	nsxdp down
+	nsxdp up --dev ens5 --mode tc
+	bus=$(on host ethtool -i ens5 | sed -n 's/^bus-info: //p')
+	mac=$(on host ip -o link show ens5 | grep -o "link/ether [^ ]*")
+	mac=${mac#link/ether }
+	driver=$(basename "$(readlink "/sys/bus/pci/devices/$bus/driver")")
+	echo "$bus" > "/sys/bus/pci/drivers/$driver/unbind"
+	nsxdp status | grep -q '^uplink  *ens5 (gone)'
+	echo "$bus" > "/sys/bus/pci/drivers/$driver/bind"
+	dev=$(ip -o link | sed -n "s/^[0-9]*: \([^:@]*\)[:@].*$mac .*/\1/p")
+	ip link set "$dev" netns "$(lab_ns host)" name ens5
+	on host ip addr add $HOST/24 dev ens5
+	on host ip link set ens5 up
+	on host ip route add default via 203.0.113.10
+	refuse 0 "ens5 is another device now" nsxdp up --dev ens5
+	serve
+	eventually 20 works
+	nsxdp ns del "$NS1" --force
+	nsxdp down
 }
 
 t_90_nothing_is_left() {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Published ports with several targets, conditions or addresses; swapped and drained while they are used.
+# Published ports with several targets, conditions or addresses; swapped and drained while they are
+# used.
 #
 #   e2e_services.sh [tc|xdp] [WORD]...
 MODE=${1:-tc}
@@ -32,7 +33,8 @@ t_01_several_targets_by_weight() {
 	cat "$LAB_TMP/list"
 	grep -qE "6200 .*$NS2 .* 50% +[1-9]" "$LAB_TMP/list"
 	nsxdp flow list -j | grep -c 6200 | grep -q '^0$'
-	# Two processes of one client, one after the other, meet the same servers again: nothing is random.
+	# Two processes of one client, one after the other, meet the same servers again: nothing is
+	# random.
 	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/again"
 	head -50 "$LAB_TMP/tags" | diff - "$LAB_TMP/again"
 	# A namespace and the host itself are shared out too.
@@ -136,7 +138,7 @@ t_07_allowlist_and_rate() {
 port = [m for m in json.load(sys.stdin) if m["port"] == 6200][0]
 assert (port["allow"], port["rate"], port["burst"], port["affinity"]) == (["198.51.100.0/24"], 100, 7, "client"), port'
 	nsxdp map set 6200 "$NS2:8080" --allow any --rate none --affinity connection --drain 0
-	nsxdp map list | grep -Eq "^any +6200 .*8080 .* - +-$"
+	nsxdp map list | grep -Eq "^any +6200 .*8080 .* 100% +[0-9]+$"
 	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
 	nsxdp map del 6200
 	nsxdp map add -p udp 6200 "$NS1:9000" --rate 5/s --burst 3
@@ -224,6 +226,66 @@ t_09_each_address_has_maps_of_its_own() {
 	on host ip addr del 203.0.113.5/24 dev ens5
 	on host ip addr del 203.0.113.6/24 dev ens5
 	nsxdp up --dev ens5
+}
+
+# Connections are not cut in silence because there is no room to let them finish.
+t_12_no_room_to_drain() {
+	local i
+	{ nsxdp export | grep -v '^map'; for i in $(seq 1023); do echo "map add $((20000 + i)) $NS1:1 --rate 9/s"; done
+	  echo "map add 6200 $NS1:9000"; } > "$LAB_TMP/full.conf"
+	nsxdp apply "$LAB_TMP/full.conf" --keep
+	refuse 1 "no room for a further service" nsxdp map set 6200 "$NS2:9000" --drain 60s
+	nsxdp map list 6200 | grep -q "$NS1"
+	refuse 0 "running connections end" nsxdp map set 6200 "$NS2:9000"
+	nsxdp export | grep -v '^map add 2[01]' > "$LAB_TMP/less.conf"
+	nsxdp apply "$LAB_TMP/less.conf"
+	nsxdp map del 6200
+}
+
+t_11_a_port_is_listed_alone() {
+	on host ip addr add 203.0.113.5/24 dev ens5
+	nsxdp map add 6200 "$NS1:9000" "$NS2:9000"
+	nsxdp map add 6300-6309 "$NS1:6300"
+	nsxdp map add -p udp 6305 "$NS2:53"
+	nsxdp map add $HOST:6400 "$NS1:1"
+	nsxdp map add 203.0.113.5:6400 "$NS2:1"
+	[ "$(nsxdp map list 6200 | wc -l)" = 3 ]
+	[ "$(nsxdp map list 6305 | wc -l)" = 3 ]
+	nsxdp map list -p udp 6305 | not grep -q tcp
+	[ "$(nsxdp map list 6301-6400 -p tcp | wc -l)" = 4 ]
+	[ "$(nsxdp map list 203.0.113.5:6400 | tail -n +2 | awk '{ print $1, $4 }')" = "203.0.113.5 $NS2" ]
+	[ -z "$(nsxdp map list 6199)" ]
+	refuse 2 "unknown argument" nsxdp map list 6200 6300
+	for p in 6200 6300-6309 $HOST:6400 203.0.113.5:6400; do nsxdp map del $p; done
+	nsxdp map del -p udp 6305
+	on host ip addr del 203.0.113.5/24 dev ens5
+}
+
+counted() { nsxdp -j map list | python3 -c '
+import json, sys
+print(sum(t["'"$1"'"] for m in json.load(sys.stdin) if m["port"] == 6200 for t in m["targets"]))'; }
+
+# With one target and without conditions too; a target takes its count along as long as it is one.
+t_10_every_map_counts() {
+	local sent both
+	nsxdp map add 6200 "$NS1:9000"
+	[ "$(counted packets)" = 0 ]
+	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
+	sent=$(counted packets)
+	[ "$sent" -ge 200 ] && [ "$sent" -lt 1000 ]
+	[ "$(counted bytes)" -ge $((sent * 54)) ]
+	on ns2 $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
+	both=$(counted packets)
+	[ "$both" -ge $((sent + 200)) ]
+	nsxdp map set 6200 --rate 1000/s
+	[ "$(counted packets)" -ge "$both" ]
+	on client $PY tags $HOST 6200 21000 50 > "$LAB_TMP/tags"
+	nsxdp map set 6200 --rate none
+	[ "$(counted packets)" -ge $((both + 200)) ]
+	nsxdp map set 6200 "$NS2:9000" --drain 0
+	[ "$(counted packets)" -lt 10 ]
+	on host "$(dirname "$NSXDP")/check"
+	nsxdp map del 6200
 }
 
 run_tests "$@"

@@ -3,8 +3,8 @@
  * Loads for the hostile tests; every one is bounded by a count.
  *
  *   flood DEV MAC PATTERN ADDRESS PORT COUNT	forged packets of COUNT tuples of
- *	10.0.0.0/8; PATTERN has a letter for each packet of a tuple: s SYN, a ACK, f FIN, r RST, u UDP.
- *	Where SEED is the same the tuples are.
+ *	10.0.0.0/8; PATTERN has a letter for each packet of a tuple: s SYN, a ACK, f FIN, r RST, u
+ *	UDP. Where SEED is the same the tuples are.
  *   flood short ADDRESS PORT COUNT SOURCE...	COUNT connections from each source, closed by FIN
  *   flood serve PORT				their server: waits for the end, closes
  *   flood echo PORT				sends datagrams back
@@ -195,7 +195,8 @@ static int shorts(int argc, char **arg)
 			setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 			setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 			setsockopt(fd, SOL_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &one, sizeof(one));
-			if (bind(fd, (void *)&from, sizeof(from)) || connect(fd, (void *)&to, sizeof(to)))
+			if (bind(fd, (void *)&from, sizeof(from)) ||
+			    connect(fd, (void *)&to, sizeof(to)))
 				failed++;
 			else
 				done++;

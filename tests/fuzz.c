@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mutated frames through every entry program, by BPF_PROG_TEST_RUN on a real instance, from a fixed seed.
- * Whatever comes in, these hold:
+ * Mutated frames through every entry program, by BPF_PROG_TEST_RUN on a real instance, from a fixed
+ * seed. Whatever comes in, these hold:
  *
  *   - each packet is counted once, by the program that saw it last
  *   - a packet that is passed or dropped is unchanged
@@ -131,7 +131,8 @@ static bool l4_right(const uint8_t *ip, size_t len)
 		return false;
 	if (ip[9] == 6 && l4 < 20)
 		return false;
-	return (ip[9] == 6 || ip[9] == 17) && sum(ip + ihl, l4, sum(ip + 12, 8, ip[9] + l4)) == 0xffff;
+	return (ip[9] == 6 || ip[9] == 17) &&
+	       sum(ip + ihl, l4, sum(ip + 12, 8, ip[9] + l4)) == 0xffff;
 }
 
 static bool ip_right(const uint8_t *ip)
@@ -181,22 +182,26 @@ static size_t mutate(uint8_t *frame)
 	return len;
 }
 
-static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t *is, size_t is_len, enum from from,
-			      const char *verdict)
+static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t *is, size_t is_len,
+			      enum from from, const char *verdict)
 {
 	const uint8_t *a = was + 14, *b = is + 14;
 	bool uplink = from == FROM_UPLINK;
 
 	if (strcmp(verdict, "defrag") == 0)
-		return is_len == was_len && memcmp(was + 6, is + 6, is_len - 6) == 0 ? NULL :
-										       "a fragment to be put in order changed";
+		return is_len == was_len && memcmp(was + 6, is + 6, is_len - 6) == 0
+			       ? NULL
+			       : "a fragment to be put in order changed";
 	if (get16(was + 12) != 0x0800)
 		return "a frame that is not IPv4 was sent";
-	if (!uplink && strncmp(verdict, "refused", 7) && (get32(a + 12) != from_addrs[from] || !ip_right(a)))
+	if (!uplink && verdict_class(verdict) != NSX_CLASS_ANSWER &&
+	    (get32(a + 12) != from_addrs[from] || !ip_right(a)))
 		return "left a namespace with another's address or a wrong IP checksum";
 
-	if (strcmp(verdict, "ttl-answered") == 0 || strcmp(verdict, "too-big") == 0 || strncmp(verdict, "refused", 7) == 0)
-		return ip_right(b) && l4_right(b, is_len - 14) ? NULL : "the host's answer has a wrong checksum";
+	if (verdict_class(verdict) == NSX_CLASS_ANSWER)
+		return ip_right(b) && l4_right(b, is_len - 14)
+			       ? NULL
+			       : "the host's answer has a wrong checksum";
 	if (is_len != was_len)
 		return "the length changed";
 	if (b[8] != a[8] - 1)
@@ -207,17 +212,21 @@ static const char *check_sent(const uint8_t *was, size_t was_len, const uint8_t 
 		return "a right L4 checksum became wrong";
 	if (uplink && (get32(b + 16) & 0xffff0000) != POOL)
 		return "delivered to a namespace with another's address";
-	if (!uplink && strcmp(verdict, "hairpin") && get32(b + 12) != HOST && (get32(b + 16) & 0xffff0000) != POOL)
+	if (!uplink && strcmp(verdict, "hairpin") && get32(b + 12) != HOST &&
+	    (get32(b + 16) & 0xffff0000) != POOL)
 		return "left by the uplink with another source than the host's";
-	/* Only to a published port does a private address get: from a client to the server that it asked for. */
-	if (!uplink && (get32(b + 16) & 0xffff0000) == POOL && (get32(b + 12) & 0xffff0000) == POOL &&
-	    (get32(a + 16) & 0xffff0000) == POOL)
+	/*
+	 * Only to a published port does a private address get: from a client to the server that it
+	 * asked for.
+	 */
+	if (!uplink && (get32(b + 16) & 0xffff0000) == POOL &&
+	    (get32(b + 12) & 0xffff0000) == POOL && (get32(a + 16) & 0xffff0000) == POOL)
 		return "a private address reached another's";
 	return NULL;
 }
 
-static int total(struct nsx_count c[NSX_HOOKS][NSX_VERDICT_COUNT], struct nsx_count d[NSX_HOOKS][NSX_VERDICT_COUNT],
-		 int *verdict)
+static int total(struct nsx_count c[NSX_HOOKS][NSX_VERDICT_COUNT],
+		 struct nsx_count d[NSX_HOOKS][NSX_VERDICT_COUNT], int *verdict)
 {
 	int n = 0;
 
@@ -230,17 +239,12 @@ static int total(struct nsx_count c[NSX_HOOKS][NSX_VERDICT_COUNT], struct nsx_co
 	return n;
 }
 
-static const char *const verdict_names[NSX_VERDICT_COUNT] = {
-#define V(id, name, sentence) name,
-	NSX_VERDICTS(V)
-#undef V
-};
-
 /* One frame through XDP, where it runs, and TC; returns what does not hold, or NULL. */
-static const char *run_one(const uint8_t *frame, size_t len, enum from from, bool with_xdp, const unsigned ifindex[FROMS],
-			   uint8_t *out, size_t *out_len)
+static const char *run_one(const uint8_t *frame, size_t len, enum from from, bool with_xdp,
+			   const unsigned ifindex[FROMS], uint8_t *out, size_t *out_len)
 {
-	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT], after[NSX_HOOKS][NSX_VERDICT_COUNT];
+	static struct nsx_count before[NSX_HOOKS][NSX_VERDICT_COUNT],
+		after[NSX_HOOKS][NSX_VERDICT_COUNT];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = PKT_MAX);
 	struct xdp_md xdp = { .data_end = len };
@@ -249,6 +253,8 @@ static const char *run_one(const uint8_t *frame, size_t len, enum from from, boo
 	bool uplink = from == FROM_UPLINK;
 
 	skb.ifindex = xdp.ingress_ifindex = ifindex[from];
+	/* As received by a veth, or as sent by a netkit device. */
+	skb.ingress_ifindex = len & 1 ? skb.ifindex : 0;
 	memcpy(before, after, sizeof(before));
 	if (with_xdp) {
 		opts.ctx_in = &xdp;
@@ -275,9 +281,10 @@ static const char *run_one(const uint8_t *frame, size_t len, enum from from, boo
 		return check_sent(frame, len, out, *out_len, from, verdict_names[verdict]);
 	if (verdict == NSX_DROP_ERROR)
 		return "the kernel refused to change it";
-	if (verdict == NSX_DROP_NOT_OWNED)
+	if (verdict == NSX_DROP_EGRESS_SOURCE)
 		return "only the last look stopped it";
-	return *out_len == len && memcmp(out, frame, len) == 0 ? NULL : "passed or dropped, but changed";
+	return *out_len == len && memcmp(out, frame, len) == 0 ? NULL
+							       : "passed or dropped, but changed";
 }
 
 static int run_mode(bool xdp, long frames, int number)
@@ -295,13 +302,17 @@ static int run_mode(bool xdp, long frames, int number)
 		"nsxdp ns add ns3 --dns 9.9.9.9 --clamp-mss --nat endpoint-independent --datapath %s &&"
 		"nsenter --net=/run/netns/ns3 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && sleep 0.1 &&"
 		"nsxdp map add 6003 ns3:80 && ip route replace 198.51.100.128/25 via 203.0.113.10 mtu lock 800",
-		xdp ? "xdp" : "tc"), "map add");
+		xdp ? "xdp" : "tc"),
+	     "map add");
 	ifindex[FROM_NS1] = if_nametoindex("nsx-ns1");
 	ifindex[FROM_NS2] = if_nametoindex("nsx-ns2");
 	ifindex[FROM_NS3] = if_nametoindex("nsx-ns3");
 	ifindex[FROM_UPLINK] = if_nametoindex("ens5");
-	run_one(frame, pkt_build(corpus[0], frame), FROM_UPLINK, xdp, ifindex, out, &out_len);	/* the counters' first reading */
-	/* Each kind of frame, cut at each length that the kernel takes: from a whole IP header on. */
+	/* The counters' first reading */
+	run_one(frame, pkt_build(corpus[0], frame), FROM_UPLINK, xdp, ifindex, out, &out_len);
+	/*
+	 * Each kind of frame, cut at each length that the kernel takes: from a whole IP header on.
+	 */
 	for (size_t kind = 0; kind < CORPUS && !wrong; kind++) {
 		size_t whole = pkt_build(corpus[kind], frame);
 
@@ -326,8 +337,8 @@ static int run_mode(bool xdp, long frames, int number)
 	/* A fuzzer whose frames never get far shows nothing. */
 	if (!wrong && sent < frames / 20)
 		wrong = "too few frames were translated";
-	printf("%s %d - fuzz, %s: %ld frames, %ld translated%s%s\n", wrong ? "not ok" : "ok", number, xdp ? "xdp" : "tc", i,
-	       sent, wrong ? ": " : "", wrong ? wrong : "");
+	printf("%s %d - fuzz, %s: %ld frames, %ld translated%s%s\n", wrong ? "not ok" : "ok",
+	       number, xdp ? "xdp" : "tc", i, sent, wrong ? ": " : "", wrong ? wrong : "");
 	instance_unmake();
 	return wrong != NULL;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Mutated command lines through what reads them: so many runs, from words that mean something and a fixed seed.
+# Mutated command lines through what reads them: so many runs, from words that mean something and a
+# fixed seed.
 #
 #   fuzz_words.sh RUNS
 runs=$1

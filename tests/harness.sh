@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Runs the functions t_* of a script as tests and prints TAP. A test is a list of commands of which each
-# must succeed; what it printed is shown where one fails. SKIP only for what the kernel lacks.
+# Runs the functions t_* of a script as tests and prints TAP. A test is a list of commands of which
+# each must succeed; what it printed is shown where one fails. SKIP only for what the kernel lacks.
 #
 #   . harness.sh; lab_up; ...; run_tests "$@"     arguments: only tests whose name has one of these words
 

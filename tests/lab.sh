@@ -5,14 +5,15 @@
 #
 #   inet 198.51.100.8 --- 198.51.100.1 client 203.0.113.10 --- 203.0.113.1 ens5 host
 #
-# "client" is another machine on the host's network and its way to "inet", a server beyond. nsxdp runs
-# inside "host". Names carry the lab's own suffix, so labs stand side by side; lab_down (called on any
-# exit) removes everything that lab_up and nsxdp inside the lab have made.
+# "client" is another machine on the host's network and its way to "inet", a server beyond. nsxdp
+# runs inside "host". Names carry the lab's own suffix, so labs stand side by side; lab_down (called
+# on any exit) removes everything that lab_up and nsxdp inside the lab have made.
 #
 #   lab_up; on host CMD...; on client CMD...; nsxdp ARGS...; lab_down
 #
-# LAB_NICS="NIC NIC" in the environment: two NICs that are wired to each other, the client's and the host's, as in the
-# virtual machine of tests/vm.sh; otherwise that is a veth link.
+# LAB_NICS="NIC NIC" in the environment: two NICs that are wired to each other, the client's and the
+# host's, as in the virtual machine of tests/vm.sh; otherwise that is a veth link. LAB_LINK=netkit:
+# what "ns add" makes links of, instead of veths, where that is possible and the namespace is new.
 
 LAB_ID=${LAB_ID:-$$}
 LAB_TMP=$(mktemp -d "/tmp/nsxdp-lab.$LAB_ID.XXXXXX")
@@ -21,10 +22,18 @@ NSXDP=${NSXDP:-$(dirname "${BASH_SOURCE[0]}")/../build/nsxdp}
 # The name of a lab machine's namespace. Those of nsxdp's own namespaces carry the suffix too.
 lab_ns() { echo "$1-$LAB_ID"; }
 
-# Run in a lab machine, or in a namespace behind the host. Not "ip netns exec": that hides the BPF file system.
+# Run in a lab machine, or in a namespace behind the host. Not "ip netns exec": that hides the BPF
+# file system.
 on() { local n; n=$(lab_ns "$1"); shift; nsenter --net="/run/netns/$n" "$@"; }
 
-nsxdp() { on host "$NSXDP" "$@"; }
+nsxdp() {
+	if [ "${LAB_LINK:-}" ] && [ "${1:-} ${2:-}" = "ns add" ] && [ ! -e "/run/netns/${3:-}" ] &&
+	   [[ "$*" != *"--datapath xdp"* ]] && [ -z "${NSXDP_TEST_NO_TCX:-}" ]; then
+		on host "$NSXDP" "$@" --link "$LAB_LINK"
+	else
+		on host "$NSXDP" "$@"
+	fi
+}
 
 # Start a server in the background, silent; it ends with the lab, or by lab_kill.
 on_bg() {
@@ -80,6 +89,8 @@ lab_down() {
 	trap - EXIT ERR
 	trap '' INT TERM HUP PIPE
 	lab_kill
+	# A command that still runs there has the instance's lock.
+	[ -e "/run/netns/$(lab_ns host)" ] && ip netns pids "$(lab_ns host)" | xargs -r kill 2>/dev/null
 	[ -e "/run/netns/$(lab_ns host)" ] && nsxdp down 2>/dev/null
 	if [ "${LAB_NICS:-}" ]; then
 		on client ip link set eth0 netns $$ name "${LAB_NICS% *}"
@@ -114,7 +125,8 @@ lab_kill() {
 	rm -f "$LAB_TMP/pids"
 }
 
-# Wait until a port listens in a lab machine, of TCP if not said otherwise: lab_listening MACHINE PORT [--udp]
+# Wait until a port listens in a lab machine, of TCP if not said otherwise: lab_listening MACHINE
+# PORT [--udp]
 lab_listening() {
 	local i
 	for i in $(seq 100); do

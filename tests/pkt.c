@@ -13,7 +13,8 @@ struct spec {
 	char kind[16];
 	uint32_t saddr, daddr;	/* network order */
 	uint16_t sport, dport;
-	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut, lent, seq, mss, nops;
+	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut,
+		transit, seq, mss, nops;
 	int has_csum, mf, df, badsum, badip, tos;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
@@ -45,7 +46,8 @@ static void put16(uint8_t *p, unsigned v)
 
 void pkt_mac(const char *name, uint8_t mac[6])
 {
-	static const uint8_t client[6] = { 0x02, 0, 0, 0, 0, 0xaa }, uplink[6] = { 0x02, 0, 0, 0, 0, 0x01 };
+	static const uint8_t client[6] = { 0x02, 0, 0, 0, 0, 0xaa },
+			     uplink[6] = { 0x02, 0, 0, 0, 0, 0x01 };
 	static const uint8_t host[6] = { 0x02, 0x6e, 0x73, 0x78, 0x64, 0x70 };
 	static const uint8_t private[6] = { 0x02, 0x6e, 0x73, 0x78, 0x70, 0x76 };
 	struct in_addr a;
@@ -103,16 +105,25 @@ static void read_option(const char *words, char *word, struct spec *s)
 		const char *name;
 		size_t offset;
 	} numbers[] = {
-		{ "ttl=", offsetof(struct spec, ttl) },	  { "len=", offsetof(struct spec, len) },
-		{ "opts=", offsetof(struct spec, opts) }, { "off=", offsetof(struct spec, off) },
-		{ "tot=", offsetof(struct spec, tot) },	  { "ihl=", offsetof(struct spec, ihl) },
-		{ "doff=", offsetof(struct spec, doff) }, { "trim=", offsetof(struct spec, trim) },
-		{ "vlan=", offsetof(struct spec, vlan) }, { "proto=", offsetof(struct spec, proto) },
-		{ "id=", offsetof(struct spec, id) },	  { "type=", offsetof(struct spec, type) },
-		{ "code=", offsetof(struct spec, code) }, { "mtu=", offsetof(struct spec, mtu) },
-		{ "cut=", offsetof(struct spec, cut) },	  { "seq=", offsetof(struct spec, seq) },
-		{ "lent=", offsetof(struct spec, lent) },
-		{ "mss=", offsetof(struct spec, mss) },	  { "nops=", offsetof(struct spec, nops) },
+		{ "ttl=", offsetof(struct spec, ttl) },
+		{ "len=", offsetof(struct spec, len) },
+		{ "opts=", offsetof(struct spec, opts) },
+		{ "off=", offsetof(struct spec, off) },
+		{ "tot=", offsetof(struct spec, tot) },
+		{ "ihl=", offsetof(struct spec, ihl) },
+		{ "doff=", offsetof(struct spec, doff) },
+		{ "trim=", offsetof(struct spec, trim) },
+		{ "vlan=", offsetof(struct spec, vlan) },
+		{ "proto=", offsetof(struct spec, proto) },
+		{ "id=", offsetof(struct spec, id) },
+		{ "type=", offsetof(struct spec, type) },
+		{ "code=", offsetof(struct spec, code) },
+		{ "mtu=", offsetof(struct spec, mtu) },
+		{ "cut=", offsetof(struct spec, cut) },
+		{ "seq=", offsetof(struct spec, seq) },
+		{ "transit=", offsetof(struct spec, transit) },
+		{ "mss=", offsetof(struct spec, mss) },
+		{ "nops=", offsetof(struct spec, nops) },
 	};
 	char *to;
 
@@ -360,7 +371,7 @@ static size_t build_link(const struct spec *s, uint8_t *frame)
 }
 
 /* As it is sent to be cut to a size: only the number under which its source is kept is not told. */
-static void lend(uint8_t *ip, unsigned size)
+static void to_transit(uint8_t *ip, unsigned size)
 {
 	memcpy(ip + 12, "\xf0\0\0\0\xf1\0", 6);
 	put16(ip + 18, size);
@@ -387,8 +398,8 @@ size_t pkt_build(const char *words, uint8_t *frame)
 	}
 	put16(frame + len - 2, 0x0800);
 	len += build_spec(words, &s, frame + len);
-	if (s.lent)
-		lend(frame + 14, s.lent);
+	if (s.transit)
+		to_transit(frame + 14, s.transit);
 	return s.trim && s.trim < len ? s.trim : len;
 }
 

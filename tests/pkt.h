@@ -13,10 +13,11 @@
  * Every checksum is computed afresh over the whole packet, never incrementally: what the datapath
  * makes is compared with what a sender would have made.
  *
- * Further words: S SA A PA F FA R RA (TCP flags), mss=N (TCP option, behind nops=N no-operations), opts=N (bytes
- * of IP options), df, mf, off=N (fragments, in units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N,
- * lent=N (as it is sent to be cut to N bytes), tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), badip (that of IP),
- * eth=A>B (names of pkt_mac()).
+ * Further words: S SA A PA F FA R RA (TCP flags), mss=N (TCP option, behind nops=N no-operations),
+ * opts=N (bytes of IP options), df, mf, off=N (fragments, in units of 8), tot=N (a lying total
+ * length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N, transit=N (as it is sent to be
+ * cut to N bytes), tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N
+ * (with "ip"), badsum (break the L4 checksum), badip (that of IP), eth=A>B (names of pkt_mac()).
  */
 #ifndef NSXDP_TEST_PKT_H
 #define NSXDP_TEST_PKT_H
@@ -36,7 +37,10 @@ void pkt_diff(const uint8_t *got, size_t got_len, const uint8_t *want, size_t wa
 void pkt_set_id(uint8_t *frame, const uint8_t id[2]);
 void pkt_set_source(uint8_t *frame, const uint8_t addr[4]);
 
-/* MAC by name: client, uplink, host (every host-side veth), or a dotted IPv4 address for its namespace's. */
+/*
+ * MAC by name: client, uplink, host (every host-side veth), or a dotted IPv4 address for its
+ * namespace's.
+ */
 void pkt_mac(const char *name, uint8_t mac[6]);
 
 #endif

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The lab of e2e_ports.sh and e2e_services.sh: three namespaces with servers, some of whose ports are published; MODE is
-# tc or xdp.
+# The lab of e2e_ports.sh and e2e_services.sh: three namespaces with servers, some of whose ports
+# are published; MODE is tc or xdp.
 
 lab_up
 NS1=$(lab_ns ns1) NS2=$(lab_ns ns2)
@@ -11,7 +11,8 @@ HOST=203.0.113.1 INET=198.51.100.8
 nsxdp up --dev ens5 --mode "$MODE"
 nsxdp ns add "$NS1" --datapath "$MODE"
 nsxdp ns add "$NS2" --datapath "$MODE"
-# A NIC hands over complete checksums, one frame at a time, and a veth only receives frames when it polls.
+# A NIC hands over complete checksums, one frame at a time, and a veth only receives frames when it
+# polls.
 [ "$MODE" = tc ] || on client ethtool -K eth0 tx off gro on > /dev/null
 nsxdp map add 6000 "$NS1:8080"
 nsxdp map add 6001 "$NS2:8080"

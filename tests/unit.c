@@ -11,16 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "apply_map.h"
-#include "config.h"
+#include "apply/map.h"
+#include "config/diff.h"
+#include "config/file.h"
+#include "config/config.h"
 #include "verdict.h"
 
 #define WORDS(...) (sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)), (char *[]){ __VA_ARGS__ }
 
 static void numbers(void **state)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x10", "01", "00", "1a", "a", "1.0", "1e3" };
+	static const char *const bad[] = { "",	 " 1", "1 ", "+1", "-1",  "0x10",
+					   "01", "00", "1a", "a",  "1.0", "1e3" };
 	unsigned long v = 7;
 
 	(void)state;
@@ -51,7 +55,8 @@ static void ports(void **state)
 
 static void port_ranges(void **state)
 {
-	static const char *const bad[] = { "", "-", "1-", "-1", "1-2-3", "2-1", "0-5", "1-65536", "a-b", "1 -2", "999999-1000000" };
+	static const char *const bad[] = { "",	  "-",	     "1-",  "-1",   "1-2-3",	     "2-1",
+					   "0-5", "1-65536", "a-b", "1 -2", "999999-1000000" };
 	__u16 first = 7, last = 8;
 
 	(void)state;
@@ -69,7 +74,8 @@ static void port_ranges(void **state)
 
 static void addresses(void **state)
 {
-	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", "01.2.3.4", "::1", "a" };
+	static const char *const bad[] = { "",	       "1.2.3",	   "1.2.3.4.5", "256.1.1.1",
+					   "1.2.3.4 ", "01.2.3.4", "::1",	"a" };
 	struct nsx_addr addr = {};
 	char buf[ADDR_STRLEN];
 
@@ -85,7 +91,8 @@ static void addresses(void **state)
 
 static void prefixes(void **state)
 {
-	static const char *const bad[] = { "", "/", "1.2.3.4", "1.2.3.4/", "/24", "1.2.3.4/a", "1.2.3.4/-1", "1.2.3.4/024" };
+	static const char *const bad[] = { "",	  "/",	       "1.2.3.4",    "1.2.3.4/",
+					   "/24", "1.2.3.4/a", "1.2.3.4/-1", "1.2.3.4/024" };
 	struct nsx_addr addr;
 	__u8 len = 99;
 
@@ -104,7 +111,8 @@ static void prefixes(void **state)
 
 static void names(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", ".hidden", "-x", "a/b", "a b", "a:1", "a\n", "\xc3\xa9" };
+	static const char *const bad[] = { "",	  ".",	 "..",	".hidden", "-x",
+					   "a/b", "a b", "a:1", "a\n",	   "\xc3\xa9" };
 	char name[NSX_NAME_LEN] = "kept", target[NSX_NAME_LEN], longest[NSX_NAME_LEN + 1];
 	__u16 port = 0;
 
@@ -167,28 +175,34 @@ static void read_up(void **state)
 	assert_string_equal(c.dev, "ens5");
 	assert_string_equal(format_addr(&c.pool, buf), "192.168.0.0");
 	assert_int_equal(c.pool_len, 16);
-	assert_false(c.has_pool);
+	assert_false(c.given & UP_GIVEN_POOL);
 	assert_int_equal(config_read_up(WORDS("--pool", "10.1.0.0/24", "--dev", "e"), &c, &f), 0);
-	assert_true(c.has_pool);
+	assert_true(c.given & UP_GIVEN_POOL);
 	refused(config_read_up(0, NULL, &c, &f), &f, "--dev");
 	refused(config_read_up(WORDS("--dev"), &c, &f), &f, "--dev");
 	assert_int_equal(config_read_up(WORDS("--dev", "ens5", "--dev", "ens6"), &c, &f), 0);
 	assert_int_equal(c.devs, 2);
 	refused(config_read_up(WORDS("--dev", "ens5", "--dev", "ens5"), &c, &f), &f, "twice");
-	refused(config_read_up(WORDS("--dev", "a-name-that-is-too-long"), &c, &f), &f, "a-name-that-is-too-long");
+	refused(config_read_up(WORDS("--dev", "a-name-that-is-too-long"), &c, &f), &f,
+		"a-name-that-is-too-long");
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0"), &c, &f), &f, "10.0.0.0");
-	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.1/24"), &c, &f), &f, "10.0.0.1/24");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.1/24"), &c, &f), &f,
+		"10.0.0.1/24");
 	refused(config_read_up(WORDS("--dev", "a", "--pool", "10.0.0.0/31"), &c, &f), &f, "/31");
-	refused(config_read_up(WORDS("--dev", "a", "--pool", "0.0.0.0/0"), &c, &f), &f, "0.0.0.0/0");
+	refused(config_read_up(WORDS("--dev", "a", "--pool", "0.0.0.0/0"), &c, &f), &f,
+		"0.0.0.0/0");
 	refused(config_read_up(WORDS("--dev", "a", "now"), &c, &f), &f, "now");
-	assert_int_equal(config_read_up(WORDS("--dev", "a", "--timeout", "udp=30", "--mode", "tc"), &c, &f), 0);
+	assert_int_equal(
+		config_read_up(WORDS("--dev", "a", "--timeout", "udp=30", "--mode", "tc"), &c, &f),
+		0);
 	assert_int_equal(c.timeout[NSX_TO_UDP], 30);
 	assert_int_equal(c.timeout[NSX_TO_TCP_ESTABLISHED], 7440);
 	assert_int_equal(c.mode, NSX_MODE_TC);
 	refused(config_read_up(WORDS("--dev", "a", "--timeout", "udp"), &c, &f), &f, "udp");
 	refused(config_read_up(WORDS("--dev", "a", "--timeout", "udp=0"), &c, &f), &f, "udp=0");
 	refused(config_read_up(WORDS("--dev", "a", "--timeout", "ud=3"), &c, &f), &f, "ud=3");
-	refused(config_read_up(WORDS("--dev", "a", "--timeout", "icmp=99999999999"), &c, &f), &f, "icmp=");
+	refused(config_read_up(WORDS("--dev", "a", "--timeout", "icmp=99999999999"), &c, &f), &f,
+		"icmp=");
 	refused(config_read_up(WORDS("--dev", "a", "--mode", "fast"), &c, &f), &f, "fast");
 }
 
@@ -198,24 +212,42 @@ static void read_ns(void **state)
 	struct fail f;
 
 	(void)state;
-	assert_int_equal(config_read_ns(WORDS("web"), true, &c, &f), 0);
+	assert_int_equal(config_read_ns(WORDS("web"), NS_ADD, &c, &f), 0);
 	assert_string_equal(c.name, "web");
-	assert_false(c.has_addr);
-	assert_int_equal(config_read_ns(WORDS("--addr", "192.168.1.2/24", "web", "--dns", "9.9.9.9"), true, &c, &f), 0);
-	assert_true(c.has_addr);
+	assert_false(c.given & NS_GIVEN_ADDR);
+	assert_int_equal(
+		config_read_ns(WORDS("--addr", "192.168.1.2/24", "web", "--dns", "9.9.9.9"), NS_ADD,
+			       &c, &f),
+		0);
+	assert_true(c.given & NS_GIVEN_ADDR);
 	assert_int_equal(c.prefix_len, 24);
 	assert_int_equal(c.dns_count, 1);
-	refused(config_read_ns(0, NULL, true, &c, &f), &f, "missing");
-	refused(config_read_ns(WORDS("a", "b"), true, &c, &f), &f, "b");
-	refused(config_read_ns(WORDS("a/b"), true, &c, &f), &f, "a/b");
-	refused(config_read_ns(WORDS("a", "--addr"), true, &c, &f), &f, "--addr");
-	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.0/24"), true, &c, &f), &f, "192.168.1.0/24");
-	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.255/24"), true, &c, &f), &f, "broadcast");
-	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.2/32"), true, &c, &f), &f, "/32");
-	refused(config_read_ns(WORDS("a", "--dns", "9.9.9.9"), false, &c, &f), &f, "--dns");
-	refused(config_read_ns(WORDS("a", "--dns", "nine"), true, &c, &f), &f, "nine");
-	refused(config_read_ns(WORDS("a", "--dns", "1.1.1.1", "--dns", "1.1.1.2", "--dns", "1.1.1.3", "--dns",
-				     "1.1.1.4"), MAP_TARGETS, &c, &f), &f, "1.1.1.4");
+	assert_false(c.given & NS_GIVEN_LINK);
+	assert_int_equal(config_read_ns(WORDS("web", "--link", "netkit"), NS_ADD, &c, &f), 0);
+	assert_true((c.given & NS_GIVEN_LINK) && c.netkit);
+	assert_int_equal(
+		config_read_ns(WORDS("web", "--link", "veth", "--datapath", "xdp"), NS_ADD, &c, &f),
+		0);
+	assert_true((c.given & NS_GIVEN_LINK) && !c.netkit);
+	refused(config_read_ns(WORDS("a", "--link", "vxlan"), NS_ADD, &c, &f), &f, "vxlan");
+	refused(config_read_ns(WORDS("a", "--link"), NS_ADD, &c, &f), &f, "--link");
+	refused(config_read_ns(WORDS("a", "--link", "netkit", "--datapath", "xdp"), NS_ADD, &c, &f),
+		&f, "no XDP");
+	refused(config_read_ns(0, NULL, NS_ADD, &c, &f), &f, "missing");
+	refused(config_read_ns(WORDS("a", "b"), NS_ADD, &c, &f), &f, "b");
+	refused(config_read_ns(WORDS("a/b"), NS_ADD, &c, &f), &f, "a/b");
+	refused(config_read_ns(WORDS("a", "--addr"), NS_ADD, &c, &f), &f, "--addr");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.0/24"), NS_ADD, &c, &f), &f,
+		"192.168.1.0/24");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.255/24"), NS_ADD, &c, &f), &f,
+		"broadcast");
+	refused(config_read_ns(WORDS("a", "--addr", "192.168.1.2/32"), NS_ADD, &c, &f), &f, "/32");
+	assert_int_equal(config_read_ns(WORDS("a", "--dns", "9.9.9.9"), NS_ADOPT, &c, &f), 0);
+	refused(config_read_ns(WORDS("a", "--dns", "nine"), NS_ADD, &c, &f), &f, "nine");
+	refused(config_read_ns(WORDS("a", "--dns", "1.1.1.1", "--dns", "1.1.1.2", "--dns",
+				     "1.1.1.3", "--dns", "1.1.1.4"),
+			       NS_ADD, &c, &f),
+		&f, "1.1.1.4");
 }
 
 static void read_map(void **state)
@@ -224,22 +256,25 @@ static void read_map(void **state)
 	struct fail f;
 
 	(void)state;
-	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), MAP_TARGETS, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), MAP_ADD, &c, &f), 0);
 	assert_int_equal(c.proto, NSX_TCP);
 	assert_int_equal(c.port, 6000);
 	assert_int_equal(c.target[0].port, 8080);
-	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), MAP_TARGETS, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), MAP_ADD, &c, &f), 0);
 	assert_int_equal(c.proto, NSX_UDP);
-	assert_int_equal(config_read_map(WORDS("6000"), MAP_PORTS, &c, &f), 0);
-	refused(config_read_map(0, NULL, MAP_TARGETS, &c, &f), &f, "missing");
-	refused(config_read_map(WORDS("6000"), MAP_TARGETS, &c, &f), &f, "6000");
-	refused(config_read_map(WORDS("0", "ns1:80"), MAP_TARGETS, &c, &f), &f, "0");
-	refused(config_read_map(WORDS("70000", "ns1:80"), MAP_TARGETS, &c, &f), &f, "70000");
-	refused(config_read_map(WORDS("6000", "ns1"), MAP_TARGETS, &c, &f), &f, "ns1");
-	refused(config_read_map(WORDS("6000", "ns1:80", "x"), MAP_TARGETS, &c, &f), &f, "x");
-	refused(config_read_map(WORDS("6000", "ns1:80"), MAP_PORTS, &c, &f), &f, "ns1:80");
-	assert_int_equal(config_read_map(WORDS("203.0.113.5:6000-6009", "a:1", "b:2=7", "--rate", "50/s", "--allow", "10.0.0.0/8",
-					       "--affinity", "client"), MAP_TARGETS, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("6000"), MAP_DEL, &c, &f), 0);
+	refused(config_read_map(0, NULL, MAP_ADD, &c, &f), &f, "missing");
+	refused(config_read_map(WORDS("6000"), MAP_ADD, &c, &f), &f, "6000");
+	refused(config_read_map(WORDS("0", "ns1:80"), MAP_ADD, &c, &f), &f, "0");
+	refused(config_read_map(WORDS("70000", "ns1:80"), MAP_ADD, &c, &f), &f, "70000");
+	refused(config_read_map(WORDS("6000", "ns1"), MAP_ADD, &c, &f), &f, "ns1");
+	refused(config_read_map(WORDS("6000", "ns1:80", "x"), MAP_ADD, &c, &f), &f, "x");
+	refused(config_read_map(WORDS("6000", "ns1:80"), MAP_DEL, &c, &f), &f, "ns1:80");
+	assert_int_equal(
+		config_read_map(WORDS("203.0.113.5:6000-6009", "a:1", "b:2=7", "--rate", "50/s",
+				      "--allow", "10.0.0.0/8", "--affinity", "client"),
+				MAP_ADD, &c, &f),
+		0);
 	assert_int_equal(c.last, 6009);
 	assert_true(c.has_at && c.affinity);
 	assert_int_equal(c.targets, 2);
@@ -247,18 +282,27 @@ static void read_map(void **state)
 	assert_int_equal(c.rate, 50);
 	assert_int_equal(c.burst, 5);
 	assert_int_equal(c.allow[0].len, 8);
-	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--drain", "2h"), MAP_CHANGE, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--drain", "2h"), MAP_SET, &c, &f),
+			 0);
 	assert_int_equal(c.drain, 7200);
-	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--allow", "any", "--rate", "none", "--affinity", "connection"),
-					 MAP_CHANGE, &c, &f), 0);
-	assert_int_equal(c.said, MAP_SAID_ALLOW | MAP_SAID_RATE | MAP_SAID_AFFINITY);
+	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--allow", "any", "--rate", "none",
+					       "--affinity", "connection"),
+					 MAP_SET, &c, &f),
+			 0);
+	assert_int_equal(c.given, MAP_GIVEN_ALLOW | MAP_GIVEN_RATE | MAP_GIVEN_AFFINITY);
 	assert_true(!c.allows && !c.rate && !c.affinity);
-	refused(config_read_map(WORDS("1", "a:1", "--allow", "any", "--allow", "10.0.0.1"), MAP_CHANGE, &c, &f), &f, "any");
-	refused(config_read_map(WORDS("1", "a:1", "--allow", "10.0.0.1", "--allow", "any"), MAP_CHANGE, &c, &f), &f, "any");
-	refused(config_read_map(WORDS("1", "a:1", "--rate", "none", "--burst", "5"), MAP_CHANGE, &c, &f), &f, "--burst 5");
-	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "sctp");
-	refused(config_read_map(WORDS("-p"), MAP_TARGETS, &c, &f), &f, "-p");
-	refused(config_read_map(WORDS("-x", "1", "a:1"), MAP_TARGETS, &c, &f), &f, "-x");
+	refused(config_read_map(WORDS("1", "a:1", "--allow", "any", "--allow", "10.0.0.1"), MAP_SET,
+				&c, &f),
+		&f, "any");
+	refused(config_read_map(WORDS("1", "a:1", "--allow", "10.0.0.1", "--allow", "any"), MAP_SET,
+				&c, &f),
+		&f, "any");
+	refused(config_read_map(WORDS("1", "a:1", "--rate", "none", "--burst", "5"), MAP_SET, &c,
+				&f),
+		&f, "--burst 5");
+	refused(config_read_map(WORDS("-p", "sctp", "1", "a:1"), MAP_ADD, &c, &f), &f, "sctp");
+	refused(config_read_map(WORDS("-p"), MAP_ADD, &c, &f), &f, "-p");
+	refused(config_read_map(WORDS("-x", "1", "a:1"), MAP_ADD, &c, &f), &f, "-x");
 }
 
 static void networks(void **state)
@@ -300,7 +344,8 @@ static void spreading(void **state)
 		has[before[i]]++;
 	}
 	for (int i = 0; i < 3; i++)
-		assert_true(has[i] * 6 / (i + 1) >= NSX_TABLE - 10 && has[i] * 6 / (i + 1) <= NSX_TABLE + 10);
+		assert_true(has[i] * 6 / (i + 1) >= NSX_TABLE - 10 &&
+			    has[i] * 6 / (i + 1) <= NSX_TABLE + 10);
 	memcpy(two, three, sizeof(two));
 	service_spread(after, two, 2);
 	for (int i = 0; i < NSX_TABLE; i++)
@@ -308,6 +353,92 @@ static void spreading(void **state)
 	assert_true(moved < NSX_TABLE / 8);
 	service_spread(after, three, 0);
 	assert_int_equal(after[0], NSX_NO_TARGET);
+}
+
+/* A model out of lines, as a file has them. */
+static int read_lines(const char *lines, struct config *c, char errors[1024])
+{
+	char path[] = "/tmp/nsxdp-unit.XXXXXX";
+	int fd = mkstemp(path), count;
+	FILE *out = fmemopen(errors, 1024, "w");
+
+	assert_true(fd >= 0 && out);
+	assert_int_equal(write(fd, lines, strlen(lines)), strlen(lines));
+	close(fd);
+	count = config_read_file(path, NULL, c, out);
+	fclose(out);
+	unlink(path);
+	return count;
+}
+
+static void files(void **state)
+{
+	struct config c;
+	char errors[1024];
+
+	(void)state;
+	assert_int_equal(read_lines("map add 1-9 b:1 # ports\n\n ns\tadd b --max-flows 5\r\nns add a\nup --dev e", &c, errors), 0);
+	assert_true(c.has_up);
+	assert_int_equal(c.ns_count, 2);
+	assert_string_equal(c.ns[0].name, "a");
+	assert_int_equal(config_ns(&c, "b")->max_flows, 5);
+	assert_null(config_ns(&c, "c"));
+	assert_int_equal(c.map[0].last, 9);
+	config_free(&c);
+	assert_int_equal(read_lines("up --dev e\nup --dev e\nns add a\nmap add 1-9 a:1\nmap add 5 a:5\n"
+				    "map add 10.0.0.1:5 a:5\nmap add -p udp 5 a:5\nmap add 20 x:1\n", &c, errors), 4);
+	assert_non_null(strstr(errors, ":2: up is given twice"));
+	assert_non_null(strstr(errors, ":5: port 5/tcp is given twice"));
+	assert_non_null(strstr(errors, ":6: port 5/tcp is given twice"));
+	assert_non_null(strstr(errors, ":8: there is no namespace 'x'"));
+	config_free(&c);
+	assert_int_equal(read_lines("ns add a\nmap add 10.0.0.1:5 a:1\nmap add 10.0.0.2:5 a:2\nmap add 10.0.0.2:5 a:3\n"
+				    "map add 10.0.0.3:4-5 a:1\n", &c, errors), 2);
+	config_free(&c);
+}
+
+/* The steps from one model to the other, as lines. */
+static void steps(const char *running, const char *wanted, bool keep, const char *expected)
+{
+	struct config a, b;
+	char errors[1024], text[2048] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	struct steps list;
+
+	assert_int_equal(read_lines(running, &a, errors), 0);
+	assert_int_equal(read_lines(wanted, &b, errors), 0);
+	assert_int_equal(config_diff(&a, &b, keep, &list), 0);
+	for (size_t i = 0; i < list.count; i++)
+		step_print(&list.step[i], out);
+	fclose(out);
+	assert_string_equal(text, expected);
+	steps_free(&list);
+	config_free(&a);
+	config_free(&b);
+}
+
+static void differences(void **state)
+{
+	(void)state;
+	steps("ns add a\nmap add 1 a:1\n", "map add 1 a:1\nns add a\n", false, "");
+	steps("ns add a --addr 10.0.0.2/30\n", "ns add a\n", false, "");
+	steps("", "ns add a\nmap add 1 a:1\n", false, "+ ns add a\n+ map add 1 a:1\n");
+	steps("ns add a\nns add b\nmap add 1 b:1\n", "ns add a\n", false, "- map add 1 b:1\n- ns add b\n");
+	steps("ns add a\nns add b\nmap add 1 b:1\n", "ns add a\n", true, "");
+	/* What goes last does so first where its place is wanted. */
+	steps("ns add a\nmap add 1-9 a:1\nmap add 20 a:2\n", "ns add a\nmap add 5 a:1\n", false,
+	      "- map add 1-9 a:1\n+ map add 5 a:1\n- map add 20 a:2\n");
+	steps("ns add a --addr 10.0.0.2/30\n", "ns add b --addr 10.0.0.2/30\n", false,
+	      "- ns add a --addr 10.0.0.2/30\n+ ns add b --addr 10.0.0.2/30\n");
+	/* An address is free before another namespace gets it. */
+	steps("ns add a --addr 10.0.0.2/30\nns add b --addr 10.0.0.6/30\n",
+	      "ns add a --addr 10.0.0.6/30\nns add b --addr 10.0.0.10/30\nns add c --addr 10.0.0.2/30\n", false,
+	      "- ns add b --addr 10.0.0.6/30\n+ ns add b --addr 10.0.0.10/30\n"
+	      "- ns add a --addr 10.0.0.2/30\n+ ns add a --addr 10.0.0.6/30\n+ ns add c --addr 10.0.0.2/30\n");
+	steps("ns add a\n", "ns adopt a\n", false, "- ns add a\n+ ns adopt a\n");
+	steps("ns add a\nmap add 1 a:1 a:2=3\n", "ns add a\nmap add 1 a:2=3 a:1\n", false, "");
+	steps("ns add a\nmap add 10.0.0.1:1 a:1\n", "ns add a\nmap add 1 a:1\n", false,
+	      "- map add 10.0.0.1:1 a:1\n+ map add 1 a:1\n");
 }
 
 /* RFC 5382 REQ-5, RFC 4787 REQ-5, RFC 5508 REQ-1. */
@@ -320,9 +451,12 @@ static void timeouts(void **state)
 	assert_true(config_timeouts[NSX_TO_ICMP] >= 60);
 	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_SYN), NSX_TO_TCP_OPENING);
 	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN), NSX_TO_TCP_OPENING);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_ASSURED), NSX_TO_TCP_ESTABLISHED);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN), NSX_TO_TCP_ESTABLISHED);
-	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN | NSX_T_FIN_OUT), NSX_TO_TCP_CLOSED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_IN | NSX_T_ASSURED),
+			 NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN),
+			 NSX_TO_TCP_ESTABLISHED);
+	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_FIN_IN | NSX_T_FIN_OUT),
+			 NSX_TO_TCP_CLOSED);
 	assert_int_equal(nsx_flow_timeout(NSX_TCP, NSX_T_ASSURED | NSX_T_RST), NSX_TO_TCP_RESET);
 	assert_int_equal(nsx_flow_timeout(NSX_UDP, 0), NSX_TO_UDP_ONEWAY);
 	assert_int_equal(nsx_flow_timeout(NSX_UDP, NSX_T_IN), NSX_TO_UDP);
@@ -333,7 +467,7 @@ static void clock_skew(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 10 },
-		.own = { { .state = NSX_OWN_HERE, .since = 1000 - 0x80000000U } },
+		.local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } },
 	};
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1001 };
 
@@ -342,7 +476,7 @@ static void clock_skew(void **state)
 	assert_true(nsx_flow_left(&s, &conf, 1011) >= 0);
 	assert_true(nsx_flow_left(&s, &conf, 1012) < 0);
 	s.seen = 5;
-	conf.own[0].since = 0x80000000U;
+	conf.local[0].since = 0x80000000U;
 	assert_true(nsx_flow_left(&s, &conf, 0xfffffffe) >= 0);	/* the clock wraps */
 }
 
@@ -351,7 +485,7 @@ static void long_idle(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 10 },
-		.own = { { .state = NSX_OWN_HERE, .since = 1000 - 0x80000000U } },
+		.local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } },
 	};
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1000 };
 
@@ -360,7 +494,10 @@ static void long_idle(void **state)
 		assert_true(nsx_flow_left(&s, &conf, 1000 + idle) < 0);
 }
 
-/* The place of a lost address is another's: flows of the first are dead, whenever they were used; new ones live. */
+/*
+ * The place of a lost address is another's: flows of the first are dead, whenever they were used;
+ * new ones live.
+ */
 static int by_value(const void *a, const void *b)
 {
 	__u64 left = *(const __u64 *)a, right = *(const __u64 *)b;
@@ -388,13 +525,16 @@ static void hashes_of_neighbours(void **state)
 	(void)state;
 	for (__u32 inside = 0; inside < 64; inside++)
 		for (__u32 remote = 0; remote < 1000; remote++, n++) {
-			struct nsx_session_key k = { .proto = NSX_UDP, .kind = NSX_FLOW, .inside_port = htons(123),
+			struct nsx_session_key k = { .proto = NSX_UDP,
+						     .kind = NSX_FLOW,
+						     .inside_port = htons(123),
 						     .remote_port = htons(123) };
 
 			addr_set_v4(&k.inside, 0xc0a80002 + 4 * inside);
 			addr_set_v4(&k.remote, 0xc6336400 + remote);
 			session[n] = nsx_session_hash(&conf, &k);
-			reverse[n] = nsx_reverse_hash(&conf, &k.remote, k.remote_port, htons(1000 + inside), 0, NSX_UDP);
+			reverse[n] = nsx_outside_hash(&conf, &k.remote, k.remote_port,
+						      htons(1000 + inside), 0, NSX_UDP);
 		}
 	assert_int_equal(distinct(session, n), n);
 	assert_int_equal(distinct(reverse, n), n);
@@ -404,15 +544,15 @@ static void address_places(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 1000 },
-		.own = { { .state = NSX_OWN_LOST, .since = 100 } },
+		.local = { { .state = NSX_LOCAL_GONE, .since = 100 } },
 	};
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 500 };
 
 	(void)state;
 	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
-	conf.own[0].state = NSX_OWN_HERE;
+	conf.local[0].state = NSX_LOCAL_PRESENT;
 	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
-	conf.own[0].since = 505;
+	conf.local[0].since = 505;
 	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
 	s.seen = 506;
 	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
@@ -423,9 +563,11 @@ static void further_remotes(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_TCP_OPENING] = 10, [NSX_TO_TCP_ESTABLISHED] = 1000 },
-		.own = { { .state = NSX_OWN_HERE, .since = 0x80000000U } },
+		.local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } },
 	};
-	struct nsx_slot s = { .proto = NSX_TCP, .tcp = NSX_T_SYN, .seen = 100, .flags = NSX_F_MANY, .until = 110 };
+	struct nsx_slot s = {
+		.proto = NSX_TCP, .tcp = NSX_T_SYN, .seen = 100, .flags = NSX_F_MANY, .until = 110
+	};
 
 	(void)state;
 	assert_int_equal(nsx_port_left(&s, &conf, 105), 5);
@@ -441,20 +583,24 @@ static void further_remotes(void **state)
 	assert_true(nsx_port_left(&s, &conf, 1101) < 0);
 }
 
-/* As in pf.conf(5): only what was never answered, from 60 percent on, and never less than three seconds. */
+/*
+ * As in pf.conf(5): only what was never answered, from 60 percent on, and never less than three
+ * seconds.
+ */
 static void adaptive(void **state)
 {
-	struct nsx_conf conf = { .hz = 1000, .own = { { .state = NSX_OWN_HERE, .since = 0x80000000U } },
+	struct nsx_conf conf = { .hz = 1000,
+				 .local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } },
 				 .timeout = { [NSX_TO_UDP_ONEWAY] = 3750, [NSX_TO_UDP] = 18750 } };
 	struct nsx_slot s = { .proto = NSX_UDP };
 
 	(void)state;
 	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.fill = 60;
+	conf.occupancy = 60;
 	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.fill = 80;
+	conf.occupancy = 80;
 	assert_int_equal(nsx_flow_time(&s, &conf), 187 + (3750 - 187) / 2);
-	conf.fill = 100;
+	conf.occupancy = 100;
 	assert_int_equal(nsx_flow_time(&s, &conf), 187);
 	s.tcp = NSX_T_IN;
 	assert_int_equal(nsx_flow_time(&s, &conf), 18750);
@@ -466,10 +612,20 @@ static void adaptive(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),  cmocka_unit_test(ports), cmocka_unit_test(port_ranges),	cmocka_unit_test(addresses),
-		cmocka_unit_test(prefixes), cmocka_unit_test(names),	cmocka_unit_test(protos),
-		cmocka_unit_test(read_up),  cmocka_unit_test(read_ns),	cmocka_unit_test(read_map),
-		cmocka_unit_test(networks), cmocka_unit_test(spreading), cmocka_unit_test(timeouts), cmocka_unit_test(clock_skew),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(port_ranges),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(prefixes),
+		cmocka_unit_test(names),
+		cmocka_unit_test(protos),
+		cmocka_unit_test(read_up),
+		cmocka_unit_test(read_ns),
+		cmocka_unit_test(read_map),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(spreading),
+		cmocka_unit_test(files), cmocka_unit_test(differences), cmocka_unit_test(timeouts),
+		cmocka_unit_test(clock_skew),
 		cmocka_unit_test(long_idle),
 		cmocka_unit_test(address_places),
 		cmocka_unit_test(hashes_of_neighbours),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the running kernel's verifier says of each program: instructions that it walked, of a million that it would, and
- * states that it kept. A line for each: NAME INSTRUCTIONS STATES.
+ * What the running kernel's verifier says of each program: instructions that it walked, of a
+ * million that it would, and states that it kept. A line for each: NAME INSTRUCTIONS STATES.
  *
  *   verifier OBJECT...
  */
@@ -27,7 +27,8 @@ static int print_stats(const char *name, const char *log)
 		fprintf(stderr, "verifier: %s: no figures\n", name);
 		return 1;
 	}
-	printf("%s %d %d\n", name, atoi(processed + strlen("processed ")), atoi(states + strlen("total_states ")));
+	printf("%s %d %d\n", name, atoi(processed + strlen("processed ")),
+	       atoi(states + strlen("total_states ")));
 	return 0;
 }
 
@@ -42,7 +43,8 @@ static int object(const char *path)
 	bpf_object__for_each_program(prog, obj) {
 		char *log = calloc(1, LOG_SIZE);
 
-		if (!log || bpf_program__set_log_level(prog, LOG_STATS) || bpf_program__set_log_buf(prog, log, LOG_SIZE))
+		if (!log || bpf_program__set_log_level(prog, LOG_STATS) ||
+		    bpf_program__set_log_buf(prog, log, LOG_SIZE))
 			err = 1;
 	}
 	if (!err && bpf_object__load(obj))

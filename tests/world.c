@@ -15,6 +15,26 @@
 
 #include "world.h"
 
+const char *const verdict_names[NSX_VERDICT_COUNT] = {
+#define V(id, class, name, sentence) name,
+	NSX_VERDICTS(V)
+#undef V
+};
+
+enum nsx_class verdict_class(const char *name)
+{
+	static const enum nsx_class classes[NSX_VERDICT_COUNT] = {
+#define V(id, class, name, sentence) NSX_CLASS_##class,
+		NSX_VERDICTS(V)
+#undef V
+	};
+
+	for (int v = 0; v < NSX_VERDICT_COUNT; v++)
+		if (strcmp(verdict_names[v], name) == 0)
+			return classes[v];
+	return NSX_CLASS_DROP;
+}
+
 struct instance in;
 
 int sh(const char *format, ...)
@@ -56,11 +76,13 @@ void world_make(void)
 	must(mount("sysfs", "/sys", "sysfs", 0, NULL), "sysfs");
 	must(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), "bpffs");
 	must(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL), "cgroup2");
-	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"	/* no noise */
+	/* No noise */
+	must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1;"
 		"ip link set lo up; ip link add ens5 address 02:00:00:00:00:01 type veth peer name far &&"
 		"ip addr add 203.0.113.1/24 dev ens5 && ip link set ens5 up && ip link set far up &&"
 		"ip neigh add 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 &&"
-		"ip route add default via 203.0.113.10"), "the test's uplink");
+		"ip route add default via 203.0.113.10"),
+	     "the test's uplink");
 }
 
 void instance_reopen(void)
@@ -73,13 +95,16 @@ void instance_reopen(void)
 	}
 	close(in.dir.fd);	/* no lock: the rows run commands */
 	in.dir.fd = -1;
+	in.conf->mark_index = 0;	/* a test run takes no skb->tc_index */
 }
 
 static void add_namespaces(bool xdp)
 {
 	for (int i = 1; i <= 2; i++)
 		must(sh("nsxdp ns add ns%d --dns 9.9.9.9 --datapath %s && nsenter --net=/run/netns/ns%d "
-			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1", i, xdp ? "xdp" : "tc", i), "nsxdp ns add");
+			"sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+			i, xdp ? "xdp" : "tc", i),
+		     "nsxdp ns add");
 	usleep(100000);	/* what the links said of their own accord before that is counted by then */
 	instance_reopen();
 }
@@ -111,7 +136,8 @@ void host_listen(void)
 	for (int i = 0; i < 2; i++) {
 		int fd = socket(AF_INET, types[i], 0);
 
-		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)), "listen");
+		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)),
+		     "listen");
 	}
 }
 

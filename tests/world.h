@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The world of tests that feed programs with packets: network and mount namespaces of their own, which
- * vanish with the process, an uplink ens5 with 203.0.113.1 and the neighbour 203.0.113.10, and a real
- * instance with ns1 (192.168.0.2) and ns2 (192.168.0.6). Failures end the process.
+ * The world of tests that feed programs with packets: network and mount namespaces of their own,
+ * which vanish with the process, an uplink ens5 with 203.0.113.1 and the neighbour 203.0.113.10,
+ * and a real instance with ns1 (192.168.0.2) and ns2 (192.168.0.6). Failures end the process.
  */
 #ifndef NSXDP_TEST_WORLD_H
 #define NSXDP_TEST_WORLD_H
@@ -10,7 +10,7 @@
 #include <bpf/bpf.h>
 #include <stdbool.h>
 
-#include "tables.h"
+#include "kernel/tables.h"
 
 /* The instance that instance_make() opened, without its lock: tests run commands. */
 extern struct instance in;
@@ -27,5 +27,11 @@ void instance_unmake(void);
 
 /* Run a pinned program; returns its action. */
 int prog_run(const char *name, struct bpf_test_run_opts *opts);
+
+/*
+ * What users read of verdicts, and the class of one by its name; a name that is none's is to drop.
+ */
+extern const char *const verdict_names[NSX_VERDICT_COUNT];
+enum nsx_class verdict_class(const char *name);
 
 #endif

@@ -132,7 +132,7 @@ static int check_word(const char *word, size_t len, size_t max)
 	if (len >= max)
 		return -ERANGE;
 	for (size_t i = 0; i < len; i++)
-		if (!isgraph((unsigned char)word[i]) || word[i] == '/' || word[i] == ':')
+		if (!isgraph((unsigned char)word[i]) || strchr("/:=%", word[i]))
 			return -EINVAL;
 	return 0;
 }
@@ -183,7 +183,8 @@ const char *format_addr(const struct nsx_addr *addr, char buf[ADDR_STRLEN])
 
 const char *format_mac(const __u8 mac[6], char buf[ADDR_STRLEN])
 {
-	snprintf(buf, ADDR_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	snprintf(buf, ADDR_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		 mac[4], mac[5]);
 	return buf;
 }
 

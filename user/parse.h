@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Words to values and back. A parser takes the whole word or fails; on failure it changes nothing.
- * Each returns 0, or -EINVAL where the word is not of the form, or -ERANGE where the value is not allowed.
+ * Each returns 0, or -EINVAL where the word is not of the form, or -ERANGE where the value is not
+ * allowed.
  */
 #ifndef NSXDP_PARSE_H
 #define NSXDP_PARSE_H
@@ -31,7 +32,10 @@ int parse_addr(const char *word, struct nsx_addr *addr);
 /* ADDR/LEN; the host part may be set. prefix_len is in bits of IPv4. */
 int parse_prefix(const char *word, struct nsx_addr *addr, __u8 *prefix_len);
 
-/* A namespace's name: a file name, not starting with '-' or '.', without '/', ':' or blanks, below NSX_NAME_LEN. */
+/*
+ * A namespace's name: a file name, not starting with '-' or '.', without '/', ':' or blanks, below
+ * NSX_NAME_LEN.
+ */
 int parse_name(const char *word, char name[NSX_NAME_LEN]);
 
 /* NAME:PORT. */

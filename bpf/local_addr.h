@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host's addresses as they are now. The list that "up" wrote is a beginning: a packet to an
+ * address that is not in it has the kernel asked whether it is the host's, and an address that
+ * flows leave from is asked after twice a second. So a changed address takes effect without a
+ * process that watches for it. The place of a lost address is used again: a flow is of the address
+ * that has its place now only if it was seen since.
+ *
+ * Any CPU may do any of it at any time. A place is won by a compare-and-exchange of its state; what
+ * is read of one that is being written is an address of the host before or after.
+ *
+ * The kernel does not say "local" to a program: it says that it would not forward. That means an
+ * address of the host's where any other has a route, so without a default route nothing is learnt;
+ * and where it is not the broadcast address of a network that is known.
+ */
+#ifndef NSXDP_LOCAL_ADDR_H
+#define NSXDP_LOCAL_ADDR_H
+
+#include "defs.h"
+#include "maps.h"
+#include "route.h"
+#include "scope.h"
+#include "slot.h"
+
+/* BPF_FIB_LOOKUP_DIRECT: the main table, whatever rules there are */
+#define FIB_MAIN	(1U << 0)
+#define FIB_SRC		(1U << 4)	/* BPF_FIB_LOOKUP_SRC, kernel 6.7 */
+#define LOCAL_ITSELF (-1)
+#define LOCAL_NO_UPLINK (-2)
+#define LOCAL_FIRST_TRIES 16
+#define LOCAL_LONG_AGO 0x80000000U	/* ticks: nobody had the place before */
+/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
+#define NOWHERE		bpf_htonl(0xf0000001)
+
+/* What was asked of an address, per CPU. */
+struct fib_cache {
+	struct nsx_addr addr;
+	__u32 until;		/* ticks */
+	__s32 index;		/* the answer: in nsx_conf.local, or -1 */
+};
+
+#define FIB_CACHE_SIZE 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FIB_CACHE_SIZE);
+	__type(key, __u32);
+	__type(value, struct fib_cache);
+} nsx_fib_cache SEC(".maps");
+
+/* The same for the address that packets to a destination leave from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FIB_CACHE_SIZE);
+	__type(key, __u32);
+	__type(value, struct fib_cache);
+} nsx_local_sources SEC(".maps");
+
+static __always_inline __u32 local_slot(const struct nsx_addr *addr)
+{
+	return (addr->w[3] * 0x9e3779b1U) >> 22;
+}
+
+static __always_inline bool fib_cache_is_fresh(const struct fib_cache *a,
+					       const struct nsx_addr *addr)
+{
+	return addr_eq(&a->addr, addr) && (__s32)(a->until - now_tick()) > 0;
+}
+
+static __always_inline void fib_cache_note(struct fib_cache *a, const struct nsx_conf *conf,
+					   const struct nsx_addr *addr, __s32 index)
+{
+	a->addr = *addr;
+	a->index = index;
+	a->until = now_tick() + nsx_ticks(conf, 1) / 2;
+}
+
+enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
+
+/*
+ * Whether a route leads to v4. Where the device that is asked from is gone or does not forward,
+ * that tells nothing.
+ */
+__noinline int forwarding(CTX *ctx, __be32 v4)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET, .ipv4_dst = v4 };
+	const struct nsx_conf *conf = &nsx_conf;
+	int err;
+
+	fib.ifindex = conf->asker;
+	err = fib_route(ctx, &fib, 0);
+	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return NOT_TOLD;
+	return err == BPF_FIB_LKUP_RET_NOT_FWDED ? NOT_FORWARDED : FORWARDED;
+}
+
+/*
+ * The kernel would not forward to v4, though it would to any other address: v4 is the host's, or a
+ * broadcast address.
+ */
+static __always_inline bool route_says_local(CTX *ctx, __be32 v4)
+{
+	return forwarding(ctx, v4) == NOT_FORWARDED && forwarding(ctx, NOWHERE) == FORWARDED;
+}
+
+/* A walk over the list; the verifier follows a call of bpf_loop() once. */
+struct local_walk {
+	__u32 addr;	/* host byte order */
+	__u32 now;
+	__u32 found;	/* an index, or NSX_LOCAL_MAX */
+	__u32 on_uplink;
+};
+
+static long broadcast_of(__u64 i, struct local_walk *w)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	const struct nsx_local_addr *local;
+	__u32 host;
+
+	if (i >= NSX_LOCAL_MAX)
+		return 1;
+	local = &conf->local[i];
+	host = local->len ? 0xffffffffU >> (local->len & 31) : 0xff;
+	if (((bpf_ntohl(local->addr.w[3]) ^ w->addr) & ~host) || (w->addr & host) != host)
+		return 0;
+	w->found = i;
+	return 1;
+}
+
+static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
+{
+	struct local_walk w = { .addr = bpf_ntohl(v4), .found = NSX_LOCAL_MAX };
+
+	bpf_loop(conf->local_count, broadcast_of, &w, 0);
+	return w.found < NSX_LOCAL_MAX;
+}
+
+/* An address that was lost some time ago: its flows are dead and stay so. */
+static long place_of_gone(__u64 i, struct local_walk *w)
+{
+	struct nsx_conf *conf = &nsx_conf;
+	struct nsx_local_addr *local;
+
+	if (i >= NSX_LOCAL_MAX)
+		return 1;
+	local = &conf->local[i];
+	/* The first place is what the fast path serves: for an uplink's address only. */
+	if ((!i && !w->on_uplink) || local->state != NSX_LOCAL_GONE ||
+	    w->now - local->gone_at <= nsx_ticks(conf, NSX_LOCAL_GONE_SECONDS) ||
+	    __sync_val_compare_and_swap(&local->state, NSX_LOCAL_GONE, NSX_LOCAL_WRITING) !=
+		    NSX_LOCAL_GONE)
+		return 0;
+	bpf_map_delete_elem(&nsx_local, &local->addr);
+	w->found = i;
+	return 1;
+}
+
+/* A place for a further address: that of a lost one, else a new one. */
+static __always_inline __u32 local_place(struct nsx_conf *conf, __u32 now, bool on_uplink)
+{
+	struct local_walk w = { .now = now, .found = NSX_LOCAL_MAX, .on_uplink = on_uplink };
+	__u32 i;
+
+	bpf_loop(conf->local_count, place_of_gone, &w, 0);
+	if (w.found < NSX_LOCAL_MAX)
+		return w.found;
+	i = __sync_fetch_and_add(&conf->local_count, 1);
+	if (i >= NSX_LOCAL_MAX)
+		__sync_fetch_and_add(&conf->local_count, -1);
+	return i;
+}
+
+/* The index of an address that the kernel says is the host's. */
+static __always_inline __s32 local_add(struct nsx_conf *conf, const struct nsx_addr *addr,
+				       __u32 dev, bool on_uplink)
+{
+	__u32 now = now_tick(), n = local_place(conf, now, on_uplink);
+	struct nsx_local_addr *local;
+
+	if (n >= NSX_LOCAL_MAX)
+		return -1;
+	local = &conf->local[n];
+	local->addr = *addr;
+	local->dev = dev;
+	local->len = 0;
+	local->on_uplink = on_uplink;
+	local->since = local->state == NSX_LOCAL_WRITING ? now : now - LOCAL_LONG_AGO;
+	local->gone_at = now;
+	if (bpf_map_update_elem(&nsx_local, &local->addr, &n, BPF_NOEXIST) == 0) {
+		__sync_lock_test_and_set(&local->state, NSX_LOCAL_PRESENT);
+		return n;
+	}
+	/* Another CPU has learnt it in this moment: this place is nobody's. */
+	local->addr.w[3] = 0;
+	__sync_lock_test_and_set(&local->state, NSX_LOCAL_GONE);
+	return local_index(conf, addr);
+}
+
+/**
+ * local_learn() - ask whether an address that is in no list is the host's
+ * @dev: the uplink that it was met at
+ * @on_uplink: by a route, so it is that uplink's
+ *
+ * Return: its index in nsx_conf.local, or -1.
+ */
+__noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int on_uplink)
+{
+	__u32 slot;
+	struct nsx_conf *conf = &nsx_conf;
+	struct fib_cache *a;
+	__s32 index = -1;
+
+	if (!addr || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
+		return -1;
+	slot = local_slot(addr);
+	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
+	if (!a)
+		return -1;
+	if (fib_cache_is_fresh(a, addr))
+		return a->index;
+	index = local_index(conf, addr);
+	if (index >= 0)
+		/* In the list already: no place more */
+		return local_is_here(conf, index) ? index : -1;
+	if (route_says_local(ctx, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
+		index = local_add(conf, addr, dev, on_uplink);
+	fib_cache_note(a, conf, addr, index);
+	return index;
+}
+
+/**
+ * local_check() - note whether an address of the list is the host's still, twice a second
+ *
+ * Flows of a lost address are dead (nsx_flow_left). Return: whether it is the host's.
+ */
+__noinline int local_check(CTX *ctx, __u32 index)
+{
+	__u32 slot, now = now_tick();
+	struct nsx_conf *conf = &nsx_conf;
+	struct fib_cache *a;
+	struct nsx_local_addr *local;
+	struct nsx_addr addr;
+
+	if (index >= NSX_LOCAL_MAX)
+		return false;
+	local = &conf->local[index];
+	addr = local->addr;
+	slot = local_slot(&addr);
+	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
+	if (!a || fib_cache_is_fresh(a, &addr))
+		return local->state == NSX_LOCAL_PRESENT;
+	if (local->state == NSX_LOCAL_PRESENT && forwarding(ctx, addr.w[3]) == FORWARDED) {
+		local->gone_at = now;
+		__sync_val_compare_and_swap(&local->state, NSX_LOCAL_PRESENT, NSX_LOCAL_GONE);
+	} else if (local->state == NSX_LOCAL_GONE && route_says_local(ctx, addr.w[3])) {
+		__sync_val_compare_and_swap(&local->state, NSX_LOCAL_GONE, NSX_LOCAL_PRESENT);
+	}
+	/* Long ago stays long ago, though the clock goes round. */
+	if (now - local->since > 0xc0000000U)
+		local->since = now - LOCAL_LONG_AGO;
+	fib_cache_note(a, conf, &addr, local->state == NSX_LOCAL_PRESENT ? (__s32)index : -1);
+	return local->state == NSX_LOCAL_PRESENT;
+}
+
+/*
+ * local_check() for an address that is in use: once per tick, on all CPUs together. Any CPU may
+ * write .checked, against any other: two that do so in one tick both ask.
+ */
+static __always_inline void local_recheck(CTX *ctx, __u32 index)
+{
+	struct nsx_local_addr *local = &nsx_conf.local[index & (NSX_LOCAL_MAX - 1)];
+	__u32 now = now_tick();
+
+	if (local->checked == now)
+		return;
+	local->checked = now;
+	local_check(ctx, index & (NSX_LOCAL_MAX - 1));
+}
+
+/*
+ * The address that flows leave from where the kernel does not tell which: the first that is the
+ * host's still.
+ */
+static __always_inline __s32 local_first(const struct nsx_conf *conf)
+{
+	for (__u32 i = 0; i < LOCAL_FIRST_TRIES; i++)
+		if (i < conf->local_count && local_is_here(conf, i) && conf->local[i].on_uplink)
+			return i;
+	return LOCAL_NO_UPLINK;
+}
+
+/* An address that was met elsewhere first is the uplink's that a route tells. */
+static __always_inline bool local_leaves_by(const struct nsx_conf *conf, __u32 index, __u32 dev)
+{
+	struct nsx_local_addr *local =
+		(struct nsx_local_addr *)&conf->local[index & (NSX_LOCAL_MAX - 1)];
+
+	if (!local->on_uplink) {
+		local->dev = dev;
+		local->on_uplink = 1;
+	}
+	return local->dev == dev;
+}
+
+/* What the kernel's route to dst says. */
+static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *conf,
+					    const struct nsx_addr *dst,
+					    const struct fib_cache *before)
+{
+	struct bpf_fib_lookup fib = { .family = AF_INET,
+				      .ifindex = conf->asker,
+				      .ipv4_dst = dst->w[3] };
+	int err = fib_route(ctx, &fib, FIB_SRC);
+	struct nsx_addr src;
+	__s32 index;
+
+	/* A kernel before 6.7 tells the device at least. */
+	if (err < 0)
+		err = fib_route(ctx, &fib, 0);
+	switch (err) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		if (!is_uplink(conf, fib.ifindex))
+			return LOCAL_NO_UPLINK;
+		if (!fib.ipv4_src)
+			return local_first(conf);
+		addr_from_v4(&src, fib.ipv4_src);
+		index = local_index(conf, &src);
+		if (index < 0)
+			index = local_learn(ctx, &src, fib.ifindex, true);
+		if (index < 0 || !local_check(ctx, index))
+			return local_first(conf);
+		/* Packets from an uplink's address leave by it, and not by another. */
+		return local_leaves_by(conf, index, fib.ifindex) ? index : LOCAL_NO_UPLINK;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return LOCAL_NO_UPLINK;
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+		return local_learn(ctx, dst, conf->uplinks[0], false) >= 0 ? LOCAL_ITSELF
+									   : LOCAL_NO_UPLINK;
+	default:
+		/* No answer changes nothing. */
+		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index
+									 : local_first(conf);
+	}
+}
+
+/*
+ * One of the addresses that masquerading is spread over, where a route leads by the same uplink:
+ * always the same for an inside address (RFC 4787, REQ-2), while it is the host's.
+ */
+__noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	__u32 at;
+
+	if (!conf->snat_count)
+		return by_route;
+	at = bpf_ntohl(inside) * 0x9e3779b1U >> 16;
+	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
+		__u32 n = at % conf->snat_count;
+		int index = n < NSX_SNAT_MAX ? local_index(conf, &conf->snat[n]) : -1;
+
+		if (index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
+		    conf->local[index].dev == conf->local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+			return index;
+	}
+	return by_route;
+}
+
+/*
+ * The address of a namespace with NSX_V_SOURCE, where the host has it and a route leads by its
+ * uplink.
+ */
+__noinline int local_sourced(CTX *ctx, __u32 by_route)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct nsx_addr source;
+	int index;
+
+	if (!veth)
+		return LOCAL_NO_UPLINK;
+	source = veth->source;
+	index = local_index(conf, &source);
+	if (index < 0 || index >= NSX_LOCAL_MAX || !local_check(ctx, index) ||
+	    conf->local[index].dev != conf->local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+		return LOCAL_NO_UPLINK;
+	return index;
+}
+
+/* The address for a new flow, where by_route is the one that its route chooses. */
+static __always_inline int local_chosen(CTX *ctx, const struct pkt *p, int by_route)
+{
+	if (by_route < 0)
+		return by_route;
+	if (p->veth_flags & NSX_V_SOURCE)
+		return local_sourced(ctx, by_route);
+	return nsx_conf.snat_count ? local_paired(ctx, p->saddr, by_route) : by_route;
+}
+
+/**
+ * local_for() - the host's address that a new flow of a namespace to dst leaves from, as the route
+ * chooses
+ *
+ * Return: its index in nsx_conf.local; LOCAL_ITSELF where dst is the host's itself, which is in the
+ * list now; LOCAL_NO_UPLINK where the route leads nowhere, or by a device that is no uplink.
+ */
+__noinline int local_for(CTX *ctx, const struct nsx_addr *dst)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	struct fib_cache *a;
+	__s32 index;
+	__u32 slot;
+
+	if (!dst)
+		return LOCAL_NO_UPLINK;
+	slot = local_slot(dst);
+	a = bpf_map_lookup_elem(&nsx_local_sources, &slot);
+	if (!a)
+		return LOCAL_NO_UPLINK;
+	if (fib_cache_is_fresh(a, dst))
+		return a->index;
+	index = local_by_route(ctx, conf, dst, a);
+	if (index != LOCAL_ITSELF)
+		fib_cache_note(a, conf, dst, index);
+	return index;
+}
+
+/**
+ * link_down() - the link of a namespace has no carrier
+ * @addr: the namespace's address
+ * @ifindex: the host's end
+ *
+ * The host's ends of links are set so that the kernel leaves out their routes when they are down;
+ * asked twice a second for each.
+ */
+__noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
+{
+	__u32 slot;
+	struct nsx_conf *conf = &nsx_conf;
+	struct bpf_fib_lookup fib = { .family = AF_INET };
+	struct fib_cache *a;
+	int err;
+
+	if (!addr)
+		return false;
+	slot = local_slot(addr);
+	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
+	if (!a)
+		return false;
+	if (!fib_cache_is_fresh(a, addr)) {
+		fib.ifindex = conf->asker;
+		fib.ipv4_dst = addr->w[3];
+		err = fib_route(ctx, &fib, FIB_MAIN);
+		fib_cache_note(a, conf, addr,
+			       err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
+				       (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
+	}
+	return !a->index;
+}
+
+#define SYN_ALONE(p) (((p)->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+
+/*
+ * To a namespace whose link is down, by a packet that may be the first: better told than left to
+ * wait.
+ */
+static __always_inline bool is_to_the_dead(CTX *ctx, const struct pkt *p, const struct xlat *x)
+{
+	return !p->icmp_error && (p->proto == NSX_UDP || SYN_ALONE(p)) &&
+	       link_down(ctx, &x->addr, x->ifindex);
+}
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A change of what is published, from the model to the datapath. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/apply.h"
+#include "apply/map.h"
+#include "apply/up.h"
+#include "kernel/sockets.h"
+
+#define DRAIN_SECONDS 300	/* unless --drain says otherwise */
+
+/* At loopback a port is for the host alone. */
+static bool is_local(struct instance *in, const struct nsx_addr *addr)
+{
+	if (addr_v4(addr) >> 24 == 127)
+		return true;
+	return local_is_present(in, addr);
+}
+
+/* None of the host's sockets has a port that is to be published, but those of its owner. */
+static int check_host(const struct map_conf *c, struct fail *f)
+{
+	char holder[128], which[32] = "port";
+	int port;
+
+	if (*c->owner)
+		return 0;
+	port = sockets_holder(c->proto, c->port, c->last, c->has_at ? c->at.w[3] : 0, holder,
+			      sizeof(holder));
+
+	if (port < 0)
+		return fail_errno(f, port, "cannot ask the kernel for the host's sockets");
+	if (c->port != c->last)
+		snprintf(which, sizeof(which), "port %d", port);
+	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder)
+			: 0;
+}
+
+/* Only TCP tells where a connection begins. */
+static __u32 drain_ticks(struct instance *in, const struct map_conf *before,
+			 const struct map_conf *after)
+{
+	const struct map_conf *c = after ? after : before;
+	unsigned int seconds = c->given & MAP_GIVEN_DRAIN ? c->drain : after ? DRAIN_SECONDS : 0;
+
+	return c->proto == NSX_TCP ? nsx_ticks(in->conf, seconds) : 0;
+}
+
+/* Targets at other addresses stay. */
+static void keep_others(struct publication *p, const struct publication *old,
+			const struct map_conf *c)
+{
+	__be32 at = c->has_at ? c->at.w[3] : 0;
+	struct nsx_service *svc = &p->svc;
+
+	for (__u32 i = 0; i < old->svc.count && svc->count < NSX_TARGETS; i++)
+		if (old->svc.target[i].weight && old->svc.target[i].at != at)
+			svc->target[svc->count++] = old->svc.target[i];
+}
+
+static bool one_for_each_address(const struct nsx_service *svc)
+{
+	for (__u32 i = 0; i < svc->count; i++)
+		for (__u32 n = 0; n < i; n++)
+			if (svc->target[n].at == svc->target[i].at)
+				return false;
+	return true;
+}
+
+/* What the ports are to be: what is wanted, and what is at other addresses. */
+static int plan(struct instance *in, const struct publication *old, const struct map_conf *after,
+		const struct map_conf *ports, struct publication *ret, struct fail *f)
+{
+	struct publication others = {};
+	int err = publication_make(in, ports, after != NULL, ret, f);
+
+	if (!err && old)
+		keep_others(&others, old, ports);
+	if (err || !others.svc.count)
+		return err;
+	if (after && (ret->svc.flags | old->svc.flags) & NSX_S_CONDITIONS)
+		return fail(
+			f, -EINVAL,
+			"a port that several addresses have takes one target at each, without conditions");
+	if (others.svc.count + ret->svc.count > NSX_TARGETS)
+		return fail(f, -ENOSPC, "a port has %d addresses at most", NSX_TARGETS);
+	memcpy(&ret->svc.target[ret->svc.count], others.svc.target,
+	       others.svc.count * sizeof(others.svc.target[0]));
+	ret->svc.count += others.svc.count;
+	if (after && !one_for_each_address(&ret->svc))
+		return fail(
+			f, -EINVAL,
+			"a port that several addresses have takes one target at each, without conditions");
+	service_spread(ret->svc.table, ret->svc.target, ret->svc.count);
+	return 0;
+}
+
+/* The publication that the wish is about; NULL where there is none. */
+static int find(struct instance *in, const struct map_conf *c, struct publication *old, bool *found,
+		struct fail *f)
+{
+	const struct nsx_slot *s = published_at(in, c->proto, c->port, c->last);
+
+	*found = s != NULL;
+	if (!s)
+		return errno ? fail_errno(f, -errno, "cannot read the port registry") : 0;
+	if (s->first != c->port || s->last != c->last)
+		return fail(f, -EBUSY, "other ports were published meanwhile");
+	return publication_read(in, s, old, f);
+}
+
+int map_check_new(struct instance *in, const struct map_conf *before, const struct map_conf *after,
+		  struct fail *f)
+{
+	char addr[ADDR_STRLEN];
+
+	if (after->has_at && !is_local(in, &after->at))
+		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host", format_addr(&after->at, addr));
+	return before ? 0 : check_host(after, f);
+}
+
+int apply_map(struct instance *in, const struct map_conf *before, const struct map_conf *after,
+	      struct fail *f)
+{
+	const struct map_conf *ports = after ? after : before;
+	struct publication *old = calloc(2, sizeof(*old)), *new = old + 1;
+	char addr[ADDR_STRLEN];
+	bool found;
+	__u32 drain;
+	int err;
+
+	if (!old)
+		return fail_errno(f, -ENOMEM, "cannot plan the change");
+	err = find(in, ports, old, &found, f);
+	if (!err && after && after->has_at && !is_local(in, &after->at))
+		err = fail(f, -EADDRNOTAVAIL, "%s is no address of the host",
+			   format_addr(&after->at, addr));
+	if (!err && !found && after)
+		err = check_host(after, f);
+	if (!err && (found || after))
+		err = plan(in, found ? old : NULL, after, ports, new, f);
+	if (!err && (found || after)) {
+		drain = drain_ticks(in, before, after);
+		new->must_drain = drain && (ports->given & MAP_GIVEN_DRAIN);
+		publication_drain(in, found ? old : NULL, new, drain);
+		err = publish(in, found ? old : NULL,
+			      new->svc.count || new->svc.was_count ? new : NULL, f);
+	}
+	free(old);
+	return err;
+}
+
+/*
+ * Leave a namespace's targets out of a service, with their reverse entries; false where nobody
+ * would be left.
+ */
+static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
+{
+	struct nsx_service before;
+	bool others;
+
+	/* A simple map leads there or not, and goes as a whole. */
+	if (!(s->flags & NSX_F_SERVICE))
+		return s->id != ns_id;
+	map_service(in, s, &before);
+	others = service_forget_ns(in, s, ns_id);
+	before.proto = s->proto;
+	before.first = s->first;
+	before.last = s->last;
+	for (__u32 n = 0; n < before.count + before.was_count; n++) {
+		const struct nsx_target *t = n < before.count ? &before.target[n]
+							      : &before.was[n - before.count];
+
+		if (t->id == ns_id)
+			map_leave(in, &before, t, 1);
+	}
+	return others;
+}
+
+static int forget_cb(struct instance *in, struct nsx_slot *s, void *arg)
+{
+	const __u32 *ns_id = arg;
+	struct publication old;
+	struct fail f;
+	int err;
+
+	if (forget_ns(in, s, *ns_id))
+		return 0;
+	err = publication_read(in, s, &old, &f);
+	return err ? err : publish(in, &old, NULL, &f);
+}
+
+int apply_map_forget_ns(struct instance *in, __u32 ns_id)
+{
+	return published_each(in, forget_cb, &ns_id);
+}
+
+struct retarget {
+	const struct nsx_ns *ns;
+	struct fail *f;
+};
+
+static bool retarget_list(struct nsx_target *list, __u32 count, const struct nsx_ns *ns)
+{
+	bool any = false;
+
+	for (__u32 i = 0; i < count; i++)
+		if (list[i].weight && list[i].id == ns->id) {
+			target_fill(&list[i], ns);
+			any = true;
+		}
+	return any;
+}
+
+static int retarget_cb(struct instance *in, struct nsx_slot *s, void *arg)
+{
+	const struct retarget *r = arg;
+	struct publication *old = calloc(2, sizeof(*old)), *new = old + 1;
+	int err;
+
+	if (!old)
+		return fail_errno(r->f, -ENOMEM, "cannot plan the change");
+	err = publication_read(in, s, old, r->f);
+	*new = *old;
+	if (!err && retarget_list(new->svc.target, new->svc.count, r->ns) |
+			    retarget_list(new->svc.was, new->svc.was_count, r->ns)) {
+		new->index = 0;
+		service_spread(new->svc.table, new->svc.target, new->svc.count);
+		err = publish(in, old, new, r->f);
+	}
+	free(old);
+	return err;
+}
+
+int apply_map_retarget(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	struct retarget r = { ns, f };
+
+	return published_each(in, retarget_cb, &r);
+}

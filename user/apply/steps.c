@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The one door: steps are carried out here, and undone. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apply/apply.h"
+#include "apply/ns.h"
+#include "config/edit.h"
+#include "kernel/pin.h"
+#include "kernel/sockets.h"
+#include "apply/map.h"
+#include "state/health.h"
+#include "state/read.h"
+
+static int apply_step(struct instance *in, const struct step *step, struct fail *f)
+{
+	if (step->object == STEP_NS)
+		return apply_ns(in, step->before, step->after, f);
+	return apply_map(in, step->before, step->after, f);
+}
+
+/*
+ * A namespace that was removed comes back empty: what ran in it is gone with its name. Ports go back
+ * at once, without a draining of what was there for a moment.
+ */
+static void undo(struct instance *in, const struct steps *steps, size_t done)
+{
+	struct map_conf *map = malloc(sizeof(*map));
+	struct fail f;
+
+	while (done--) {
+		const struct step *step = &steps->step[done];
+		struct step back = { step->object, step->after, step->before };
+
+		if (map && step->object == STEP_MAP && step->before) {
+			*map = *(const struct map_conf *)step->before;
+			map->given |= MAP_GIVEN_DRAIN;
+			map->drain = 0;
+			back.after = map;
+		}
+		if (apply_step(in, &back, &f))
+			note("cannot undo a step: %s", f.text);
+	}
+	free(map);
+}
+
+/* The reason, with the object that it is about. */
+static void name_object(const struct step *step, struct fail *f)
+{
+	const void *side = step->after ? step->after : step->before;
+	char name[ADDR_STRLEN], reason[sizeof(f->text)];
+	const struct map_conf *map = side;
+	const struct ns_conf *ns = side;
+
+	memcpy(reason, f->text, sizeof(reason));
+	if (step->object == STEP_NS)
+		fail(f, 0, "ns %s: %.400s", ns->name, reason);
+	else
+		fail(f, 0, "map %s: %.400s",
+		     config_port_name(map->proto, map->port, map->last, name), reason);
+}
+
+/** struct progress - a line on a terminal, for what takes longer than a second */
+struct progress {
+	struct timespec start;
+	bool terminal;
+	bool shown;
+};
+
+static void progress_begin(struct progress *p)
+{
+	clock_gettime(CLOCK_MONOTONIC, &p->start);
+	p->terminal = isatty(STDERR_FILENO);
+	p->shown = false;
+}
+
+static void progress_show(struct progress *p, size_t done, size_t all)
+{
+	struct timespec now;
+
+	if (!p->terminal || done % 16)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - p->start.tv_sec < 2)
+		return;
+	fprintf(stderr, "\r%zu of %zu", done, all);
+	p->shown = true;
+}
+
+static void progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+}
+
+int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
+{
+	struct progress progress;
+	size_t done = 0;
+	int err = 0;
+
+	progress_begin(&progress);
+	for (; done < steps->count && !err; done += !err) {
+		progress_show(&progress, done, steps->count);
+		err = apply_step(in, &steps->step[done], f);
+	}
+	progress_end(&progress);
+	if (!err)
+		return 0;
+	if (steps->count > 1)
+		name_object(&steps->step[done], f);
+	undo(in, steps, done);
+	return err;
+}
+
+/* Namespaces that a command was making or removing when it died. */
+static int clear_unfinished(struct instance *in)
+{
+	struct ns_list list = {};
+	int err = table_ns_list(in, &list);
+
+	for (size_t i = 0; i < list.count && !err; i++)
+		if (list.item[i].ns.state != NSX_NS_READY) {
+			err = ns_remove(in, list.item[i].name, &list.item[i].ns, false);
+			if (list.item[i].ns.ifindex)
+				reverse_purge(in, list.item[i].ns.ifindex);
+		}
+	ns_list_free(&list);
+	return err;
+}
+
+/* "down" has removed the links already, and perhaps more. */
+static int clear_all(struct instance *in)
+{
+	struct ns_list list = {};
+	int err = table_ns_list(in, &list);
+
+	for (size_t i = 0; i < list.count && !err; i++) {
+		err = ns_remove(in, list.item[i].name, &list.item[i].ns,
+				in->conf->going == NSX_GOING_RELEASED);
+		if (list.item[i].ns.ifindex)
+			reverse_purge(in, list.item[i].ns.ifindex);
+	}
+	ns_list_free(&list);
+	return err;
+}
+
+int apply_recover(struct instance *in, struct fail *f)
+{
+	char name[NSX_NAME_LEN];
+	int err = 0;
+
+	if (!in->conf->intent.kind && !in->conf->going && !in->conf->changing[0])
+		return 0;
+	if (in->conf->intent.kind)
+		err = publish_recover(in, f);
+	if (!err && in->conf->changing[0]) {
+		memcpy(name, in->conf->changing, sizeof(name));
+		/* What a tenant did inside is no reason to stop everything else. */
+		if (ns_set_recover(in, name, f)) {
+			note("%s: a command that died was changing it, and it cannot be finished: %s", name,
+			     f->text);
+			in->conf->changing[0] = '\0';
+		}
+	}
+	if (!err) {
+		err = in->conf->going >= NSX_GOING_ALL ? clear_all(in) : clear_unfinished(in);
+		if (err)
+			fail_errno(f, err, "cannot remove what a command left that died");
+	}
+	services_sweep(in);
+	egress_sweep(in);
+	ns_recount(in);
+	if (!err)
+		in->conf->going = NSX_GOING_NONE;
+	return err;
+}
+
+int apply_open(struct instance *in, struct fail *f)
+{
+	int err = instance_open(in, ACCESS_CHANGE, f);
+
+	if (err)
+		return err;
+	err = apply_recover(in, f);
+	if (err) {
+		instance_close(in);
+		return err;
+	}
+	publish_reap(in);
+	return 0;
+}
+
+/* Namespaces that somebody deleted are made again. */
+static int clear_gone(struct instance *in, const struct config *wanted, struct fail *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < wanted->ns_count && !err; i++)
+		err = apply_ns_clear(in, wanted->ns[i].name, f);
+	return err;
+}
+
+/* What would fail for a reason that can be seen before anything is changed. */
+static int check_step(struct instance *in, const struct config *running, const struct step *step,
+		      bool keep, struct fail *f)
+{
+	const struct ns_conf *ns = step->after;
+	int err = 0;
+
+	if (!step->after)
+		return 0;
+	if (step->object == STEP_NS)
+		return config_ns(running, ns->name) ? 0 : ns_check_new(in, ns, f);
+	if (keep && !step->before)
+		err = edit_map_check(running, step->after, f);
+	return err ? err : map_check_new(in, step->before, step->after, f);
+}
+
+static int check_steps(struct instance *in, const struct config *running, const struct config *wanted,
+		       const struct steps *steps, bool keep, struct fail *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < wanted->ns_count; i++) {
+		const struct ns_conf *ns = &wanted->ns[i], *old = config_ns(running, ns->name);
+
+		if (old && old->adopted != ns->adopted)
+			return fail(f, -EEXIST, "ns %s: it was %s", ns->name,
+				    old->adopted ? "adopted, not made: ns adopt" : "made, not adopted: ns add");
+	}
+	for (size_t i = 0; i < steps->count && !err; i++) {
+		err = check_step(in, running, &steps->step[i], keep, f);
+		if (err)
+			name_object(&steps->step[i], f);
+	}
+	return err;
+}
+
+static int change(struct instance *in, const struct config *running, const struct config *wanted,
+		  bool keep, struct fail *f)
+{
+	struct steps steps;
+	int err = config_diff(running, wanted, keep, &steps);
+
+	if (err)
+		return fail_errno(f, err, "cannot plan the change");
+	/* Each port is asked about once more when it is published. */
+	sockets_listing(steps.count > 1);
+	err = check_steps(in, running, wanted, &steps, keep, f);
+	sockets_listing(false);
+	if (!err)
+		err = apply_steps(in, &steps, f);
+	steps_free(&steps);
+	return err;
+}
+
+/* What runs before; nothing where the instance is not up. good: nothing of it is to be mended. */
+static int read_running(struct config *running, bool *good, struct fail *f)
+{
+	struct instance in;
+	int err = instance_open(&in, ACCESS_READ, f);
+
+	if (err == -ENOENT)
+		return 0;
+	if (!err) {
+		err = read_config(&in, running, f);
+		*good = health_is_good(&in);
+		instance_close(&in);
+	}
+	return err;
+}
+
+static int apply_locked(const struct config *wanted, bool keep, struct fail *f)
+{
+	struct config before = {}, running = {};
+	struct up_conf up = wanted->up;
+	struct instance in;
+	struct fail ignored;
+	bool good = false;
+	int err = read_running(&before, &good, f);
+
+	config_whole_up(&up);
+	if (!err && wanted->has_up && !(good && config_same_up(&before.up, &wanted->up)))
+		err = apply_up(&up, f);
+	else if (!err && !before.has_up)
+		err = fail(f, -ENOENT,
+			   "not up in this network namespace, and there is no 'up' line");
+	if (err && before.has_up && wanted->has_up) {
+		config_whole_up(&before.up);
+		apply_up(&before.up, &ignored);
+	}
+	if (err)
+		goto out;
+	err = apply_open(&in, f);
+	if (!err) {
+		err = clear_gone(&in, wanted, f);
+		if (!err)
+			err = read_config(&in, &running, f);
+		if (!err)
+			err = change(&in, &running, wanted, keep, f);
+		instance_close(&in);
+	}
+	if (err && wanted->has_up) {
+		config_whole_up(&before.up);
+		if (before.has_up)
+			apply_up(&before.up, &ignored);
+		else
+			apply_down(false, &ignored);
+	}
+out:
+	config_free(&before);
+	config_free(&running);
+	return err;
+}
+
+int apply_config(const struct config *wanted, bool keep, struct fail *f)
+{
+	struct pin_dir lock;
+	int err = pin_hold(&lock, f);
+
+	if (err)
+		return err;
+	err = apply_locked(wanted, keep, f);
+	pin_unhold(&lock);
+	return err;
+}

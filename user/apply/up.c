@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Bringing an instance up, and taking it away without a trace. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apply/up.h"
+#include "kernel/datapath.h"
+#include "kernel/feature.h"
+#include "kernel/link.h"
+#include "kernel/netns.h"
+#include "kernel/private.h"
+#include "kernel/sockets.h"
+
+/*
+ * The uplinks and the host's addresses, those of the uplinks first; without those of the pool,
+ * which are on namespaces' links.
+ */
+struct local_list {
+	struct addr_info addr[NSX_LOCAL_MAX];
+	__u32 count;	/* may be more than there is room for */
+	struct link_info link[NSX_UPLINKS];	/* in the order of conf->dev */
+	const struct up_conf *conf;
+};
+
+static void local_cb(const struct addr_info *addr, void *arg)
+{
+	struct local_list *local = arg;
+
+	if (addr_v4(&addr->addr) >> 24 == 127)
+		return;
+	if (local->count < NSX_LOCAL_MAX)
+		local->addr[local->count] = *addr;
+	local->count++;
+}
+
+/*
+ * A link of a namespace that is there already, to be adopted: an end of a pair with an address of
+ * the pool.
+ */
+static bool is_ns_link(const struct addr_info *addr, const struct up_conf *c)
+{
+	struct link_info link;
+	struct nl nl = {};
+	bool ret;
+
+	if (addr->prefix_len < c->pool_len ||
+	    !config_overlap(&addr->addr, addr->prefix_len, &c->pool, c->pool_len) || nl_open(&nl))
+		return false;
+	ret = link_get(&nl, NULL, addr->ifindex, &link) == 0 && link_is_pair(&link);
+	nl_close(&nl);
+	return ret;
+}
+
+static void local_other_cb(const struct addr_info *addr, void *arg)
+{
+	struct local_list *local = arg;
+
+	for (int i = 0; i < local->conf->devs; i++)
+		if (addr->ifindex == local->link[i].ifindex)
+			return;
+	if (!is_ns_link(addr, local->conf))
+		local_cb(addr, arg);
+}
+
+/* One uplink with its addresses. */
+static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
+		       struct local_list *local, struct fail *f)
+{
+	__u32 before = local->count;
+	int err = link_get(nl, dev, 0, link);
+
+	if (err)
+		return err == -ENODEV ? fail(f, err, "there is no interface %s", dev) :
+					fail_errno(f, err, "cannot look at %s", dev);
+	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK))
+		return fail(f, -EINVAL, "%s is not an Ethernet interface", dev);
+	err = addr_each(nl, link->ifindex, local_cb, local);
+	if (err)
+		return fail_errno(f, err, "cannot read the addresses of %s", dev);
+	return local->count > before ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", dev);
+}
+
+static int read_host(const struct up_conf *c, struct local_list *local, struct fail *f)
+{
+	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	local->conf = c;
+	if (err)
+		return fail_errno(f, err, "cannot talk to the kernel about interfaces");
+	for (int i = 0; i < c->devs; i++) {
+		err = read_uplink(&nl, c->dev[i], &local->link[i], local, f);
+		if (err)
+			goto out;
+	}
+	if (!err)
+		err = addr_each(&nl, 0, local_other_cb, local);
+	if (err)
+		fail_errno(f, err, "cannot read the host's addresses");
+	if (!err && local->count > NSX_LOCAL_MAX)
+		err = fail(f, -E2BIG,
+			   "the host has %u IPv4 addresses; nsxdp serves hosts with %d at most",
+			   local->count, NSX_LOCAL_MAX);
+	for (__u32 i = 0; i < local->count && !err; i++)
+		if (config_overlap(&local->addr[i].addr, local->addr[i].prefix_len, &c->pool,
+				   c->pool_len))
+			err = fail(
+				f, -EINVAL,
+				"the pool %s/%u overlaps the host's network %s/%u: choose another with --pool",
+				format_addr(&c->pool, pool), c->pool_len,
+				format_addr(&local->addr[i].addr, addr), local->addr[i].prefix_len);
+out:
+	nl_close(&nl);
+	return err;
+}
+
+#define PORTS_LEAST 1024
+
+/*
+ * Ports for masquerading are those of --snat-ports, or all from NSX_PORT_MIN on, without those that
+ * the host gives to its own sockets.
+ */
+static int read_ports(struct nsx_conf *conf, const struct up_conf *c, struct fail *f)
+{
+	struct nsx_conf next = { .port_lo = c->snat_lo ? c->snat_lo : NSX_PORT_MIN,
+				 .port_hi = c->snat_lo ? c->snat_hi : 65535 };
+	char value[64];
+	unsigned int lo, hi;
+	int err = netns_sysctl_read("net/ipv4/ip_local_port_range", value, sizeof(value));
+
+	if (err || sscanf(value, "%u %u", &lo, &hi) != 2)
+		return fail_errno(f, err ? err : -EINVAL, "cannot read ip_local_port_range");
+	next.host_lo = lo;
+	next.host_hi = hi;
+	if (c->snat_lo && !nsx_port_span(&next))
+		return fail(
+			f, -EINVAL,
+			"--snat-ports %u-%u: ip_local_port_range %u-%u, which is for the host's own sockets, leaves none",
+			c->snat_lo, c->snat_hi, lo, hi);
+	if (!c->snat_lo && nsx_port_span(&next) < PORTS_LEAST)
+		return fail(
+			f, -ENOSPC,
+			"ip_local_port_range %u-%u leaves fewer than %d ports for masquerading: narrow it, "
+			"as with sysctl net.ipv4.ip_local_port_range=\"32768 60999\"",
+			lo, hi, PORTS_LEAST);
+	conf->host_lo = lo;
+	conf->host_hi = hi;
+	conf->port_lo = next.port_lo;
+	conf->port_hi = next.port_hi;
+	return 0;
+}
+
+/* The addresses of --snat must be the host's. */
+static int check_snat(const struct up_conf *c, const struct local_list *local, struct fail *f)
+{
+	char addr[ADDR_STRLEN];
+
+	for (__u32 i = 0; i < c->snat_count; i++) {
+		bool here = false;
+
+		for (__u32 n = 0; n < local->count && n < NSX_LOCAL_MAX && !here; n++)
+			here = memcmp(&c->snat[i], &local->addr[n].addr, sizeof(c->snat[i])) == 0;
+		if (!here)
+			return fail(f, -EADDRNOTAVAIL, "--snat: %s is not an address of this host",
+				    format_addr(&c->snat[i], addr));
+	}
+	return 0;
+}
+
+static void write_snat(struct nsx_conf *conf, const struct up_conf *c)
+{
+	memcpy(conf->snat, c->snat, sizeof(conf->snat));
+	conf->snat_count = c->snat_count;
+}
+
+/* What was given stays given, but for what can be taken back. */
+static __u32 given_now(const struct nsx_conf *conf, const struct up_conf *c)
+{
+	__u32 given = (conf->given & ~UP_GIVEN_NO_BIND_GUARD) | (c->given & ~UP_GIVEN_REPLACE_DEV);
+
+	if ((c->given & UP_GIVEN_FLOWS) && !c->flows)
+		given &= ~UP_GIVEN_FLOWS;
+	if ((c->given & UP_GIVEN_SNAT_PORTS) && !c->snat_lo)
+		given &= ~UP_GIVEN_SNAT_PORTS;
+	if ((c->given & UP_GIVEN_PUBLISH_AT) && !addr_v4(&c->publish_at))
+		given &= ~UP_GIVEN_PUBLISH_AT;
+	return given;
+}
+
+/* The layout comes last: settings without one are no instance's yet. */
+static int write_conf(struct instance *in, const struct up_conf *c, const struct local_list *local,
+		      struct fail *f)
+{
+	const struct link_info *link = &local->link[0];
+	struct nsx_conf *conf = in->conf;
+	unsigned long long cookie;
+	struct timespec jiffy;
+	__u32 marks[4];
+	int err;
+
+	conf->pool = c->pool;
+	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
+	conf->pool_mask.w[3] = htonl(mask_v4(c->pool_len));
+	conf->pool_len = c->pool_len;
+	conf->mtu = link->mtu;
+	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
+	for (int i = 0; i < c->devs; i++) {
+		conf->uplinks[i] = local->link[i].ifindex;
+		memcpy(conf->uplink_names[i], local->link[i].name, sizeof(conf->uplink_names[i]));
+	}
+	conf->next_id = 1;
+	if (netns_cookie(&cookie))
+		return fail_errno(f, -errno, "cannot identify this network namespace");
+	conf->netns_cookie = cookie;
+	if (getrandom(&conf->hash_seed, sizeof(conf->hash_seed), 0) < 0 ||
+	    getrandom(marks, sizeof(marks), 0) < 0)
+		return fail_errno(f, -errno, "cannot get random numbers");
+	conf->defrag_mark = marks[0] | 1;	/* 0 is no mark */
+	conf->passed_mark = marks[1] | 1;
+	conf->mark_index = marks[2] & 0xffff;
+	conf->link_group = (marks[3] & 0x7fffffff) | 1; /* ip(8) takes it as an int */
+	/* The coarse clock advances with every jiffy. */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy) || !jiffy.tv_nsec)
+		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
+	conf->given = given_now(conf, c);
+	conf->mode_wanted = c->mode;
+	conf->attach = c->attach;
+	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
+	for (int i = 0; i < NSX_TIMEOUTS; i++)
+		conf->timeout[i] = nsx_ticks(conf, c->timeout[i]);
+	err = check_snat(c, local, f);
+	if (err)
+		return err;
+	write_snat(conf, c);
+	conf->publish_at = c->publish_at;
+	conf->programs = datapath_build();
+	err = read_ports(conf, c, f);
+	if (!err)
+		conf->layout = NSX_LAYOUT;
+	return err;
+}
+
+/* Tell the datapath the host's addresses. Flows of one that is lost are dead by that. */
+static int write_local(struct instance *in, const struct local_list *local, struct fail *f)
+{
+	__u32 now = now_tick(in);
+
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++) {
+		bool here = false;
+
+		for (__u32 n = 0; n < local->count && !here; n++)
+			here = memcmp(&in->conf->local[i].addr, &local->addr[n].addr,
+				      sizeof(in->conf->local[i].addr)) == 0;
+		if (!here)
+			local_set_gone(in, i, now);
+	}
+	for (__u32 n = 0; n < local->count; n++) {
+		int err = local_keep(in, &local->addr[n], now);
+
+		if (err)
+			return fail_errno(f, err, "cannot write the host's addresses");
+	}
+	return 0;
+}
+
+/*
+ * Sockets that were bound before anybody watched are noted, at all ports that may become ones for
+ * masquerading.
+ */
+static int note_sockets(struct instance *in, struct fail *f)
+{
+	struct socket_item *item = NULL;
+	size_t count = 0;
+	int err = sockets_list(&item, &count);
+
+	for (size_t i = 0; !err && i < count; i++) {
+		struct nsx_slot port = { .proto = item[i].proto,
+					 .first = item[i].port,
+					 .last = item[i].port };
+
+		if (item[i].port >= NSX_PORT_MIN)
+			err = table_range(in, NSX_RANGE_BOUND, &port);
+	}
+	free(item);
+	return err < 0 ? fail_errno(f, err, "cannot list the host's sockets") : 0;
+}
+
+/*
+ * What others have set or detached since, at the links of namespaces; links that they deleted are
+ * made again. Namespaces that are gone are ns list's to say.
+ */
+static int mend_link(struct instance *in, const struct ns_item *item, struct fail *f)
+{
+	if (item->ns.state != NSX_NS_READY)
+		return 0;
+	if (link_exists(item->ns.ifindex))
+		return veth_mend(in, item->name, &item->ns, f);
+	if (!(item->ns.flags & NSX_NS_MADE_VETH) || !netns_is(item->name, item->ns.netns))
+		return 0;
+	note("%s: somebody deleted its link %s: it is made again", item->name, item->ns.host_if);
+	return ns_relink(in, item->name, f);
+}
+
+static int mend_links(struct instance *in, struct fail *f)
+{
+	struct ns_list list = {};
+	int err = table_ns_list(in, &list);
+
+	if (err)
+		return fail_errno(f, err, "cannot read the table of names");
+	for (size_t i = 0; i < list.count && !err; i++)
+		err = mend_link(in, &list.item[i], f);
+	ns_list_free(&list);
+	return err;
+}
+
+/* Say in one line what this kernel lacks, and keep it for "status". */
+static void note_features(struct nsx_conf *conf)
+{
+	char names[256] = "";
+
+	conf->missing = features_missing();
+	for (int i = 0; i < FEATURES; i++)
+		if (conf->missing >> i & 1)
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+				 *names ? ", " : "", feature_info(i)->name);
+	if (*names)
+		note("up: this kernel lacks %s: \"nsxdp features\" says what holds instead", names);
+}
+
+/* What an uplink is called from now on. */
+static const char *wanted_name(const struct instance *in, const struct up_conf *c, int i)
+{
+	const char *name = in->conf->uplink_names[i];
+
+	return (c->given & UP_GIVEN_REPLACE_DEV) && strcmp(name, c->replaced) == 0 ? c->replacement
+										   : name;
+}
+
+/*
+ * Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given
+ * timeouts.
+ */
+static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
+{
+	struct local_list local = {};
+	const struct link_info *link = &local.link[0];
+	struct up_conf running = *c;
+	char pool[ADDR_STRLEN];
+	struct instance in;
+	int err = instance_open_dir(&in, d, f);
+
+	if (!err)
+		err = apply_recover(&in, f);
+	for (int i = 0; !err && i < NSX_UPLINKS; i++)
+		if (strcmp(wanted_name(&in, c, i), i < c->devs ? c->dev[i] : ""))
+			err = fail(f, -EEXIST, "already up on %s%s: nsxdp down first",
+				   in.conf->uplink_names[0],
+				   in.conf->uplinks[1] ? " and others" : "");
+	if (err)
+		;
+	else if (!err && (c->given & UP_GIVEN_POOL) &&
+		 (memcmp(&in.conf->pool, &c->pool, sizeof(c->pool)) ||
+		  in.conf->pool_len != c->pool_len))
+		err = fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
+			   format_addr(&in.conf->pool, pool), in.conf->pool_len);
+	else if (!err && (c->given & UP_GIVEN_MODE) && c->mode != NSX_MODE_AUTO &&
+		 c->mode != in.conf->mode)
+		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
+			   config_mode_name(in.conf->mode), in.conf->mode_reason);
+	if (!err) {
+		running.pool = in.conf->pool;
+		running.pool_len = in.conf->pool_len;
+		if (!(c->given & UP_GIVEN_SNAT_PORTS) && (in.conf->given & UP_GIVEN_SNAT_PORTS)) {
+			running.snat_lo = in.conf->port_lo;
+			running.snat_hi = in.conf->port_hi;
+		}
+		err = read_host(&running, &local, f);
+	}
+	/* Before anything is written that would have to be taken back. */
+	if (!err)
+		err = check_snat(c, &local, f);
+	for (int i = 0; !err && i < c->devs; i++)
+		memcpy(in.conf->uplink_names[i], c->dev[i], sizeof(c->dev[i]));
+	if (!err)
+		err = private_make(&in.dir, in.conf, f);
+	if (!err)
+		note_features(in.conf);
+	if (!err && in.conf->programs != datapath_build())
+		err = up_replace_programs(&in, link, f);
+	if (!err)
+		err = uplinks_mend(&in, local.link, running.devs, f);
+	if (!err)
+		err = write_local(&in, &local, f);
+	if (!err)
+		err = up_write_routes(&in, f);
+	if (!err)
+		err = read_ports(in.conf, &running, f);
+	if (!err)
+		err = flows_resize(
+			&in, c->given & UP_GIVEN_FLOWS && !c->flows ? flows_default() : c->flows,
+			f);
+	if (!err && (c->given & UP_GIVEN_SNAT))
+		write_snat(in.conf, c);
+	if (!err && (c->given & UP_GIVEN_PUBLISH_AT))
+		in.conf->publish_at = c->publish_at;
+	if (!err)
+		flows_sweep(&in);
+	if (!err)
+		err = note_sockets(&in, f);
+	if (!err) {
+		err = table_range(&in, NSX_RANGE_HOST, NULL);
+		if (err)
+			fail_errno(f, err,
+				   "cannot compare published ports with ip_local_port_range");
+	}
+	if (!err && (c->given & UP_GIVEN_ATTACH))
+		in.conf->attach = c->attach;
+	if (!err)
+		err = mend_links(&in, f);
+	if (!err) {
+		memcpy(in.conf->uplink_mac, link->mac, sizeof(link->mac));
+		if (in.conf->mtu != link->mtu &&
+		    (err = veth_follow_mtu(&in, in.conf->mtu, link->mtu)) != 0)
+			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u",
+				   link->mtu);
+		in.conf->mtu = link->mtu;
+	}
+	if (!err && (c->given & UP_GIVEN_NO_BIND_GUARD)) {
+		datapath_detach_guard(&in.dir);
+		in.conf->flags &= ~NSX_UP_BIND_GUARD;
+	} else if (!err && !(in.conf->flags & NSX_UP_BIND_GUARD)) {
+		datapath_detach_sock(&in.dir);
+		up_attach_local(&in.dir, in.conf, true);
+	}
+	if (!err)
+		in.conf->given = given_now(in.conf, c);
+	if (!err && (c->given & UP_GIVEN_MODE))
+		in.conf->mode_wanted = c->mode;
+	/* New timeouts hold from now on, for running flows too. */
+	for (int i = 0; !err && (c->given & UP_GIVEN_TIMEOUT) && i < NSX_TIMEOUTS; i++)
+		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
+	if (!err && in.conf->programs != datapath_build()) {
+		in.conf->programs = datapath_build();
+		note("up: replaced the programs of another build with this one's");
+	}
+	instance_close(&in);
+	return err;
+}
+
+static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct local_list *local,
+		    bool mounted, struct fail *f)
+{
+	struct pin_dir tables = *d;
+	struct instance in;
+	bool made_run = false;
+	int err = datapath_load(d, f);
+
+	if (!err)
+		err = datapath_load_cmd(d, f);
+	if (err)
+		return err;
+	tables.fd = -1;
+	err = instance_open_dir(&in, &tables, f);
+	if (!err)
+		err = write_conf(&in, c, local, f);
+	if (!err)
+		err = flows_make(&in, c->flows ? c->flows : flows_default(), f);
+	if (!err)
+		err = private_make(&in.dir, in.conf, f);
+	if (!err)
+		note_features(in.conf);
+	if (!err)
+		err = write_local(&in, local, f);
+	if (!err)
+		err = up_write_routes(&in, f);
+	if (!err) {
+		err = netns_prepare(&made_run);
+		if (err)
+			fail_errno(f, err, "cannot prepare " NETNS_RUN_DIR);
+	}
+	if (!err) {
+		err = note_sockets(&in, f);
+		flows_sweep(&in);
+		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) |
+				 (mounted ? NSX_UP_MADE_BPFFS : 0);
+		up_attach_local(d, in.conf, !(c->given & UP_GIVEN_NO_BIND_GUARD));
+		uplink_choose_mode(d, c, &local->link[0], in.conf);
+		if (in.conf->mode != c->mode)
+			note("up: mode %s: %s", config_mode_name(in.conf->mode),
+			     in.conf->mode_reason);
+		/* The first comes last: its pin tells that all is there. */
+		for (int i = c->devs; !err && i--;)
+			err = datapath_attach_uplink(d, local->link[i].ifindex, i == 0, f);
+	}
+	if (err) {
+		private_remove();
+		if (in.conf)
+			uplink_restore_rxvlan(in.conf);
+	}
+	if (err && made_run)
+		netns_unprepare();
+	instance_close(&in);
+	return err;
+}
+
+/* All programs are detached with that. */
+int up_remove_pins(struct pin_dir *d, bool unmount, struct fail *f)
+{
+	datapath_detach_filters(d);
+	return pin_dir_remove(d, unmount, f);
+}
+
+int apply_up(const struct up_conf *c, struct fail *f)
+{
+	struct local_list local = {};
+	struct pin_dir d = { .fd = -1 };
+	struct fail ignored;
+	bool mounted;
+	int err, up;
+
+	err = pin_mount(&mounted, f);
+	if (err)
+		return err;
+	err = pin_dir_create(&d, f);
+	if (err)
+		return err;
+	up = pin_is_up(&d);
+	if (up) {
+		err = up < 0 ? fail_errno(f, up, "cannot look into %s", d.path) : refresh(&d, c, f);
+		pin_dir_close(&d);
+		return err;
+	}
+	err = read_host(c, &local, f);
+	if (!err) {
+		/* Remains of an "up" that was killed. */
+		private_remove();
+		datapath_detach_filters(&d);
+		err = pin_dir_clear(&d, f);
+	}
+	if (!err)
+		err = bring_up(&d, c, &local, mounted, f);
+	if (err)
+		up_remove_pins(&d, mounted, &ignored);
+	else if (mounted)
+		note("up: mounted the BPF file system at /sys/fs/bpf%s",
+		     pin_mount_is_private()
+			     ? "; but this mount namespace is not the system's (ip netns exec makes such): the datapath ends "
+			       "with it. Enter network namespaces with nsenter --net instead"
+			     : "");
+	pin_dir_close(&d);
+	return err;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The uplinks: XDP on the first, and what was detached since. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/up.h"
+#include "kernel/datapath.h"
+#include "kernel/offload.h"
+
+static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reason)
+{
+	conf->mode = mode;
+	snprintf(conf->mode_reason, sizeof(conf->mode_reason), "%s", reason);
+}
+
+void uplink_restore_rxvlan(struct nsx_conf *conf)
+{
+	if (conf->flags & NSX_UP_SET_RXVLAN)
+		offload_rxvlan(conf->uplink_names[0], true);
+	conf->flags &= ~NSX_UP_SET_RXVLAN;
+}
+
+/*
+ * Attach the program at XDP, which must see VLAN tags: a NIC is told to leave them in frames, of a
+ * veth the driver is asked, and of other virtual devices nobody knows.
+ */
+static int attach_xdp(const struct pin_dir *d, const struct link_info *link, bool generic,
+		      struct nsx_conf *conf, struct fail *f)
+{
+	bool veth = strcmp(link->kind, "veth") == 0;
+	int err, was;
+
+	if (link->kind[0] && !veth)
+		return fail(f, -EOPNOTSUPP, "XDP may not see the VLAN tags of a %s", link->kind);
+	was = veth ? 0 : offload_rxvlan(link->name, false);
+	if (was < 0)
+		return fail_errno(
+			f, was,
+			"cannot have %s leave VLAN tags in frames (ethtool -K %s rxvlan off)",
+			link->name, link->name);
+	if (was)
+		conf->flags |= NSX_UP_SET_RXVLAN;
+	err = datapath_attach_uplink_xdp(d, link->ifindex, generic, veth, f);
+	if (err)
+		uplink_restore_rxvlan(conf);
+	return err;
+}
+
+/* The driver refuses: TC does all the work. */
+static void fall_back(struct nsx_conf *conf, const struct link_info *link, const struct fail *why)
+{
+	char reason[sizeof(conf->mode_reason)];
+
+	snprintf(reason, sizeof(reason), "%.80s%s", why->text,
+		 link->mtu > 3498 ? "; an MTU of 3498 or less may help"
+				  : "; does the driver have native XDP?");
+	set_mode(conf, NSX_MODE_TC, reason);
+}
+
+void uplink_choose_mode(const struct pin_dir *d, const struct up_conf *c,
+			const struct link_info *link, struct nsx_conf *conf)
+{
+	bool generic = c->mode == NSX_MODE_XDP_GENERIC;
+	char reason[sizeof(conf->mode_reason)];
+	struct fail f;
+
+	if (c->mode == NSX_MODE_TC) {
+		set_mode(conf, NSX_MODE_TC, "as asked for");
+		return;
+	}
+	if (c->mode == NSX_MODE_AUTO && link->kind[0]) {
+		snprintf(reason, sizeof(reason),
+			 "%s is a virtual device (%s), where XDP makes bulk traffic slower",
+			 link->name, link->kind);
+		set_mode(conf, NSX_MODE_TC, reason);
+		return;
+	}
+	if (datapath_load_xdp(d, &f) == 0 && attach_xdp(d, link, generic, conf, &f) == 0) {
+		set_mode(conf, generic ? NSX_MODE_XDP_GENERIC : NSX_MODE_XDP,
+			 c->mode == NSX_MODE_AUTO ? "the driver has native XDP" : "as asked for");
+		return;
+	}
+	fall_back(conf, link, &f);
+}
+
+/*
+ * Frames of namespaces come to TC too; what XDP would redirect, an uplink without XDP may not take.
+ */
+static void leave_xdp(struct instance *in)
+{
+	struct ns_list list = {};
+
+	table_ns_list(in, &list);
+	for (size_t i = 0; i < list.count; i++)
+		datapath_detach_ns_xdp(&in->dir, list.item[i].ns.ifindex);
+	ns_list_free(&list);
+}
+
+/* XDP on the first uplink again. */
+static void mend_xdp(struct instance *in, const struct link_info *link)
+{
+	bool generic = in->conf->mode == NSX_MODE_XDP_GENERIC;
+	struct fail f;
+
+	datapath_detach_uplink_xdp(&in->dir);
+	if (attach_xdp(&in->dir, link, generic, in->conf, &f) == 0)
+		return;
+	fall_back(in->conf, link, &f);
+	leave_xdp(in);
+	note("up: mode tc: %s", in->conf->mode_reason);
+}
+
+static int uplink_mend(struct instance *in, const struct link_info *link, int i, struct fail *f)
+{
+	struct nsx_conf *conf = in->conf;
+	int was = conf->uplinks[i], err;
+	bool xdp = i == 0 && conf->mode != NSX_MODE_TC &&
+		   !datapath_uplink_xdp_attached(&in->dir, link->ifindex);
+
+	if (was == link->ifindex && !xdp && datapath_uplink_attached(&in->dir, was, i == 0))
+		return 0;
+	note("up: %s %s", link->name,
+	     was == link->ifindex ? "had lost its programs" : "is another device now");
+	if (i == 0 && was != link->ifindex)
+		conf->flags &= ~NSX_UP_SET_RXVLAN;	/* that was the other one's */
+	err = datapath_mend_uplink(&in->dir, link->ifindex, i == 0, f);
+	if (err)
+		return err;
+	conf->uplinks[i] = link->ifindex;
+	if (xdp)
+		mend_xdp(in, link);
+	return 0;
+}
+
+int uplinks_mend(struct instance *in, const struct link_info *link, int count, struct fail *f)
+{
+	int err = 0;
+
+	/* First of all, for an uplink may have the device, or the index, of another one now. */
+	for (int i = 0; i < count; i++)
+		if (in->conf->uplinks[i] != (__u32)link[i].ifindex)
+			datapath_leave_uplink(&in->dir, in->conf->uplinks[i], i == 0);
+	for (int i = 0; i < count && !err; i++)
+		err = uplink_mend(in, &link[i], i, f);
+	return err;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading and pinning the BPF programs, and attaching those for sockets. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/datapath.h"
+#include "kernel/tables.h"
+/* They use the types of tables.h. */
+#include "nsxdp_cmd.skel.h"
+#include "nsxdp_sock.skel.h"
+#include "nsxdp_tc.skel.h"
+#include "nsxdp_xdp.skel.h"
+
+/* libbpf's own words only help those who debug the loading. */
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	if (level == LIBBPF_DEBUG || !getenv("NSXDP_DEBUG"))
+		return 0;
+	return vfprintf(stderr, format, ap);
+}
+
+void datapath_hush_libbpf(void)
+{
+	libbpf_set_print(print_libbpf);
+}
+
+/* Tests have whoever wins a slot wait for so many turns. */
+static __u32 test_pause(void)
+{
+	const char *turns = getenv("NSXDP_TEST_PAUSE");
+
+	return turns ? atoi(turns) : 0;
+}
+
+#define SHARED_DATA ".data."	/* begins the name of a section that the objects share */
+
+/* The name that a map is pinned by; NULL where it is an object's own. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+
+	if (!bpf_map__is_internal(map))
+		return name;
+	return strncmp(name, SHARED_DATA, strlen(SHARED_DATA)) ? NULL : name + strlen(SHARED_DATA);
+}
+
+/* What is pinned has this map's shape. How many entries there are may depend on the machine. */
+static bool is_like(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       (bpf_map__is_internal(map) || info.value_size == bpf_map__value_size(map));
+}
+
+/* Let an object use the maps that are pinned. Those of its own are new. */
+static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
+{
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		int fd = pin_name(map) ? bpf_obj_get(pin_path(d, pin_name(map), path)) : -1, err;
+
+		if (fd < 0)
+			continue;
+		err = is_like(map, fd) ? bpf_map__reuse_fd(map, fd) : -EPROTO;
+		close(fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The maps of an object that are shared, or are to outlive it. Those that are pinned stay. */
+static int pin_maps(const struct pin_dir *d, struct bpf_object *obj, struct fail *f)
+{
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj)
+		if (pin_name(map) && bpf_obj_pin(bpf_map__fd(map), pin_path(d, pin_name(map), path)) &&
+		    errno != EEXIST)
+			return fail_errno(f, -errno, "cannot pin %s", path);
+	return 0;
+}
+
+/* In the place of one that is pinned there, if any. */
+static int pin_program(const struct pin_dir *d, const struct bpf_program *prog, struct fail *f)
+{
+	char path[PIN_PATH_MAX], next[PIN_PATH_MAX], name[64];
+
+	pin_path(d, bpf_program__name(prog), path);
+	if (bpf_obj_pin(bpf_program__fd(prog), path) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return fail_errno(f, -errno, "cannot pin %s", path);
+	snprintf(name, sizeof(name), "new_%s", bpf_program__name(prog));
+	unlink(pin_path(d, name, next));	/* of a command that died here */
+	if (bpf_obj_pin(bpf_program__fd(prog), next) || rename(next, path))
+		return fail_errno(f, -errno, "cannot pin %s", path);
+	return 0;
+}
+
+static int pin_programs(const struct pin_dir *d, struct bpf_object *obj, struct fail *f)
+{
+	struct bpf_program *prog;
+	int err = 0;
+
+	bpf_object__for_each_program(prog, obj)
+		if (!err)
+			err = pin_program(d, prog, f);
+	return err;
+}
+
+static __u64 add_bytes(__u64 hash, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ ((const __u8 *)bytes)[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+__u64 datapath_build(void)
+{
+	const void *(*const objects[])(size_t *) = {
+		nsxdp_tc_bpf__elf_bytes,
+		nsxdp_xdp_bpf__elf_bytes,
+		nsxdp_sock_bpf__elf_bytes,
+		nsxdp_cmd_bpf__elf_bytes,
+	};
+	const char *test = getenv("NSXDP_TEST_BUILD");
+	__u64 hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		size_t size;
+		const void *bytes = objects[i](&size);
+
+		hash = add_bytes(hash, bytes, size);
+	}
+	return test ? add_bytes(hash, test, strlen(test)) : hash;
+}
+
+int datapath_load(const struct pin_dir *d, struct fail *f)
+{
+	struct nsxdp_tc_bpf *skel;
+	int err;
+
+	datapath_hush_libbpf();
+	skel = nsxdp_tc_bpf__open();
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object");
+	skel->rodata->test_old_kernel = getenv("NSXDP_TEST_OLD_KERNEL") != NULL;
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
+	bpf_map__set_max_entries(skel->maps.nsx_transit,
+				 bpf_map__max_entries(skel->maps.nsx_transit) *
+					 libbpf_num_possible_cpus());
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_tc_bpf__load(skel);
+	if (err)
+		fail_errno(
+			f, err,
+			"the kernel does not take the BPF programs (NSXDP_DEBUG=1 shows its log)");
+	if (!err)
+		err = pin_maps(d, skel->obj, f);
+	if (!err)
+		err = pin_programs(d, skel->obj, f);
+	nsxdp_tc_bpf__destroy(skel);
+	return err;
+}
+
+int datapath_load_cmd(const struct pin_dir *d, struct fail *f)
+{
+	struct nsxdp_cmd_bpf *skel = nsxdp_cmd_bpf__open();
+	int err;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for the command");
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_cmd_bpf__load(skel);
+	if (err)
+		fail_errno(
+			f, err,
+			"the kernel does not take the programs for the command (NSXDP_DEBUG=1 shows its log)");
+	/* A timer runs for as long as its map is pinned. */
+	if (!err)
+		err = pin_maps(d, skel->obj, f);
+	if (!err)
+		err = pin_programs(d, skel->obj, f);
+	nsxdp_cmd_bpf__destroy(skel);
+	return err;
+}
+
+int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
+{
+	struct nsxdp_xdp_bpf *skel = nsxdp_xdp_bpf__open();
+	int err;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for XDP");
+	skel->rodata->test_old_kernel = getenv("NSXDP_TEST_OLD_KERNEL") != NULL;
+	skel->rodata->cpus = libbpf_num_possible_cpus();
+	skel->rodata->test_pause = test_pause();
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_xdp_bpf__load(skel);
+	if (err)
+		fail_errno(
+			f, err,
+			"the kernel does not take the XDP programs (NSXDP_DEBUG=1 shows its log)");
+	if (!err)
+		err = pin_maps(d, skel->obj, f);
+	if (!err)
+		err = pin_programs(d, skel->obj, f);
+	nsxdp_xdp_bpf__destroy(skel);
+	return err;
+}
+
+int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct fail *f)
+{
+	struct nsxdp_sock_bpf *skel = nsxdp_sock_bpf__open();
+	struct bpf_program *prog;
+	char path[PIN_PATH_MAX];
+	int err, link;
+	bool runs = access(pin_path(d, "sock_connect4", path), F_OK) == 0;
+
+	if (!skel)
+		return fail_errno(f, -errno, "cannot open the BPF object for sockets");
+	err = reuse_maps(d, skel->obj);
+	if (!err)
+		err = nsxdp_sock_bpf__load(skel);
+	if (err)
+		fail_errno(f, err, "the kernel does not take the programs for sockets");
+	if (!err)
+		err = pin_maps(d, skel->obj, f);
+	bpf_object__for_each_program(prog, skel->obj) {
+		const char *name = bpf_program__name(prog);
+
+		if (err)
+			break;
+		if (!guard && strstr(name, "post_bind"))
+			continue;
+		/* One that runs gets the new program. */
+		link = bpf_obj_get(pin_path(d, name, path));
+		if (link >= 0) {
+			if (bpf_link_update(link, bpf_program__fd(prog), NULL))
+				err = fail_errno(f, -errno, "cannot replace %s", name);
+			close(link);
+			continue;
+		}
+		link = bpf_link_create(bpf_program__fd(prog), cgroup,
+				       bpf_program__expected_attach_type(prog), NULL);
+		if (link < 0) {
+			err = fail_errno(f, -errno, "cannot attach %s to the control groups", name);
+			break;
+		}
+		if (bpf_obj_pin(link, pin_path(d, name, path)))
+			err = fail_errno(f, -errno, "cannot pin %s", path);
+		close(link);
+	}
+	if (err && !runs)
+		datapath_detach_sock(d);
+	nsxdp_sock_bpf__destroy(skel);
+	return err;
+}
+
+void datapath_detach_guard(const struct pin_dir *d)
+{
+	char path[PIN_PATH_MAX];
+
+	unlink(pin_path(d, "sock_post_bind4", path));
+	unlink(pin_path(d, "sock_post_bind6", path));
+}
+
+void datapath_detach_sock(const struct pin_dir *d)
+{
+	static const char *const names[] = {
+		"sock_connect4", "sock_sendmsg4", "sock_recvmsg4", "sock_getpeername4",
+		"sock_connect6", "sock_sendmsg6", "sock_recvmsg6", "sock_getpeername6",
+	};
+	char path[PIN_PATH_MAX];
+
+	datapath_detach_guard(d);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(pin_path(d, names[i], path));
+}

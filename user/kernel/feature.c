@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Features of the kernel. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/feature.h"
+#include "kernel/private.h"
+
+/* enum bpf_attach_type of kernels 6.6 and 6.7; libbpf 1.1 does not name them. */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_NETKIT_PRIMARY 54
+
+static struct btf *kernel_types(void)
+{
+	static struct btf *btf;
+
+	if (!btf)
+		btf = btf__load_vmlinux_btf();
+	return btf;
+}
+
+static bool has_enumerator(const char *name)
+{
+	const struct btf *btf = kernel_types();
+
+	for (__u32 id = 1; btf && id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		for (int i = 0; btf_is_enum(t) && i < btf_vlen(t); i++)
+			if (strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), name) == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool has_function(const char *name)
+{
+	const struct btf *btf = kernel_types();
+
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+/*
+ * Asked of the loopback device, which has no program of ours and may be the wrong kind of device.
+ */
+static bool has_attach_type(int type)
+{
+	__u32 ids[1], count = 0;
+
+	return bpf_prog_query(1, type, 0, NULL, ids, &count) == 0 || errno != EINVAL;
+}
+
+static bool has_tcx(void)
+{
+	return !getenv("NSXDP_TEST_NO_TCX") && has_attach_type(ATTACH_TCX_INGRESS);
+}
+
+static bool has_netkit(void)
+{
+	return has_tcx() && has_attach_type(ATTACH_NETKIT_PRIMARY);
+}
+
+static bool has_defrag_link(void)
+{
+	return private_has_link();
+}
+
+static bool has_fib_skip_neigh(void)
+{
+	return has_enumerator("BPF_FIB_LOOKUP_SKIP_NEIGH");
+}
+
+static bool has_fib_src(void)
+{
+	return has_enumerator("BPF_FIB_LOOKUP_SRC");
+}
+
+static bool has_xdp_skb(void)
+{
+	/*
+	 * The second came with what veth has around its frames, which may be a module that is not
+	 * loaded yet.
+	 */
+	return !getenv("NSXDP_TEST_NO_XDP_SKB") && has_function("bpf_rdonly_cast") &&
+	       has_function("bpf_xdp_metadata_rx_timestamp");
+}
+
+static const struct {
+	struct feature_info info;
+	bool (*probe)(void);
+} features[FEATURES] = {
+	[FEATURE_TCX] = { { "tcx links", "6.6",
+			    "programs are filters at clsact qdiscs, and a little slower" },
+			  has_tcx },
+	[FEATURE_DEFRAG_LINK] = { { "reassembly for BPF netfilter links", "6.6",
+				    "an nftables rule asks for it, if the kernel has tproxy" },
+				  has_defrag_link },
+	[FEATURE_FIB_SKIP_NEIGH] = { { "BPF_FIB_LOOKUP_SKIP_NEIGH", "6.3",
+				       "the MTU of a route is its device's until the neighbour is known" },
+				     has_fib_skip_neigh },
+	[FEATURE_FIB_SRC] = { { "BPF_FIB_LOOKUP_SRC", "6.7",
+				"the source of a route is the uplink's first address" },
+			      has_fib_src },
+	[FEATURE_XDP_SKB] = { { "the packet behind a veth's XDP frame", "6.3",
+				"XDP on an uplink that is a veth leaves every packet to TC" },
+			      has_xdp_skb },
+	[FEATURE_NETKIT] = { { "netkit devices", "6.7",
+			       "links are veths: --link netkit is refused" },
+			     has_netkit },
+};
+
+const struct feature_info *feature_info(enum feature feature)
+{
+	return &features[feature].info;
+}
+
+bool feature_has(enum feature feature)
+{
+	static signed char known[FEATURES];
+
+	if (!known[feature])
+		known[feature] = features[feature].probe() ? 1 : -1;
+	return known[feature] > 0;
+}
+
+__u32 features_missing(void)
+{
+	__u32 missing = 0;
+
+	for (int i = 0; i < FEATURES; i++)
+		if (i != FEATURE_NETKIT && !feature_has(i))
+			missing |= 1U << i;
+	return missing;
+}

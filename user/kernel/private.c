@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The private network namespace. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/datapath.h"
+#include "kernel/defrag_rule.h"
+#include "kernel/link.h"
+#include "kernel/netns.h"
+#include "kernel/private.h"
+#include "parse.h"
+
+#define NEAR "nsx.fib"
+#define FAR "far"
+#define HOLDER "private"	/* the pin that holds the network namespace, where no link does */
+#define NEAR_FORWARDING "net/ipv4/conf/" NEAR "/forwarding"
+#define NEAR_IPV6 "net/ipv6/conf/" NEAR "/disable_ipv6"
+
+/* The gateway of all routes there: the near end, which has no address. */
+#define GATEWAY 0xa9fe0001U	/* 169.254.0.1 */
+
+/* uapi/linux/bpf.h of kernel 6.4 and 6.6; Debian 12's is older. */
+#define PROG_TYPE_NETFILTER 32
+#define ATTACH_NETFILTER 45
+#define NETFILTER_IP_DEFRAG 1
+#define NF_ACCEPT 1
+
+/* Of union bpf_attr what BPF_LINK_CREATE takes for a netfilter hook. */
+struct netfilter_link {
+	__u32 prog_fd;
+	__u32 target_fd;	/* 0: the network namespace is the caller's */
+	__u32 attach_type;
+	__u32 flags;
+	__u32 pf;
+	__u32 hooknum;		/* 0: NF_INET_PRE_ROUTING */
+	__s32 priority;
+	__u32 netfilter_flags;
+};
+
+/* A router that originates nothing, and gives up on fragments early. */
+static const struct sysctl {
+	const char *path;
+	const char *value;
+	bool optional;	/* a kernel without IPv6 has none such */
+} sysctls[] = {
+	{ "net/ipv6/conf/all/disable_ipv6", "1", true },
+	{ "net/ipv6/conf/default/disable_ipv6", "1", true },
+	{ "net/ipv4/conf/all/rp_filter", "0", false },
+	{ "net/ipv4/conf/default/rp_filter", "0", false },
+	{ "net/ipv4/conf/all/accept_source_route", "0", false },
+	{ "net/ipv4/conf/default/accept_source_route", "0", false },
+	{ "net/ipv4/conf/all/log_martians", "0", false },
+	{ "net/ipv4/conf/default/log_martians", "0", false },
+	{ "net/ipv4/conf/all/send_redirects", "0", false },
+	{ "net/ipv4/conf/default/send_redirects", "0", false },
+	{ "net/ipv4/ip_forward", "1", false },
+	/* Datagrams of one sender come interleaved from many sockets */
+	{ "net/ipv4/ipfrag_max_dist", "0", false },
+};
+
+static int sysctl_number(const char *path, unsigned int number)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%u", number);
+	return netns_sysctl_write(path, value);
+}
+
+/* Bytes that fragments may take up. */
+static unsigned int frag_memory(void)
+{
+	unsigned long long part =
+		(unsigned long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 16;
+
+	return part < NSX_FRAG_MEMORY ? part : NSX_FRAG_MEMORY;
+}
+
+static int write_sysctls(void)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(sysctls) / sizeof(sysctls[0]); i++) {
+		err = netns_sysctl_write(sysctls[i].path, sysctls[i].value);
+		if (err == -ENOENT && sysctls[i].optional)
+			err = 0;
+	}
+	if (!err)
+		err = sysctl_number("net/ipv4/ipfrag_time", NSX_FRAG_TIME);
+	return err ? err : sysctl_number("net/ipv4/ipfrag_high_thresh", frag_memory());
+}
+
+/*
+ * A program that accepts everything: what is wanted is what its link makes the kernel do before it.
+ */
+static int accept_all(void)
+{
+	struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = NF_ACCEPT },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = PROG_TYPE_NETFILTER,
+		.expected_attach_type = ATTACH_NETFILTER,
+		.insns = (__u64)(unsigned long)insns,
+		.insn_cnt = 2,
+		.license = (__u64)(unsigned long)"GPL",
+		.prog_name = "nsx_defrag",
+	};
+	int fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A link that has the kernel reassemble in the caller's network namespace, which it holds. Returns
+ * its descriptor.
+ */
+static int defrag_link(void)
+{
+	struct netfilter_link attr = {
+		.attach_type = ATTACH_NETFILTER,
+		.pf = AF_INET,
+		.netfilter_flags = NETFILTER_IP_DEFRAG,
+	};
+	int prog = getenv("NSXDP_TEST_NO_DEFRAG_LINK") ? -EINVAL : accept_all(), link;
+
+	if (prog < 0)
+		return prog;
+	attr.prog_fd = prog;
+	link = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (link < 0)
+		link = -errno;
+	close(prog);
+	return link;
+}
+
+/* Have the kernel reassemble in the caller's network namespace, which a pin holds from now on. */
+static int defrag_here(const struct pin_dir *d)
+{
+	int link = defrag_link(), err = 0;
+	char path[PIN_PATH_MAX];
+
+	if (link < 0) {
+		err = defrag_rule_add();
+		return err ? err : pin_hold_netns(d, HOLDER);
+	}
+	if (bpf_obj_pin(link, pin_path(d, "defrag", path)))
+		err = -errno;
+	close(link);
+	return err;
+}
+
+static bool probe_link(void)
+{
+	int link = defrag_link();
+
+	if (link >= 0)
+		close(link);
+	return link >= 0;
+}
+
+static bool probe_any(void)
+{
+	return probe_link() || defrag_rule_add() == 0;
+}
+
+/* In a network namespace that is gone afterwards. */
+static bool probe_aside(bool (*probe)(void))
+{
+	int self = netns_open_self();
+	bool ret;
+
+	if (self < 0 || unshare(CLONE_NEWNET)) {
+		if (self >= 0)
+			close(self);
+		return false;
+	}
+	ret = probe();
+	netns_return(self);
+	close(self);
+	return ret;
+}
+
+bool private_has_link(void)
+{
+	return probe_aside(probe_link);
+}
+
+static struct nsx_addr v4(__u32 addr)
+{
+	struct nsx_addr ret;
+
+	addr_set_v4(&ret, addr);
+	return ret;
+}
+
+/* All packets go back by the link; one to a size's address is cut to that size. */
+static int route_back(struct nl *nl)
+{
+	const __u8 near_mac[6] = NSX_PRIVATE_MAC;
+	struct nsx_addr gateway = v4(GATEWAY), dst = v4(0);
+	struct link_info far;
+	int err = link_get(nl, FAR, 0, &far);
+
+	if (!err)
+		err = link_up(nl, far.ifindex);
+	if (!err)
+		err = neigh_set(nl, far.ifindex, &gateway, near_mac);
+	if (!err)
+		err = route_add_private(nl, far.ifindex, &gateway, &dst, 0, 0);
+	for (unsigned int size = NSX_CUT_MIN; !err && size <= 65535;) {
+		dst = v4(NSX_CUT_NET | size);
+		err = route_add_private(nl, far.ifindex, &gateway, &dst, 32, size);
+		if (size < NSX_CUT_FINE)
+			size = size + NSX_CUT_STEP;
+		else
+			size = (size / NSX_CUT_COARSE + 1) * NSX_CUT_COARSE;
+	}
+	return err;
+}
+
+/* In the new network namespace, fd; the caller returns to the host's. */
+static int set_up(const struct pin_dir *d, int fd, int self, struct nl *host)
+{
+	const __u8 mac[6] = NSX_PRIVATE_MAC;
+	const struct veth_spec spec = { .host_if = NEAR,
+					.ns_if = FAR,
+					.host_mac = mac,
+					.ns_mac = mac,
+					.mtu = 65535,
+					.ns_fd = fd };
+	struct nl nl = {};
+	int err = write_sysctls();
+
+	if (!err)
+		err = netns_enter(self);
+	if (!err)
+		err = link_veth_add(host, &spec);
+	if (!err)
+		err = netns_enter(fd);
+	if (!err)
+		err = nl_open(&nl);
+	if (!err)
+		err = route_back(&nl);
+	nl_close(&nl);
+	return err ? err : defrag_here(d);
+}
+
+static int make_with_defrag(const struct pin_dir *d, struct nl *host)
+{
+	int self = netns_open_self(), fd, err;
+
+	if (self < 0)
+		return self;
+	if (unshare(CLONE_NEWNET)) {
+		err = -errno;
+		close(self);
+		return err;
+	}
+	fd = netns_open_self();
+	err = fd < 0 ? fd : set_up(d, fd, self, host);
+	netns_return(self);
+	if (fd >= 0)
+		close(fd);
+	close(self);
+	return err;
+}
+
+/* Only the device, whose far end stays here. */
+static int make_without(struct nl *host)
+{
+	const struct veth_spec spec = { .host_if = NEAR, .ns_if = NEAR ".peer", .ns_fd = -1 };
+
+	return link_veth_add(host, &spec);
+}
+
+static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
+{
+	char path[PIN_PATH_MAX];
+	int err;
+
+	unlink(pin_path(d, "defrag", path));
+	pin_release_netns(d, HOLDER);
+	err = make_with_defrag(d, host);
+	conf->defrag = !err;
+	if (!err || err == -ENOTRECOVERABLE)
+		return err;
+	pin_release_netns(d, HOLDER);
+	private_remove();
+	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
+	     "too large for its route is not cut",
+	     strerror(-err));
+	return make_without(host);
+}
+
+static int forward(void)
+{
+	return netns_sysctl_write(NEAR_FORWARDING, "1");
+}
+
+/* The instance's own link, with its program; what else may have this name is nobody's to set up. */
+static bool is_ours(struct nl *nl, const struct pin_dir *d, const struct nsx_conf *conf,
+		    struct link_info *link)
+{
+	return conf->defrag && nl_open(nl) == 0 && link_get(nl, NEAR, 0, link) == 0 &&
+	       link->ifindex == (int)conf->asker &&
+	       datapath_ns_attached(d, link->ifindex, 0, false);
+}
+
+void private_mend(const struct pin_dir *d, const struct nsx_conf *conf)
+{
+	struct link_info link;
+	struct nl nl = {};
+
+	forward();
+	if (is_ours(&nl, d, conf, &link) && !(link.flags & IFF_UP))
+		link_up(&nl, link.ifindex);
+	nl_close(&nl);
+}
+
+bool private_reassembles(const struct pin_dir *d, const struct nsx_conf *conf)
+{
+	struct link_info link;
+	struct nl nl = {};
+	bool ret = is_ours(&nl, d, conf, &link) && (link.flags & IFF_RUNNING);
+
+	nl_close(&nl);
+	return ret;
+}
+
+bool private_works(__u32 ifindex)
+{
+	char value[8] = "";
+
+	return if_nametoindex(NEAR) == ifindex &&
+	       netns_sysctl_read(NEAR_FORWARDING, value, sizeof(value)) == 0 && value[0] == '1';
+}
+
+/* Or it would look for routers and neighbours once it is up. */
+static int ipv6_off(void)
+{
+	int err = netns_sysctl_write(NEAR_IPV6, "1");
+
+	return err == -ENOENT ? 0 : err;
+}
+
+int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
+{
+	struct link_info link;
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	if (!err)
+		err = link_get(&nl, NEAR, 0, &link);
+	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
+	if (!err && !conf->defrag && probe_aside(probe_any)) {
+		private_remove();
+		err = -ENODEV;
+	}
+	if (err == -ENODEV) {
+		err = make(d, &nl, conf);
+		if (!err)
+			err = link_get(&nl, NEAR, 0, &link);
+	}
+	if (!err)
+		err = forward();
+	if (!err)
+		err = ipv6_off();
+	if (!err && conf->defrag && (err = datapath_attach_private(d, link.ifindex, f)) != 0) {
+		nl_close(&nl);
+		return err;
+	}
+	/* Last, for what comes in there is forwarded by whoever finds it. */
+	if (!err && conf->defrag)
+		err = link_up(&nl, link.ifindex);
+	nl_close(&nl);
+	if (err)
+		return fail_errno(
+			f, err, "cannot make %s, the link to the private network namespace", NEAR);
+	conf->asker = link.ifindex;
+	conf->frag_scale = (NSX_FRAG_MEMORY + frag_memory() - 1) / frag_memory();
+	return 0;
+}
+
+void private_remove(void)
+{
+	struct link_info link;
+	struct nl nl = {};
+
+	if (nl_open(&nl) == 0 && link_get(&nl, NEAR, 0, &link) == 0)
+		link_del(&nl, link.ifindex);
+	nl_close(&nl);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is broken or may surprise, and what to do about it. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/datapath.h"
+#include "kernel/feature.h"
+#include "kernel/firewall.h"
+#include "kernel/netns.h"
+#include "kernel/orphans.h"
+#include "kernel/private.h"
+#include "kernel/secure.h"
+#include "state/state.h"
+
+#define FULL_PERCENT 90
+
+static void add(json_t *rows, const char *severity, const char *object, const char *advice,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static void add(json_t *rows, const char *severity, const char *object, const char *advice,
+		const char *format, ...)
+{
+	struct fail finding;
+	va_list ap;
+
+	va_start(ap, format);
+	vfail(&finding, format, ap);
+	va_end(ap);
+	json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s}", "severity", severity,
+					      "object", object, "finding", finding.text, "advice",
+					      advice));
+}
+
+static void look_at_machine(json_t *rows)
+{
+	struct fail ignored;
+	char value[64], chain[128];
+	int orphans = orphans_find(false, &ignored);
+
+	if (orphans > 0)
+		add(rows, "warning", "machine", "nsxdp down --orphans",
+		    "instances whose network namespace is gone: %d; they slow every connect(2)",
+		    orphans);
+	if (pin_mount_is_private())
+		add(rows, "warning", "machine", "nsenter --net instead of ip netns exec",
+		    "this mount namespace is not the system's: instances made here end with it");
+	if (netns_sysctl_read("net/core/bpf_jit_enable", value, sizeof(value)) == 0 &&
+	    atoi(value) == 0)
+		add(rows, "warning", "machine", "sysctl net.core.bpf_jit_enable=1",
+		    "BPF programs are interpreted, which is several times slower");
+	if (firewall_drops(chain, sizeof(chain)) > 0)
+		add(rows, "note", "firewall", "map add --allow says who may reach a port",
+		    "%s has policy drop, but traffic to published ports bypasses it", chain);
+	for (int i = 0; i < FEATURES; i++)
+		if (features_missing() >> i & 1)
+			add(rows, "note", "kernel", feature_info(i)->instead, "lacks %s (Linux %s)",
+			    feature_info(i)->name, feature_info(i)->since);
+}
+
+static void look_at_ns(json_t *rows, const struct health *h)
+{
+	struct ns_list list = {};
+	struct nl nl = {};
+
+	if (nl_open(&nl))
+		add(rows, "broken", "instance", "nsxdp doctor again", "links cannot be looked up");
+
+	if (table_ns_list(h->in, &list))
+		add(rows, "broken", "instance", "nsxdp doctor again",
+		    "the table of names cannot be read");
+	for (size_t i = 0; i < list.count; i++) {
+		const char *state = health_ns(h, list.item[i].name, &list.item[i].ns);
+
+		if (strcmp(state, "gone") == 0)
+			add(rows, "broken", list.item[i].name,
+			    "nsxdp apply to make it again, or nsxdp ns del",
+			    "the namespace or its link %s was deleted",
+			    list.item[i].ns.host_if);
+		else if (strcmp(state, "detached") == 0)
+			add(rows, "broken", list.item[i].name, "nsxdp up",
+			    "the program of its link %s was detached", list.item[i].ns.host_if);
+		else if (strcmp(state, "unfinished") == 0)
+			add(rows, "broken", list.item[i].name, "nsxdp up",
+			    "a command died while it made or removed the namespace");
+		else if (nl.socket && secure_link_check(&nl, &list.item[i].ns) > 0)
+			add(rows, "broken", list.item[i].name, "nsxdp up",
+			    "sysctls of its link %s were changed", list.item[i].ns.host_if);
+	}
+	nl_close(&nl);
+	ns_list_free(&list);
+}
+
+static void look_at_ports(json_t *rows, const struct nsx_conf *conf)
+{
+	unsigned int lo, hi;
+	char value[64];
+
+	if (netns_sysctl_read("net/ipv4/ip_local_port_range", value, sizeof(value)) == 0 &&
+	    sscanf(value, "%u %u", &lo, &hi) == 2 && (lo != conf->host_lo || hi != conf->host_hi))
+		add(rows, "broken", "instance", "nsxdp up",
+		    "ip_local_port_range is %u-%u now: ports of the host's sockets may masquerade",
+		    lo, hi);
+	if (conf->occupancy >= FULL_PERCENT)
+		add(rows, "warning", "instance", "nsxdp up --flows NUMBER",
+		    "%u percent of the session table is in use", conf->occupancy);
+}
+
+static void look_at_private(json_t *rows, struct instance *in)
+{
+	const struct nsx_conf *conf = in->conf;
+
+	if (!private_works(conf->asker))
+		add(rows, "broken", "instance", "nsxdp up",
+		    "routes cannot be looked up: nsx.fib was deleted, or its forwarding changed");
+	if (!conf->defrag)
+		add(rows, "note", "instance", "none",
+		    "the kernel cannot reassemble: fragments of namespaces are lost");
+	else if (!private_reassembles(&in->dir, conf))
+		add(rows, "broken", "instance", "nsxdp up",
+		    "fragments of namespaces are lost and nothing is cut: nsx.fib was set down");
+}
+
+static void look_at_uplinks(json_t *rows, const struct health *h)
+{
+	const struct nsx_conf *conf = h->in->conf;
+
+	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i]; i++) {
+		const char *state = health_uplink(h, i);
+
+		if (strcmp(state, "gone") == 0)
+			add(rows, "broken", conf->uplink_names[i],
+			    "nsxdp up --replace-dev OLD=NEW, or nsxdp up once it is back",
+			    "the device of this uplink is gone");
+		else if (strcmp(state, "attached"))
+			add(rows, "broken", conf->uplink_names[i], "nsxdp up",
+			    "the program of this uplink was detached");
+	}
+}
+
+static void look_at_instance(json_t *rows, struct instance *in)
+{
+	const struct nsx_conf *conf = in->conf;
+	struct health h;
+
+	/* What a running command has done by half is not broken. */
+	if (pin_is_busy(&in->dir)) {
+		add(rows, "note", "instance", "nsxdp doctor, once it is done",
+		    "a command is changing it: it was not looked at");
+		return;
+	}
+	if (health_read(in, &h)) {
+		add(rows, "broken", "instance", "nsxdp doctor again", "the links cannot be listed");
+		health_free(&h);
+		return;
+	}
+	look_at_uplinks(rows, &h);
+	look_at_private(rows, in);
+	if (*conf->local_reason)
+		add(rows, "warning", "instance", "nsxdp up",
+		    "the host itself does not reach its published ports: %s", conf->local_reason);
+	if (conf->programs != datapath_build())
+		add(rows, "warning", "instance", "nsxdp up",
+		    "the programs of another build run");
+	if (conf->intent.kind || conf->going || conf->changing[0])
+		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
+	look_at_ns(rows, &h);
+	look_at_ports(rows, conf);
+	health_free(&h);
+}
+
+json_t *state_findings(struct instance *in, int err, const struct fail *f)
+{
+	json_t *rows = json_array();
+
+	look_at_machine(rows);
+	if (!err)
+		look_at_instance(rows, in);
+	else if (err == -ENOENT)
+		add(rows, "note", "instance", "nsxdp up --dev DEV",
+		    "not up in this network namespace");
+	else
+		add(rows, "broken", "instance", "none", "%s", f->text);
+	return rows;
+}

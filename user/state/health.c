@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What others have deleted or detached. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/block.h"
+#include "kernel/datapath.h"
+#include "kernel/link.h"
+#include "kernel/netns.h"
+#include "kernel/private.h"
+#include "state/health.h"
+
+struct ids {
+	int *id;
+	size_t count;
+	bool failed;
+};
+
+static void add_id(struct ids *ids, int id)
+{
+	if ((ids->count & (ids->count - 1)) == 0) {
+		int *more = realloc(ids->id, (ids->count ? 2 * ids->count : 1) * sizeof(*more));
+
+		if (!more) {
+			ids->failed = true;
+			return;
+		}
+		ids->id = more;
+	}
+	ids->id[ids->count++] = id;
+}
+
+static void add_link(const struct link_info *link, void *arg)
+{
+	add_id(arg, link->ifindex);
+}
+
+static void add_bound(int ifindex, void *arg)
+{
+	add_id(arg, ifindex);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool has_id(const int *ids, size_t count, int id)
+{
+	return count && bsearch(&id, ids, count, sizeof(id), compare_ids);
+}
+
+static void sort_ids(struct ids *ids)
+{
+	if (ids->count)
+		qsort(ids->id, ids->count, sizeof(*ids->id), compare_ids);
+}
+
+int health_read(struct instance *in, struct health *ret)
+{
+	struct ids links = {}, bound = {};
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->in = in;
+	if (!err)
+		err = link_each(&nl, add_link, &links);
+	if (!err && in->conf->attach == NSX_ATTACH_BLOCK) {
+		err = block_each(&nl, add_bound, &bound);
+		ret->block = datapath_block_works(&nl, &in->dir);
+	}
+	nl_close(&nl);
+	sort_ids(&links);
+	sort_ids(&bound);
+	ret->links = links.id;
+	ret->links_count = links.count;
+	ret->bound = bound.id;
+	ret->bound_count = bound.count;
+	return err ? err : links.failed || bound.failed ? -ENOMEM : 0;
+}
+
+void health_free(struct health *h)
+{
+	free(h->links);
+	free(h->bound);
+	memset(h, 0, sizeof(*h));
+}
+
+const char *health_ns(const struct health *h, const char *name, const struct nsx_ns *ns)
+{
+	bool bound = h->block && has_id(h->bound, h->bound_count, ns->ifindex);
+	__u32 hooks = ns->flags;
+
+	if (ns->state != NSX_NS_READY)
+		return "unfinished";
+	if (!has_id(h->links, h->links_count, ns->ifindex) || !netns_is(name, ns->netns))
+		return "gone";
+	if (h->in->conf->mode == NSX_MODE_TC)
+		hooks &= ~NSX_NS_XDP;
+	/* While links are turned from one to the other, either serves. */
+	return datapath_ns_attached(&h->in->dir, ns->ifindex, hooks, bound) ? "ready" : "detached";
+}
+
+const char *health_uplink(const struct health *h, int uplink)
+{
+	const struct instance *in = h->in;
+	int ifindex = in->conf->uplinks[uplink];
+
+	if (!has_id(h->links, h->links_count, ifindex))
+		return "gone";
+	if (uplink == 0 && in->conf->mode != NSX_MODE_TC &&
+	    !datapath_uplink_xdp_attached(&in->dir, ifindex))
+		return "detached";
+	return datapath_uplink_attached(&in->dir, ifindex, uplink == 0) ? "attached" : "detached";
+}
+
+static bool all_good(const struct health *h)
+{
+	struct ns_list list = {};
+	bool good = true;
+
+	for (int i = 0; i < NSX_UPLINKS && h->in->conf->uplinks[i] && good; i++)
+		good = strcmp(health_uplink(h, i), "attached") == 0;
+	good = good && h->in->conf->programs == datapath_build();
+	good = good && private_works(h->in->conf->asker) &&
+	       private_reassembles(&h->in->dir, h->in->conf) && table_ns_list(h->in, &list) == 0;
+	for (size_t i = 0; i < list.count && good; i++)
+		good = strcmp(health_ns(h, list.item[i].name, &list.item[i].ns), "ready") == 0;
+	ns_list_free(&list);
+	return good;
+}
+
+bool health_is_good(struct instance *in)
+{
+	struct health h;
+	bool good = health_read(in, &h) == 0 && all_good(&h);
+
+	health_free(&h);
+	return good;
+}
