@@ -90,6 +90,27 @@ END
 	finish
 }
 
+# A socket takes a port after it was found free and before it is published: nothing was removed for
+# the new state yet.
+t_04b_a_port_that_is_taken_meanwhile() {
+	local i names=()
+	begin
+	for i in 1 2 3 4 5 6 7 8; do names+=("$(lab_ns "nst$i")"); done
+	nsxdp export > "$LAB_TMP/before"
+	hold 6001 2
+	echo "up --dev ens5" > "$F"
+	printf 'ns add %s\n' "${names[@]}" >> "$F"
+	echo "map add 9998 ${names[0]}:8080" >> "$F"
+	on_bg host $PY bind_when "/run/netns/${names[0]}" 9998
+	sleep 0.3
+	refuse 1 "map 9998/tcp: port is taken by the host itself" nsxdp apply "$F"
+	nsxdp export | diff "$LAB_TMP/before" -
+	ip netns list | not grep -q "^${names[0]}"
+	reached 6000 && reached 6001
+	held
+	finish
+}
+
 t_05_connections_stay_where_they_are() {
 	begin
 	hold 6000 2

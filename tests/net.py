@@ -273,6 +273,15 @@ def bind(proto, host, port):
     sock.bind((host, int(port)))
 
 
+def bind_when(path, port):
+    """Bind as soon as a file is there, and keep the socket."""
+    while not os.path.exists(path):
+        pass
+    sock = stream_or_datagram("tcp")
+    sock.bind(("0.0.0.0", int(port)))
+    time.sleep(60)
+
+
 def from_port(proto, host, port, source):
     """Talk from a port that the kernel chose for us: this one, for it has no other to choose."""
     sock = stream_or_datagram(proto)

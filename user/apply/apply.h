@@ -68,6 +68,8 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 int map_check_new(struct instance *in, const struct map_conf *before, const struct map_conf *after,
 		  struct fail *f);
 
+/* No socket of the host has one of the ports, unless the port is managed by an owner. */
+int map_check_host(const struct map_conf *c, struct fail *f);
 
 /*
  * A namespace goes: its targets are left out, and ports that lead nowhere else are published no

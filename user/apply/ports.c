@@ -20,8 +20,7 @@ static bool is_local(struct instance *in, const struct nsx_addr *addr)
 	return local_is_present(in, addr);
 }
 
-/* None of the host's sockets has a port that is to be published, but those of its owner. */
-static int check_host(const struct map_conf *c, struct fail *f)
+int map_check_host(const struct map_conf *c, struct fail *f)
 {
 	char holder[128], which[32] = "port";
 	int port;
@@ -119,7 +118,7 @@ int map_check_new(struct instance *in, const struct map_conf *before, const stru
 
 	if (after->has_at && !is_local(in, &after->at))
 		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host", format_addr(&after->at, addr));
-	return before ? 0 : check_host(after, f);
+	return before ? 0 : map_check_host(after, f);
 }
 
 int apply_map(struct instance *in, const struct map_conf *before, const struct map_conf *after,
@@ -139,7 +138,7 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 		err = fail(f, -EADDRNOTAVAIL, "%s is no address of the host",
 			   format_addr(&after->at, addr));
 	if (!err && !found && after)
-		err = check_host(after, f);
+		err = map_check_host(after, f);
 	if (!err && (found || after))
 		err = plan(in, found ? old : NULL, after, ports, new, f);
 	if (!err && (found || after)) {

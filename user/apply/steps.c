@@ -32,6 +32,7 @@ static void undo(struct instance *in, const struct steps *steps, size_t done)
 	struct map_conf *map = malloc(sizeof(*map));
 	struct fail f;
 
+	sockets_listing(false);
 	while (done--) {
 		const struct step *step = &steps->step[done];
 		struct step back = { step->object, step->after, step->before };
@@ -97,22 +98,73 @@ static void progress_end(struct progress *p)
 		fputs("\r\033[K", stderr);
 }
 
-int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
+static bool is_new_port(const struct step *step)
 {
-	struct progress progress;
-	size_t done = 0;
+	return step->object == STEP_MAP && !step->before;
+}
+
+/* The steps up to the last that publishes a port; those after it only remove. */
+static size_t count_publishing(const struct steps *steps)
+{
+	size_t count = steps->count;
+
+	while (count && !is_new_port(&steps->step[count - 1]))
+		count--;
+	return count;
+}
+
+/*
+ * A socket of the host may have taken a port after it was found free and before it was published.
+ * From then on the bind guard refuses new ones, so none is missed here.
+ */
+static int check_published(const struct steps *steps, size_t count, size_t *failed, struct fail *f)
+{
 	int err = 0;
 
+	sockets_listing(count > 1);
+	for (size_t i = 0; i < count && !err; i++) {
+		*failed = i;
+		if (is_new_port(&steps->step[i]))
+			err = map_check_host(steps->step[i].after, f);
+	}
+	sockets_listing(false);
+	return err;
+}
+
+static int carry_out(struct instance *in, const struct steps *steps, size_t *done, size_t end,
+		     struct progress *p, struct fail *f)
+{
+	int err = 0;
+
+	for (; *done < end && !err; *done += !err) {
+		progress_show(p, *done, steps->count);
+		err = apply_step(in, &steps->step[*done], f);
+	}
+	return err;
+}
+
+int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
+{
+	const size_t publishing = count_publishing(steps);
+	struct progress progress;
+	size_t done = 0, failed;
+	int err;
+
 	progress_begin(&progress);
-	for (; done < steps->count && !err; done += !err) {
-		progress_show(&progress, done, steps->count);
-		err = apply_step(in, &steps->step[done], f);
+	err = carry_out(in, steps, &done, publishing, &progress, f);
+	failed = done;
+	/* Before anything is removed, which cannot be brought back whole. */
+	if (!err)
+		err = check_published(steps, publishing, &failed, f);
+	if (!err) {
+		err = carry_out(in, steps, &done, steps->count, &progress, f);
+		failed = done;
 	}
 	progress_end(&progress);
 	if (!err)
 		return 0;
 	if (steps->count > 1)
-		name_object(&steps->step[done], f);
+		name_object(&steps->step[failed], f);
 	undo(in, steps, done);
 	return err;
 }
@@ -249,12 +301,12 @@ static int change(struct instance *in, const struct config *running, const struc
 
 	if (err)
 		return fail_errno(f, err, "cannot plan the change");
-	/* Each port is asked about once more when it is published. */
+	/* What is bound meanwhile is found by a second one; see check_published(). */
 	sockets_listing(steps.count > 1);
 	err = check_steps(in, running, wanted, &steps, keep, f);
-	sockets_listing(false);
 	if (!err)
 		err = apply_steps(in, &steps, f);
+	sockets_listing(false);
 	steps_free(&steps);
 	return err;
 }

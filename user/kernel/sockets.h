@@ -17,7 +17,7 @@ int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder,
 
 /*
  * Many questions are to come, or no more. Meanwhile sockets_holder() answers that a port is free
- * from one listing of all sockets.
+ * from one listing of all sockets, taken at the first question.
  */
 void sockets_listing(bool on);
 
