@@ -44,12 +44,16 @@ all: $(B)/nsxdp
 $(B)/nsxdp: $(USER_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(B)/user/%.o: user/%.c $(SKELETONS) $(B)/version.h | $(B)/user
+$(B)/user/%.o: user/%.c $(SKELETONS) $(B)/version.h $(B)/build.h | $(B)/user
 	$(Q)mkdir -p $(@D)
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/version.h: Makefile | $(B)/user
 	$(Q)echo '#define NSXDP_VERSION "$(VERSION)"' > $@
+
+# A number that tells the programs of this build from those of another.
+$(B)/build.h: $(SKELETONS)
+	$(Q)echo "#define NSXDP_BUILD 0x$$(cat $(BPF_SRC:bpf/%.c=$(B)/%.o) | sha256sum | cut -c1-16)ULL" > $@
 
 # Compile, then let bpftool strip the object to what loading needs.
 $(B)/%.bpf.o: bpf/%.bpf.c vmlinux/vmlinux.h | $(B)/user
@@ -123,7 +127,12 @@ $(B)/sock: bench/sock.c | $(B)/user
 $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
 
-TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd check crash faults.so nodiag.so remark.bpf.o)
+# Another version, whose tables have other layouts.
+$(B)/other/nsxdp: $(B)/nsxdp tests/other_build.sh
+	$(call msg,OTHER,$@)tests/other_build.sh $(@D)
+
+TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd check crash faults.so nodiag.so remark.bpf.o \
+	other/nsxdp)
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libnftnl-dev libjansson-dev
@@ -158,7 +167,7 @@ test: need-deps
 
 # Each command ended at each of its system calls.
 crash: need-deps
-	$(Q)$(MAKE) --no-print-directory all $(B)/check $(B)/crash
+	$(Q)$(MAKE) --no-print-directory all $(B)/check $(B)/crash $(B)/other/nsxdp
 	$(Q)ERRORS="ENOMEM EMFILE ENOSPC EPERM EINTR" tests/e2e_crash.sh -a
 
 # docs/boot.md in an emulated machine that boots systemd, twice.

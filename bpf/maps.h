@@ -55,6 +55,15 @@ struct {
 	__array(values, struct nsx_lines);
 } nsx_outside SEC(".maps");
 
+/*
+ * Nobody calls it. It brings the types of the values above into the object's BTF, where the command
+ * looks for them: clang writes those of arguments there, but not those of maps in maps.
+ */
+__noinline int types_of_inner_maps(const struct nsx_bucket *bucket, const struct nsx_line *line)
+{
+	return bucket && line;
+}
+
 /* How many entries there are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

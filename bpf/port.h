@@ -136,7 +136,7 @@ static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 	__u32 state = slot_read(s), kind = NSX_KIND(state), now = now_tick(), claim;
 	const struct nsx_conf *conf = &nsx_conf;
 
-	if (kind == NSX_MAP || kind == NSX_CLAIMED)
+	if (kind == NSX_MAP || kind == NSX_CLAIMED || is_frozen(conf))
 		return;
 	if ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, now) >= 0) {
 		if (!(s->flags & NSX_F_HOST))

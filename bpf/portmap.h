@@ -114,6 +114,8 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local
 
 	if (!p || !x)
 		return NSX_DROP_ERROR;
+	if (is_frozen(conf))
+		return NSX_DROP_UPGRADE;
 	if (client && conf->limits) {
 		quota = quota_reserve(client);
 		if (quota == QUOTA_FULL)

@@ -36,6 +36,14 @@ static __always_inline bool is_fresh(__u32 until, __u32 now, __u32 seconds)
 	return until - now - 1 < nsx_ticks(&nsx_conf, seconds);
 }
 
+/* The tables are being converted: see nsx_conf.frozen_until. Commands set it; any CPU reads it. */
+static __always_inline bool is_frozen(const struct nsx_conf *conf)
+{
+	__u32 until = READ_ONCE(conf->frozen_until);
+
+	return until && is_fresh(until, now_tick(), NSX_FROZEN_SECONDS);
+}
+
 /* The state word, before anything else of the slot is read. */
 static __always_inline __u32 slot_read(const struct nsx_slot *s)
 {

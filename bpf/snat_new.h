@@ -322,6 +322,8 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 		return NSX_DROP_ERROR;
 	if (!may_open(p))
 		return NSX_DROP_NO_FLOW;
+	if (is_frozen(conf))
+		return NSX_DROP_UPGRADE;
 	/*
 	 * The host has a socket there that is connected to this remote: both may have the port, not
 	 * the remote.

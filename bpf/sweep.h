@@ -199,6 +199,8 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	struct sweep w = { .now = now_tick() };
 	__u32 tables, table, left, count = SWEEP_BUCKETS;
 
+	if (is_frozen(conf))
+		goto again;
 	tables = READ_ONCE(conf->tables);
 	/*
 	 * While entries move, or where the command that had them move has died, in both tables by
@@ -222,6 +224,7 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	bpf_loop(SWEEP_SERVICES, sweep_service, &w, 0);
 	s->service = (s->service + SWEEP_SERVICES) % NSX_SERVICES;
 	sweep_done(&w);
+again:
 	bpf_timer_start(&s->timer, SWEEP_EVERY, 0);
 	return 0;
 }

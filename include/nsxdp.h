@@ -643,8 +643,9 @@ struct nsx_intent {
  *	table
  * @occupancy: percent of @flows that is in use
  * @measured: when that was, ticks; see bpf/usage.h
- * @programs: datapath_build() of the command whose programs run
- * @layout: NSX_LAYOUT of the command that made the instance
+ * @frozen_until: no entry of a table changes hands before this tick, and no flow begins, for the
+ *	tables are being converted; 0: they are not. Within NSX_FROZEN_SECONDS, so that it ends by
+ *	itself where the command dies
  * @missing: what the kernel did not have at "up", a bit for each enum feature
  *	(user/kernel/feature.h)
  * @given: what the operator chose: UP_GIVEN_* (user/config/config.h)
@@ -688,6 +689,7 @@ struct nsx_conf {
 	__u32 measured;
 	__u32 flows;
 	__u32 tables;
+	__u32 frozen_until;
 	__u32 lease;
 	__u32 room[2];
 	__u32 buckets[2];
@@ -697,10 +699,8 @@ struct nsx_conf {
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
 	char uplink_names[NSX_UPLINKS][16];
-	__u64 programs;
 	char mode_reason[128];
 	char local_reason[128];
-	__u32 layout;
 	__u32 frag_scale;
 	__u32 missing;
 	__u32 defrag_mark;
@@ -717,11 +717,46 @@ struct nsx_conf {
 	struct nsx_ns changing_from;
 };
 
+#define NSX_FROZEN_SECONDS 5
+
 /*
- * nsx_conf.layout: raised with each change of what is pinned, whose sizes need not tell; the structs
- * in maps of bpf/ are pinned too.
+ * nsx_meta.meaning: raised where what the tables hold means something else than before although
+ * their layouts are the same, so that a conversion by the names of fields would be wrong.
  */
-#define NSX_LAYOUT	0x6e73000aU
+#define NSX_MEANING	1U
+
+#define NSX_META_MAGIC	0x70647873006e7378ULL
+#define NSX_META_MAPS	64
+
+/* nsx_meta.state */
+enum nsx_meta_state {
+	NSX_META_READY = 1,
+	NSX_META_CONVERTING,	/* links may have programs of either build: "up" goes on with it */
+};
+
+/**
+ * struct nsx_meta - tells one build's tables from another's; the only entry of the map nsx_meta,
+ * which the programs do not use. This struct stays as it is in all versions.
+ * @magic: NSX_META_MAGIC
+ * @programs: datapath_build() of the command whose programs run
+ * @state: enum nsx_meta_state
+ * @meaning: NSX_MEANING of that command
+ * @version: of that command, in words
+ * @map: each pinned map, with a number that tells layouts of its keys and values apart; those
+ *	behind the last have no name
+ */
+struct nsx_meta {
+	__u64 magic;
+	__u64 programs;
+	__u32 state;
+	__u32 meaning;
+	char version[40];
+	struct nsx_meta_map {
+		char name[32];
+		__u32 layout;
+		__u32 pad;
+	} map[NSX_META_MAPS];
+};
 
 /* nsx_conf.tables */
 #define NSX_TABLES_CURRENT 0x1	/* new entries go to this one */

@@ -438,7 +438,7 @@ END
 	refuse 2 '{"command":null,"object":null,"error":"unknown command' nsxdp -j frob
 	refuse 0 '{"note":"map del 9/tcp: it is not published"}' nsxdp -j map del 9
 	nsxdp -j map list | python3 -c 'import json,sys; [m["targets"][0]["ns"] for m in json.load(sys.stdin)]'
-	nsxdp -j status | python3 -c 'import json,sys; s = json.load(sys.stdin); s["version"], s["layout"]'
+	nsxdp -j status | python3 -c 'import json,sys; s = json.load(sys.stdin); s["version"], s["datapath_version"]'
 	finish
 }
 

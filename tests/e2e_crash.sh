@@ -134,6 +134,27 @@ t_20_apply() {
 
 t_21_up_again() { walk up --dev ens5 --timeout udp=77; }
 
+# The same version goes on with it, and what was there comes back with the old one.
+t_22_upgrade_to_another_layout() {
+	local n step error wrong=0 rc other=$TOOLS/other/nsxdp
+	restore && nsxdp export > "$LAB_TMP/was"
+	on host "$TOOLS/crash" 999999 "$other" up --dev ens5 > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	CALLS=$(tail -1 "$LAB_TMP/calls")
+	step=$(step_of "$CALLS")
+	for error in "" $(printf ':%s ' $ERRORS); do
+		for ((n = 1 + RANDOM % step; n <= CALLS; n += step)); do
+			nsxdp up --dev ens5 2> "$LAB_TMP/said" && restore || { echo "before call $n$error: cannot be made again"; wrong=$((wrong + 1)); }
+			on host "$TOOLS/crash" "$n$error" "$other" up --dev ens5 > "$LAB_TMP/said" 2>&1 && rc=0 || rc=$?
+			[ $rc -lt 128 ] && on host "$other" up --dev ens5 >> "$LAB_TMP/said" 2>&1 &&
+				on host "$other" export 2>> "$LAB_TMP/said" | diff "$LAB_TMP/was" - &&
+				nsxdp up --dev ens5 >> "$LAB_TMP/said" 2>&1 && is_one_of "$LAB_TMP/was" ||
+				{ echo "status $rc at call $n$error"; cat "$LAB_TMP/said"; wrong=$((wrong + 1)); nsxdp down; }
+		done
+	done
+	echo "$CALLS calls, $wrong wrong"
+	[ $wrong = 0 ]
+}
+
 # Of nothing, to nothing.
 t_30_down_and_up() {
 	local n calls wrong=0

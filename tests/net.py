@@ -484,7 +484,7 @@ def fragment_flood(host, seconds):
     print("sent", count)
 
 
-async def load(host, port, seconds):
+async def load(host, port, seconds, count=40, pause=0.02):
     """Connections that come, talk for a while and go; each must have one server and lose no byte."""
     end, done, failed, seen = time.time() + float(seconds), 0, 0, set()
 
@@ -499,13 +499,13 @@ async def load(host, port, seconds):
                     writer.write(word)
                     if await asyncio.wait_for(reader.readexactly(len(word)), 5) != word:
                         raise ValueError("other bytes")
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(float(pause))
                 writer.close()
                 done += 1
             except (OSError, ValueError, EOFError, asyncio.TimeoutError) as e:
                 print("failed:", repr(e), flush=True)
                 failed += 1
-    await asyncio.gather(*[worker(i) for i in range(40)])
+    await asyncio.gather(*[worker(i) for i in range(int(count))])
     print("done", done, "failed", failed, "servers", *sorted(seen))
 
 

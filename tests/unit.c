@@ -17,6 +17,7 @@
 #include "config/diff.h"
 #include "config/file.h"
 #include "config/config.h"
+#include "kernel/layout.h"
 #include "verdict.h"
 
 #define WORDS(...) (sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)), (char *[]){ __VA_ARGS__ }
@@ -609,6 +610,61 @@ static void adaptive(void **state)
 	assert_int_equal(nsx_flow_time(&s, &conf), 62);
 }
 
+/* struct { u32 a; u16 port[elements]; u8 low : 3; u8 high : bits; union { u64 x; u32 y; }; } in an order */
+static struct btf *make_types(bool reverse, int elements, int bits, int *id)
+{
+	struct btf *btf = btf__new_empty();
+	int byte = btf__add_int(btf, "u8", 1, 0), half = btf__add_int(btf, "u16", 2, 0);
+	int word = btf__add_int(btf, "u32", 4, 0), wide = btf__add_int(btf, "u64", 8, 0);
+	int ports = btf__add_array(btf, word, half, elements);
+	int either = btf__add_union(btf, NULL, 8);
+
+	btf__add_field(btf, "x", wide, 0, 0);
+	btf__add_field(btf, "y", word, 0, 0);
+	*id = btf__add_struct(btf, "s", 24);
+	if (reverse)
+		btf__add_field(btf, NULL, either, 0, 0);
+	btf__add_field(btf, "a", word, reverse ? 64 : 0, 0);
+	btf__add_field(btf, "port", ports, reverse ? 96 : 32, 0);
+	btf__add_field(btf, "low", byte, reverse ? 160 + bits : 96, 3);
+	btf__add_field(btf, "high", byte, reverse ? 160 : 99, bits);
+	if (!reverse)
+		btf__add_field(btf, NULL, either, 128, 0);
+	return btf;
+}
+
+static int plan_between(int elements, int bits, struct layout_plan *plan, struct fail *f)
+{
+	int from, to;
+	struct btf *old = make_types(false, 4, 5, &from), *new = make_types(true, elements, bits, &to);
+	int err = layout_plan(old, from, new, to, plan, f);
+
+	btf__free(old);
+	btf__free(new);
+	return err;
+}
+
+static void layouts(void **state)
+{
+	const __u8 old[24] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xb6, 0, 0, 0, 21, 22, 23, 24, 25, 26, 27, 28 };
+	const __u8 wanted[24] = { 21, 22, 23, 24, 25, 26, 27, 28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+				  0xb6 >> 3 | (0xb6 & 7) << 5 };
+	struct layout_plan plan;
+	struct fail f;
+	__u8 new[24];
+
+	(void)state;
+	assert_int_equal(plan_between(4, 5, &plan, &f), 0);
+	memset(new, 0xff, sizeof(new));
+	layout_convert(&plan, old, new);
+	assert_memory_equal(new, wanted, sizeof(new));
+	layout_free(&plan);
+	assert_int_equal(plan_between(3, 5, &plan, &f), -EPROTO);
+	assert_string_equal(f.text, "port has fewer elements");
+	assert_int_equal(plan_between(4, 4, &plan, &f), -EPROTO);
+	assert_string_equal(f.text, "high has fewer bits");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -631,6 +687,7 @@ int main(void)
 		cmocka_unit_test(hashes_of_neighbours),
 		cmocka_unit_test(further_remotes),
 		cmocka_unit_test(adaptive),
+		cmocka_unit_test(layouts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

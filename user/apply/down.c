@@ -103,7 +103,7 @@ int apply_down(bool keep_ns, struct fail *f)
 		pin_dir_close(&d);
 		return err;
 	}
-	if (err || !in.conf->layout) {
+	if (err || !in.meta.state) {
 		err = 0;
 	} else {
 		flags = in.conf->flags;

@@ -30,7 +30,8 @@ static int cgroup_open(void)
 	return fd;
 }
 
-void up_attach_local(const struct pin_dir *d, struct nsx_conf *conf, bool guard)
+void up_attach_local(const struct pin_dir *d, const struct pin_dir *tables, struct nsx_conf *conf,
+		     bool guard)
 {
 	int cgroup = cgroup_open(), err = cgroup < 0 ? cgroup : 0;
 	struct fail f;
@@ -40,7 +41,7 @@ void up_attach_local(const struct pin_dir *d, struct nsx_conf *conf, bool guard)
 	else if (err)
 		fail_errno(&f, err, "cannot open the root of the control groups");
 	else
-		err = datapath_attach_sock(d, cgroup, guard, &f);
+		err = datapath_attach_sock(d, tables, cgroup, guard, &f);
 	if (cgroup >= 0)
 		close(cgroup);
 	if (!err) {

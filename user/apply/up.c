@@ -15,6 +15,7 @@
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/link.h"
+#include "kernel/meta.h"
 #include "kernel/netns.h"
 #include "kernel/private.h"
 #include "kernel/sockets.h"
@@ -196,7 +197,7 @@ static __u32 given_now(const struct nsx_conf *conf, const struct up_conf *c)
 	return given;
 }
 
-/* The layout comes last: settings without one are no instance's yet. */
+/* What tells the version comes last: settings without that are no instance's yet. */
 static int write_conf(struct instance *in, const struct up_conf *c, const struct local_list *local,
 		      struct fail *f)
 {
@@ -242,11 +243,13 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 		return err;
 	write_snat(conf, c);
 	conf->publish_at = c->publish_at;
-	conf->programs = datapath_build();
 	err = read_ports(conf, c, f);
 	if (!err)
-		conf->layout = NSX_LAYOUT;
-	return err;
+		err = meta_own(&in->meta, f);
+	if (err)
+		return err;
+	err = meta_write(&in->dir, &in->meta);
+	return err ? fail_errno(f, err, "cannot write which version runs") : 0;
 }
 
 /* Tell the datapath the host's addresses. Flows of one that is lost are dead by that. */
@@ -338,12 +341,30 @@ static void note_features(struct nsx_conf *conf)
 }
 
 /* What an uplink is called from now on. */
-static const char *wanted_name(const struct instance *in, const struct up_conf *c, int i)
+static const char *wanted_name(const struct nsx_conf *conf, const struct up_conf *c, int i)
 {
-	const char *name = in->conf->uplink_names[i];
+	const char *name = conf->uplink_names[i];
 
 	return (c->given & UP_GIVEN_REPLACE_DEV) && strcmp(name, c->replaced) == 0 ? c->replacement
 										   : name;
+}
+
+int up_check_running(const struct nsx_conf *conf, const struct up_conf *c, struct fail *f)
+{
+	char pool[ADDR_STRLEN];
+
+	for (int i = 0; i < NSX_UPLINKS; i++)
+		if (strcmp(wanted_name(conf, c, i), i < c->devs ? c->dev[i] : ""))
+			return fail(f, -EEXIST, "already up on %s%s: nsxdp down first",
+				    conf->uplink_names[0], conf->uplinks[1] ? " and others" : "");
+	if ((c->given & UP_GIVEN_POOL) && (memcmp(&conf->pool, &c->pool, sizeof(c->pool)) ||
+					   conf->pool_len != c->pool_len))
+		return fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
+			    format_addr(&conf->pool, pool), conf->pool_len);
+	if ((c->given & UP_GIVEN_MODE) && c->mode != NSX_MODE_AUTO && c->mode != conf->mode)
+		return fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
+			    config_mode_name(conf->mode), conf->mode_reason);
+	return 0;
 }
 
 /*
@@ -355,28 +376,18 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	struct local_list local = {};
 	const struct link_info *link = &local.link[0];
 	struct up_conf running = *c;
-	char pool[ADDR_STRLEN];
 	struct instance in;
-	int err = instance_open_dir(&in, d, f);
+	int err = up_upgrade(d, c, f);
 
+	if (err)
+		return err;
+	err = instance_open_dir(&in, d, f);
+	if (!err)
+		in.conf->frozen_until = 0; /* an upgrade that is done, or has died */
 	if (!err)
 		err = apply_recover(&in, f);
-	for (int i = 0; !err && i < NSX_UPLINKS; i++)
-		if (strcmp(wanted_name(&in, c, i), i < c->devs ? c->dev[i] : ""))
-			err = fail(f, -EEXIST, "already up on %s%s: nsxdp down first",
-				   in.conf->uplink_names[0],
-				   in.conf->uplinks[1] ? " and others" : "");
-	if (err)
-		;
-	else if (!err && (c->given & UP_GIVEN_POOL) &&
-		 (memcmp(&in.conf->pool, &c->pool, sizeof(c->pool)) ||
-		  in.conf->pool_len != c->pool_len))
-		err = fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
-			   format_addr(&in.conf->pool, pool), in.conf->pool_len);
-	else if (!err && (c->given & UP_GIVEN_MODE) && c->mode != NSX_MODE_AUTO &&
-		 c->mode != in.conf->mode)
-		err = fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
-			   config_mode_name(in.conf->mode), in.conf->mode_reason);
+	if (!err)
+		err = up_check_running(in.conf, c, f);
 	if (!err) {
 		running.pool = in.conf->pool;
 		running.pool_len = in.conf->pool_len;
@@ -395,8 +406,6 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = private_make(&in.dir, in.conf, f);
 	if (!err)
 		note_features(in.conf);
-	if (!err && in.conf->programs != datapath_build())
-		err = up_replace_programs(&in, link, f);
 	if (!err)
 		err = uplinks_mend(&in, local.link, running.devs, f);
 	if (!err)
@@ -440,7 +449,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		in.conf->flags &= ~NSX_UP_BIND_GUARD;
 	} else if (!err && !(in.conf->flags & NSX_UP_BIND_GUARD)) {
 		datapath_detach_sock(&in.dir);
-		up_attach_local(&in.dir, in.conf, true);
+		up_attach_local(&in.dir, &in.dir, in.conf, true);
 	}
 	if (!err)
 		in.conf->given = given_now(in.conf, c);
@@ -449,10 +458,6 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && (c->given & UP_GIVEN_TIMEOUT) && i < NSX_TIMEOUTS; i++)
 		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
-	if (!err && in.conf->programs != datapath_build()) {
-		in.conf->programs = datapath_build();
-		note("up: replaced the programs of another build with this one's");
-	}
 	instance_close(&in);
 	return err;
 }
@@ -493,7 +498,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 		flows_sweep(&in);
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) |
 				 (mounted ? NSX_UP_MADE_BPFFS : 0);
-		up_attach_local(d, in.conf, !(c->given & UP_GIVEN_NO_BIND_GUARD));
+		up_attach_local(d, d, in.conf, !(c->given & UP_GIVEN_NO_BIND_GUARD));
 		uplink_choose_mode(d, c, &local->link[0], in.conf);
 		if (in.conf->mode != c->mode)
 			note("up: mode %s: %s", config_mode_name(in.conf->mode),

@@ -55,13 +55,20 @@ int up_remove_pins(struct pin_dir *d, bool unmount, struct fail *f);
 /* Let the NIC take VLAN tags off frames again, if that was changed. */
 void uplink_restore_rxvlan(struct nsx_conf *conf);
 
-/* upgrade.c; uplink: the first */
-int up_replace_programs(struct instance *in, const struct link_info *uplink, struct fail *f);
+/*
+ * upgrade.c: give an instance that runs this command's programs, and tables of their layout, where
+ * those of another build run.
+ */
+int up_upgrade(const struct pin_dir *d, const struct up_conf *wanted, struct fail *f);
+
+/* What runs can become what is wanted without being taken down. */
+int up_check_running(const struct nsx_conf *conf, const struct up_conf *wanted, struct fail *f);
 
 /*
  * host_local.c: let the host's own processes reach published ports, and keep them from binding to
  * them (guard). Where that is not possible everything else works: the reason is noted and kept.
  */
-void up_attach_local(const struct pin_dir *d, struct nsx_conf *conf, bool guard);
+void up_attach_local(const struct pin_dir *d, const struct pin_dir *tables, struct nsx_conf *conf,
+		     bool guard);
 
 #endif

@@ -309,43 +309,131 @@ static int update_filter(const struct pin_dir *d, const char *pin, int uplink, i
 		       : 0;
 }
 
-static int update_link(const struct pin_dir *d, const char *pin, const char *program, int uplink,
-		       struct fail *f)
+static int open_program(const struct pin_dir *d, const struct pin_dir *from, const char *name,
+			struct fail *f)
 {
-	bool filter = strncmp(pin, "link_", 5) == 0 && !feature_has(FEATURE_TCX);
 	char path[PIN_PATH_MAX];
-	int prog = bpf_obj_get(pin_path(d, program, path)), link, err = 0;
+	int prog = bpf_obj_get(pin_path(from, name, path));
+
+	if (prog < 0 && errno == ENOENT)
+		prog = bpf_obj_get(pin_path(d, name, path));
+	return prog < 0 ? fail_errno(f, -errno, "cannot open %s", path) : prog;
+}
+
+static int set_guard(int prog, const char *name, int ifindex, enum bpf_tc_attach_point point,
+		     struct fail *f)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = GUARD_PRIORITY,
+		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog);
+	int err = bpf_tc_attach(&hook, &opts);
+
+	return err ? fail_errno(f, err, "cannot attach %s", name) : 0;
+}
+
+static int guard(const struct pin_dir *d, const char *name, int ifindex,
+		 enum bpf_tc_attach_point point, struct fail *f)
+{
+	int prog = open_program(d, d, name, f), err;
 
 	if (prog < 0)
-		return fail_errno(f, -errno, "cannot open %s", path);
-	link = bpf_obj_get(pin_path(d, pin, path));
-	if (link < 0)
-		err = fail_errno(f, -errno, "cannot open %s", path);
-	else if (filter)
-		err = update_filter(d, pin, uplink, prog, f);
-	/* Of a device that is gone: what mends it attaches the new one. */
-	else if (bpf_link_update(link, prog, NULL) && errno != ENOLINK && errno != ENODEV)
-		err = fail_errno(f, -errno, "cannot replace the program of %s", path);
-	if (link >= 0)
-		close(link);
+		return prog;
+	err = set_guard(prog, name, ifindex, point, f);
 	close(prog);
 	return err;
 }
 
-int datapath_update_links(const struct pin_dir *d, int uplink, bool veth, int private,
-			  struct fail *f)
+static int update_link(const struct pin_dir *d, const char *pin, int prog, int uplink,
+		       struct fail *f)
 {
-	DIR *dir = opendir(d->path);
-	struct dirent *entry;
-	int err = 0;
+	bool filter = strncmp(pin, "link_", 5) == 0 && !feature_has(FEATURE_TCX);
+	char path[PIN_PATH_MAX];
+	int link = bpf_obj_get(pin_path(d, pin, path)), err = 0;
 
+	if (link < 0)
+		return fail_errno(f, -errno, "cannot open %s", path);
+	if (filter)
+		err = update_filter(d, pin, uplink, prog, f);
+	/* Of a device that is gone: what mends it attaches the new one. */
+	else if (bpf_link_update(link, prog, NULL) && errno != ENOLINK && errno != ENODEV)
+		err = fail_errno(f, -errno, "cannot replace the program of %s", path);
+	close(link);
+	return err;
+}
+
+/* Where no link is served by the block there is nothing to replace. */
+static int update_block(const struct pin_dir *d, const struct pin_dir *from, struct fail *f)
+{
+	static const struct {
+		__u32 block;
+		__u16 priority;
+		const char *name;
+	} filters[] = {
+		{ BLOCK_INGRESS, PROG_PRIORITY, "tc_from_ns" },
+		{ BLOCK_INGRESS, GUARD_PRIORITY, "tc_guard_from_ns" },
+		{ BLOCK_EGRESS, GUARD_PRIORITY, "tc_guard_to_ns" },
+	};
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	if (err)
+		return fail_errno(f, err, "cannot look at the links' block");
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]) && !err; i++) {
+		int prog;
+
+		if (!block_filter_prog(&nl, filters[i].block, filters[i].priority))
+			continue;
+		prog = open_program(d, from, filters[i].name, f);
+		err = prog < 0 ? prog
+			       : block_filter_set(&nl, filters[i].block, filters[i].priority, prog,
+						  filters[i].name);
+		if (prog >= 0 && err)
+			fail_errno(f, err, "cannot replace %s of the links' block", filters[i].name);
+		if (prog >= 0)
+			close(prog);
+	}
+	nl_close(&nl);
+	return err;
+}
+
+/* Those of namespaces' links are set by whoever mends the links after that, with each "up". */
+static int update_private_guard(const struct pin_dir *d, const struct pin_dir *from, int private,
+				struct fail *f)
+{
+	int prog = open_program(d, from, "tc_guard_from_ns", f);
+	struct fail ignored;
+
+	if (prog < 0)
+		return prog;
+	/* The link is gone: what mends it attaches the guard. */
+	datapath_hush_libbpf();
+	set_guard(prog, "tc_guard_from_ns", private, BPF_TC_INGRESS, &ignored);
+	close(prog);
+	return 0;
+}
+
+int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink, bool veth,
+			  int private, struct fail *f)
+{
+	int err = update_block(d, from, f);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (!err && private)
+		err = update_private_guard(d, from, private, f);
+	dir = err ? NULL : opendir(d->path);
 	if (!dir)
-		return fail_errno(f, -errno, "cannot read %s", d->path);
+		return err ? err : fail_errno(f, -errno, "cannot read %s", d->path);
 	while (!err && (entry = readdir(dir))) {
 		const char *program = program_of(entry->d_name, veth, private);
+		int prog = program ? open_program(d, from, program, f) : 0;
 
-		if (program)
-			err = update_link(d, entry->d_name, program, uplink, f);
+		if (program && prog >= 0) {
+			err = update_link(d, entry->d_name, prog, uplink, f);
+			close(prog);
+		} else {
+			err = prog;
+		}
 	}
 	closedir(dir);
 	return err;
@@ -401,23 +489,6 @@ bool datapath_ns_attached(const struct pin_dir *d, int ifindex, __u32 flags, boo
 		is_attached(d, link_name("xdp", ifindex, name), ifindex, BPF_XDP)) &&
 	       (!(flags & NSX_NS_NETKIT) ||
 		is_attached(d, link_name("netkit", ifindex, name), ifindex, ATTACH_NETKIT_PEER));
-}
-
-static int guard(const struct pin_dir *d, const char *name, int ifindex,
-		 enum bpf_tc_attach_point point, struct fail *f)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = GUARD_PRIORITY,
-		    .flags = BPF_TC_F_REPLACE);
-	char path[PIN_PATH_MAX];
-	int prog = bpf_obj_get(pin_path(d, name, path)), err;
-
-	if (prog < 0)
-		return fail_errno(f, -errno, "cannot open %s", path);
-	opts.prog_fd = prog;
-	err = bpf_tc_attach(&hook, &opts);
-	close(prog);
-	return err ? fail_errno(f, err, "cannot attach %s", name) : 0;
 }
 
 int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f)

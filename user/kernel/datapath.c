@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/datapath.h"
+#include "build.h"
 #include "kernel/tables.h"
 /* They use the types of tables.h. */
 #include "nsxdp_cmd.skel.h"
@@ -39,8 +40,7 @@ static __u32 test_pause(void)
 
 #define SHARED_DATA ".data."	/* begins the name of a section that the objects share */
 
-/* The name that a map is pinned by; NULL where it is an object's own. */
-static const char *pin_name(const struct bpf_map *map)
+const char *datapath_pin_name(const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map);
 
@@ -67,7 +67,7 @@ static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj) {
-		int fd = pin_name(map) ? bpf_obj_get(pin_path(d, pin_name(map), path)) : -1, err;
+		int fd = datapath_pin_name(map) ? bpf_obj_get(pin_path(d, datapath_pin_name(map), path)) : -1, err;
 
 		if (fd < 0)
 			continue;
@@ -86,7 +86,7 @@ static int pin_maps(const struct pin_dir *d, struct bpf_object *obj, struct fail
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj)
-		if (pin_name(map) && bpf_obj_pin(bpf_map__fd(map), pin_path(d, pin_name(map), path)) &&
+		if (datapath_pin_name(map) && bpf_obj_pin(bpf_map__fd(map), pin_path(d, datapath_pin_name(map), path)) &&
 		    errno != EEXIST)
 			return fail_errno(f, -errno, "cannot pin %s", path);
 	return 0;
@@ -120,14 +120,16 @@ static int pin_programs(const struct pin_dir *d, struct bpf_object *obj, struct 
 	return err;
 }
 
-static __u64 add_bytes(__u64 hash, const void *bytes, size_t size)
+__u64 datapath_build(void)
 {
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ ((const __u8 *)bytes)[i]) * 0x100000001b3ULL;
-	return hash;
+	__u64 build = NSXDP_BUILD;
+
+	for (const char *test = getenv("NSXDP_TEST_BUILD"); test && *test; test++)
+		build = (build ^ (unsigned char)*test) * 0x100000001b3ULL;
+	return build;
 }
 
-__u64 datapath_build(void)
+int datapath_each_object(int (*cb)(const struct bpf_object *obj, void *arg), void *arg)
 {
 	const void *(*const objects[])(size_t *) = {
 		nsxdp_tc_bpf__elf_bytes,
@@ -135,16 +137,19 @@ __u64 datapath_build(void)
 		nsxdp_sock_bpf__elf_bytes,
 		nsxdp_cmd_bpf__elf_bytes,
 	};
-	const char *test = getenv("NSXDP_TEST_BUILD");
-	__u64 hash = 0xcbf29ce484222325ULL;
 
-	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+	int err = 0;
+
+	datapath_hush_libbpf();
+	for (size_t i = 0; !err && i < sizeof(objects) / sizeof(objects[0]); i++) {
 		size_t size;
 		const void *bytes = objects[i](&size);
+		struct bpf_object *obj = bpf_object__open_mem(bytes, size, NULL);
 
-		hash = add_bytes(hash, bytes, size);
+		err = obj ? cb(obj, arg) : -errno;
+		bpf_object__close(obj);
 	}
-	return test ? add_bytes(hash, test, strlen(test)) : hash;
+	return err;
 }
 
 int datapath_load(const struct pin_dir *d, struct fail *f)
@@ -227,7 +232,8 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 	return err;
 }
 
-int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct fail *f)
+int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *tables, int cgroup,
+			 bool guard, struct fail *f)
 {
 	struct nsxdp_sock_bpf *skel = nsxdp_sock_bpf__open();
 	struct bpf_program *prog;
@@ -237,13 +243,13 @@ int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct
 
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object for sockets");
-	err = reuse_maps(d, skel->obj);
+	err = reuse_maps(tables, skel->obj);
 	if (!err)
 		err = nsxdp_sock_bpf__load(skel);
 	if (err)
 		fail_errno(f, err, "the kernel does not take the programs for sockets");
 	if (!err)
-		err = pin_maps(d, skel->obj, f);
+		err = pin_maps(tables, skel->obj, f);
 	bpf_object__for_each_program(prog, skel->obj) {
 		const char *name = bpf_program__name(prog);
 

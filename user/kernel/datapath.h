@@ -18,6 +18,18 @@ void datapath_hush_libbpf(void);
 /* A number that tells the programs of this command from those of another build. */
 __u64 datapath_build(void);
 
+struct bpf_map;
+struct bpf_object;
+
+/*
+ * Call cb with each object of this command's programs, not loaded, until it returns something else
+ * than 0.
+ */
+int datapath_each_object(int (*cb)(const struct bpf_object *obj, void *arg), void *arg);
+
+/* The name that a map of such an object is pinned by; NULL where it is the object's own. */
+const char *datapath_pin_name(const struct bpf_map *map);
+
 /*
  * Load the programs at TC, and pin them and the maps in the directory; maps that are pinned there
  * are used, and programs take the place of those that are. Takes some 70 ms for the kernel's BTF.
@@ -39,23 +51,25 @@ int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generi
 void datapath_detach_uplink_xdp(const struct pin_dir *d);
 
 /*
- * Load and attach the programs for the host's own sockets to a hierarchy of control groups (a
- * descriptor), and pin the links by the programs' names, or give links that are pinned the new
- * programs; guard: with those that refuse to bind() to
+ * Load the programs for the host's own sockets, on the maps that are pinned in tables, and attach
+ * them to a hierarchy of control groups (a descriptor), with links pinned in d by the programs'
+ * names; links that are pinned get the new programs. guard: with those that refuse to bind() to
  * published ports. All or none.
  */
-int datapath_attach_sock(const struct pin_dir *d, int cgroup, bool guard, struct fail *f);
+int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *tables, int cgroup,
+			 bool guard, struct fail *f);
 void datapath_detach_guard(const struct pin_dir *d);
 void datapath_detach_sock(const struct pin_dir *d);
 
 /*
- * Give all links and filters of the instance the programs that are pinned now.
+ * Give all links and filters of the instance, those of the block included, the programs that are
+ * pinned in from, or in d where they are not there.
  * @uplink: ifindex of the first uplink
  * @veth: that is a veth with XDP in native mode
  * @private: ifindex of the near end of the private network namespace's link
  */
-int datapath_update_links(const struct pin_dir *d, int uplink, bool veth, int private,
-			  struct fail *f);
+int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink, bool veth,
+			  int private, struct fail *f);
 
 /*
  * Detach what does not go with its pin: all filters of the instance, and the qdiscs of its uplinks

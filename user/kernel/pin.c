@@ -311,7 +311,7 @@ int pin_is_up(const struct pin_dir *d)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-int pin_dir_clear(struct pin_dir *d, struct fail *f)
+int pin_remove_all(const struct pin_dir *d, struct fail *f)
 {
 	DIR *dir = opendir(d->path);
 	struct dirent *entry;
@@ -327,6 +327,13 @@ int pin_dir_clear(struct pin_dir *d, struct fail *f)
 		}
 	closedir(dir);
 	return 0;
+}
+
+int pin_dir_clear(const struct pin_dir *d, struct fail *f)
+{
+	int err = pin_next_remove(d, f);
+
+	return err ? err : pin_remove_all(d, f);
 }
 
 /* Nobody has pinned anything; what the kernel shows by itself does not count. */

@@ -61,7 +61,21 @@ void pin_unhold(struct pin_dir *d);
 int pin_is_up(const struct pin_dir *d);
 
 /* Remove all pins and mounts, and keep the directory and its lock. */
-int pin_dir_clear(struct pin_dir *d, struct fail *f);
+int pin_dir_clear(const struct pin_dir *d, struct fail *f);
+
+/* The same without those of pin_next_make(). */
+int pin_remove_all(const struct pin_dir *d, struct fail *f);
+
+/*
+ * A directory in that of an instance, for pins that are to take the place of those in it: made
+ * anew, opened (-ENOENT where there is none), removed with all that is in it, or committed: each
+ * pin in it replaces the one of its name. A commit that dies is gone on with by another. It has no
+ * lock of its own.
+ */
+int pin_next_make(const struct pin_dir *d, struct pin_dir *next, struct fail *f);
+int pin_next_open(const struct pin_dir *d, struct pin_dir *next);
+int pin_next_remove(const struct pin_dir *d, struct fail *f);
+int pin_next_commit(const struct pin_dir *d, struct fail *f);
 
 /*
  * Remove all pins, mounts and the directory; the root too, once it is empty, and its mount where

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/datapath.h"
+#include "kernel/meta.h"
 #include "kernel/private.h"
 #include "kernel/tables.h"
 
@@ -73,9 +75,37 @@ static __u32 conf_size(const struct instance *in)
 	return bpf_obj_get_info_by_fd(in->fd[TABLE_CONF], &info, &size) ? 0 : info.value_size;
 }
 
+/* The tables are such as this command knows. */
+static int check_tables(struct instance *in, struct fail *f)
+{
+	struct nsx_meta own;
+	int err = meta_read(&in->dir, &in->meta);
+
+	/* "up" is about to write it. */
+	if (err == -ENOENT && conf_size(in) == sizeof(struct nsx_conf))
+		return 0;
+	if (err)
+		return fail(f, -EPROTO,
+			    "the instance in %s was made by another version of nsxdp: take it down with that one",
+			    in->dir.path);
+	if (in->meta.state == NSX_META_CONVERTING)
+		return fail(f, -EPROTO,
+			    "an upgrade to nsxdp %s has not been finished: its \"nsxdp up\" goes on with it",
+			    in->meta.version);
+	if (in->meta.programs == datapath_build())
+		return 0;
+	err = meta_own(&own, f);
+	if (err || meta_same_tables(&own, &in->meta))
+		return err;
+	return fail(f, -EPROTO,
+		    "nsxdp %s runs, whose tables have another layout: \"nsxdp up\" converts them, or use that version",
+		    in->meta.version);
+}
+
 int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 {
 	char path[PIN_PATH_MAX];
+	int err;
 
 	instance_init(in);
 	in->dir = *d;
@@ -90,18 +120,11 @@ int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 		if (in->fd[i] < 0)
 			return fail_errno(f, -errno, "cannot open %s", path);
 	}
-	if (conf_size(in) == sizeof(struct nsx_conf)) {
-		in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
-		if (!in->conf)
-			return fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
-		/* 0: "up" is about to fill it in. */
-		if (!in->conf->layout || in->conf->layout == NSX_LAYOUT)
-			return 0;
-	}
-	return fail(
-		f, -EPROTO,
-		"the instance in %s was made by another version of nsxdp: take it down with that one",
-		in->dir.path);
+	err = check_tables(in, f);
+	if (err)
+		return err;
+	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
+	return in->conf ? 0 : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
 }
 
 int instance_open(struct instance *in, enum access_mode mode, struct fail *f)

@@ -56,6 +56,7 @@ struct window {
  */
 struct instance {
 	struct pin_dir dir;
+	struct nsx_meta meta;	/* .state is 0 where "up" has not written its settings yet */
 	int fd[TABLES];
 	struct nsx_conf *conf;
 	struct window window[TABLE_WINDOWS];

@@ -161,7 +161,7 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	if (*conf->local_reason)
 		add(rows, "warning", "instance", "nsxdp up",
 		    "the host itself does not reach its published ports: %s", conf->local_reason);
-	if (conf->programs != datapath_build())
+	if (in->meta.programs != datapath_build())
 		add(rows, "warning", "instance", "nsxdp up",
 		    "the programs of another build run");
 	if (conf->intent.kind || conf->going || conf->changing[0])

@@ -368,7 +368,7 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "publish_at",
 			    addr_v4(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
 	json_object_set_new(status, "link_group", json_integer(in->conf->link_group));
-	json_object_set_new(status, "layout", json_integer(in->conf->layout));
+	json_object_set_new(status, "datapath_version", json_string(in->meta.version));
 	health_free(&h);
 	ns_list_free(&list);
 	return status;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The layout of what is in maps, by the types that the kernel has kept with them (BTF): a number
+ * for it, and how an entry of one build becomes one of another. Fields are told by their names;
+ * those that only the new layout has are 0.
+ */
+#ifndef NSXDP_LAYOUT_H
+#define NSXDP_LAYOUT_H
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <stddef.h>
+
+#include "fail.h"
+
+/*
+ * The struct that is in a map whose types the kernel does not know: the settings, which are a
+ * section of data, and tables in tables. NULL for others.
+ */
+const char *layout_struct(const char *map);
+
+/* A number that tells layouts of a map apart; 0 where its type is not known. btf: of its object. */
+__u32 layout_number(const struct bpf_map *map, const char *name, const struct btf *btf);
+
+/** struct layout_plan - how values are converted; freed with layout_free(), which takes a zeroed one */
+struct layout_plan {
+	struct layout_copy {
+		__u32 from, to, bits;	/* offsets in bits */
+	} *copy;
+	size_t count;
+	__u32 from_size, to_size;	/* bytes */
+};
+
+/*
+ * What becomes of a value of type from when it is one of type to. -EPROTO where something of it
+ * finds no room or has become another kind of thing; the reason names the field.
+ */
+int layout_plan(const struct btf *from_btf, __u32 from, const struct btf *to_btf, __u32 to,
+		struct layout_plan *ret, struct fail *f);
+void layout_free(struct layout_plan *plan);
+
+/* to is overwritten. */
+void layout_convert(const struct layout_plan *plan, const void *from, void *to);
+
+/* Where a field of a struct is, in bytes; or -ENOENT. */
+int layout_offset(const struct btf *btf, const char *name, const char *field);
+
+#endif
