@@ -169,7 +169,7 @@ struct {
 	__type(value, struct nsx_ns);
 } nsx_names SEC(".maps");
 
-/* Names by nsx_ns.id; for the command only, as the next one. */
+/* Names by nsx_ns.id; for the command only, as the next two. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NSX_NS_MAX);
@@ -185,6 +185,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nsx_published);
 } nsx_published SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_journal);
+} nsx_journal SEC(".maps");
 
 /*
  * For each veth of a namespace with a limit, references to the entries that it has caused: see

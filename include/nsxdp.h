@@ -618,7 +618,6 @@ struct nsx_intent {
  * @buckets, @lines: of either session table, and of its outside index
  * @high: the most places of the session table that were in use
  * @timeout: ticks, by enum nsx_timeout
- * @next_id: nsx_ns.id of the next namespace
  * @flags: NSX_UP_*
  * @hz: jiffies per second
  * @mtu: of the first uplink at "up", bytes; for the links of namespaces
@@ -626,13 +625,9 @@ struct nsx_intent {
  * @clamps: namespaces whose maximum segment size is clamped: 0 spares the look
  * @uplink_mac: frames to another never take the XDP path
  * @mode: enum nsx_mode
- * @mode_reason: why, in words
- * @local_reason: why the host's own sockets do not reach published ports; empty where they do
  * @asker: the near end of the private network namespace; a device that no tenant reaches, so that
  *	the kernel is asked for routes from it
  * @defrag: the private network namespace is there: fragments are reassembled, packets cut
- * @drainings: how many services may have one that ended; for the command only
- * @next_service: where the search for a free one begins; for the command only
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @defrag_mark: skb->mark of fragments that were reassembled, random, as the next two: what a
  *	namespace's own programs redirect into its link (bpf_redirect_peer) keeps the marks that
@@ -646,15 +641,6 @@ struct nsx_intent {
  * @frozen_until: no entry of a table changes hands before this tick, and no flow begins, for the
  *	tables are being converted; 0: they are not. Within NSX_FROZEN_SECONDS, so that it ends by
  *	itself where the command dies
- * @missing: what the kernel did not have at "up", a bit for each enum feature
- *	(user/kernel/feature.h)
- * @given: what the operator chose: UP_GIVEN_* (user/config/config.h)
- * @going: enum nsx_going
- * @link_group: random, of the links that nsxdp made, as in ip link show group: "down" deletes them at
- *	once
- * @changing: the namespace that a command is changing to what its entry says, and its entry
- * @changing_from: before; the name is empty where there is none
- * @intent: what a command is about to change, or was when it died
  * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are
  *	so much smaller
  */
@@ -669,14 +655,11 @@ struct nsx_conf {
 	__u16 host_lo;
 	__u16 host_hi;
 	__u32 timeout[NSX_TIMEOUTS];
-	__u32 next_id;
 	__u32 flags;
 	__u64 hash_seed;
 	__u64 netns_cookie;
 	__u32 asker;
 	__u32 defrag;
-	__u32 drainings;
-	__u32 next_service;
 	__u32 limits;
 	__u32 mtu;
 	__u32 hz;
@@ -685,7 +668,8 @@ struct nsx_conf {
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
 	__u8 occupancy;
-	__u8 pad[3];
+	__u8 attach;		/* enum nsx_attach */
+	__u8 pad[2];
 	__u32 measured;
 	__u32 flows;
 	__u32 tables;
@@ -698,26 +682,51 @@ struct nsx_conf {
 	__u32 snat_count;
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
-	char uplink_names[NSX_UPLINKS][16];
-	char mode_reason[128];
-	char local_reason[128];
 	__u32 frag_scale;
-	__u32 missing;
 	__u32 defrag_mark;
 	__u32 passed_mark;
 	__u32 mark_index;
-	__u32 given;
-	__u8 mode_wanted;	/* enum nsx_mode */
-	__u8 attach;		/* enum nsx_attach */
-	__u8 going;		/* enum nsx_going */
-	__u8 pad2;
-	struct nsx_intent intent;
-	__u32 link_group;
-	char changing[NSX_NAME_LEN];
-	struct nsx_ns changing_from;
 };
 
 #define NSX_FROZEN_SECONDS 5
+
+/**
+ * struct nsx_journal - what commands leave for the next one, the only entry of its map; the
+ * datapath does not read it
+ * @given: what the operator chose: UP_GIVEN_* (user/config/config.h)
+ * @missing: what the kernel did not have at "up", a bit for each enum feature
+ *	(user/kernel/feature.h)
+ * @next_id: nsx_ns.id of the next namespace
+ * @next_service: where the search for a free one begins
+ * @drainings: how many services may have one that ended
+ * @link_group: random, of the links that nsxdp made, as in ip link show group: "down" deletes them at
+ *	once
+ * @mode_wanted: enum nsx_mode
+ * @going: enum nsx_going
+ * @uplink_names: of nsx_conf.uplinks
+ * @mode_reason: why nsx_conf.mode is what it is, in words
+ * @local_reason: why the host's own sockets do not reach published ports; empty where they do
+ * @intent: what a command is about to change, or was when it died
+ * @changing: the namespace that a command is changing to what its entry says, and its entry
+ * @changing_from: before; the name is empty where there is none
+ */
+struct nsx_journal {
+	__u32 given;
+	__u32 missing;
+	__u32 next_id;
+	__u32 next_service;
+	__u32 drainings;
+	__u32 link_group;
+	__u8 mode_wanted;
+	__u8 going;
+	__u8 pad[6];
+	char uplink_names[NSX_UPLINKS][16];
+	char mode_reason[128];
+	char local_reason[128];
+	struct nsx_intent intent;
+	char changing[NSX_NAME_LEN];
+	struct nsx_ns changing_from;
+};
 
 /*
  * nsx_meta.meaning: raised where what the tables hold means something else than before although
@@ -770,7 +779,7 @@ enum nsx_mode {
 	NSX_MODE_AUTO,		/* wanted only */
 };
 
-/* nsx_conf.going: which namespaces are removed, or not made yet, where a command has died */
+/* nsx_journal.going: which namespaces are removed, or not made yet, where a command has died */
 enum nsx_going {
 	NSX_GOING_NONE,
 	NSX_GOING_SOME,		/* those in state NSX_NS_MAKING */
@@ -1151,5 +1160,6 @@ _Static_assert(sizeof(struct nsx_ns) == 952, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(struct nsx_journal) % 8 == 0, "no implicit padding");
 
 #endif

@@ -173,8 +173,8 @@ static void check_services(struct instance *in)
 		if ((svc->flags & NSX_S_USED) && !is_used[i])
 			say("no port leads to the service %u", i);
 	}
-	if (drainings != in->conf->drainings)
-		say("%u services drain, and %u are counted", drainings, in->conf->drainings);
+	if (drainings != in->journal->drainings)
+		say("%u services drain, and %u are counted", drainings, in->journal->drainings);
 }
 
 static void check_allow(struct instance *in)
@@ -273,8 +273,8 @@ int main(void)
 		return 1;
 	}
 	buckets = table_reverse_buckets(&in);
-	if (in.conf->intent.kind)
-		say("an intent of kind %u is left", in.conf->intent.kind);
+	if (in.journal->intent.kind)
+		say("an intent of kind %u is left", in.journal->intent.kind);
 	check_ports(&in, buckets);
 	check_published(&in);
 	check_reverse(&in, buckets);

@@ -121,7 +121,7 @@ int ns_adopt(struct instance *in, const struct ns_conf *c, struct fail *f)
 		if (!err)
 			err = ns_check_addr(in, &list, NULL, &ns, f);
 		ns_list_free(&list);
-		ns.id = in->conf->next_id++;
+		ns.id = in->journal->next_id++;
 	}
 	return err ? err : ns_commit(in, c, &ns, f);
 }

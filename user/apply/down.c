@@ -34,7 +34,7 @@ static int remove_made(struct instance *in, const struct ns_list *list)
 	int err = nl_open(&nl);
 
 	if (!err)
-		err = link_del_group(&nl, in->conf->link_group);
+		err = link_del_group(&nl, in->journal->link_group);
 	if (err == -ENODEV)
 		err = 0;
 	for (size_t i = 0; i < list->count && !err; i++)
@@ -70,9 +70,9 @@ static int remove_parts(struct instance *in, bool keep_ns)
 {
 	int err;
 
-	in->conf->going = keep_ns ? NSX_GOING_RELEASED : NSX_GOING_ALL;
+	in->journal->going = keep_ns ? NSX_GOING_RELEASED : NSX_GOING_ALL;
 	err = down_remove_all_ns(in, keep_ns);
-	uplink_restore_rxvlan(in->conf);
+	uplink_restore_rxvlan(in);
 	return err;
 }
 

@@ -30,27 +30,34 @@ static int cgroup_open(void)
 	return fd;
 }
 
-void up_attach_local(const struct pin_dir *d, const struct pin_dir *tables, struct nsx_conf *conf,
-		     bool guard)
+int host_local_attach(const struct pin_dir *d, const struct pin_dir *tables, bool guard,
+		      struct fail *f)
 {
 	int cgroup = cgroup_open(), err = cgroup < 0 ? cgroup : 0;
-	struct fail f;
 
 	if (err == -ENOENT)
-		fail(&f, err, "control groups of version 2 are not mounted");
+		fail(f, err, "control groups of version 2 are not mounted");
 	else if (err)
-		fail_errno(&f, err, "cannot open the root of the control groups");
+		fail_errno(f, err, "cannot open the root of the control groups");
 	else
-		err = datapath_attach_sock(d, tables, cgroup, guard, &f);
+		err = datapath_attach_sock(d, tables, cgroup, guard, f);
 	if (cgroup >= 0)
 		close(cgroup);
-	if (!err) {
-		conf->flags |= guard ? NSX_UP_BIND_GUARD : 0;
-		conf->local_reason[0] = '\0';
+	return err;
+}
+
+void up_attach_local(struct instance *in, bool guard)
+{
+	char *reason = in->journal->local_reason;
+	struct fail f;
+
+	if (host_local_attach(&in->dir, &in->dir, guard, &f) == 0) {
+		in->conf->flags |= guard ? NSX_UP_BIND_GUARD : 0;
+		reason[0] = '\0';
 		return;
 	}
-	snprintf(conf->local_reason, sizeof(conf->local_reason), "%.*s",
-		 (int)sizeof(conf->local_reason) - 1, f.text);
+	snprintf(reason, sizeof(in->journal->local_reason), "%.*s",
+		 (int)sizeof(in->journal->local_reason) - 1, f.text);
 	note("up: the host's own processes do not reach published ports at its addresses, and may bind to them: %s",
 	     f.text);
 }

@@ -80,7 +80,7 @@ void service_free(struct instance *in, __u32 index);
 /* Free those that no port leads to. */
 void services_sweep(struct instance *in);
 
-/* Set nsx_conf.drainings to what the services say. */
+/* Set nsx_journal.drainings to what the services say. */
 void services_recount(struct instance *in);
 
 /*

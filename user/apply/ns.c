@@ -216,7 +216,7 @@ int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, str
 	config_gateway(&ns->addr, ns->prefix_len, &ns->gw);
 	v4 = addr_v4(&ns->addr);
 	memcpy(ns->mac, (__u8[6]){ 0x02, 0x78, v4 >> 24, v4 >> 16, v4 >> 8, v4 }, 6);
-	ns->id = in->conf->next_id++;
+	ns->id = in->journal->next_id++;
 	if (strlen(c->name) <= 11)
 		snprintf(ns->host_if, sizeof(ns->host_if), "nsx-%s", c->name);
 	else
@@ -233,7 +233,7 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 		return fail(
 			f, -ENOTSUP,
 			"--datapath xdp needs XDP on the uplink (nsxdp up --mode xdp); it is tc: %s",
-			in->conf->mode_reason);
+			in->journal->mode_reason);
 	if (c->netkit && !feature_has(FEATURE_NETKIT))
 		return fail(
 			f, -ENOTSUP,
@@ -257,7 +257,7 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 	    memcmp(ns->egress, c->egress, sizeof(ns->egress))) {
 		ns->egress_count = c->egress_count;
 		memcpy(ns->egress, c->egress, sizeof(ns->egress));
-		ns->egress_set = c->egress_count ? in->conf->next_id++ : 0;
+		ns->egress_set = c->egress_count ? in->journal->next_id++ : 0;
 	}
 	return 0;
 }
@@ -340,7 +340,7 @@ static int link_made(struct instance *in, struct nl *nl, const struct nsx_ns *ns
 {
 	struct link_info link;
 
-	if (link_get(nl, ns->host_if, 0, &link) || link.group != in->conf->link_group ||
+	if (link_get(nl, ns->host_if, 0, &link) || link.group != in->journal->link_group ||
 	    strcmp(link.kind, ns->flags & NSX_NS_NETKIT ? "netkit" : "veth") ||
 	    (ns->ifindex && link.ifindex != (int)ns->ifindex))
 		return 0;
@@ -422,14 +422,14 @@ int ns_remove(struct instance *in, const char *name, const struct nsx_ns *ns, bo
 
 void ns_begin(struct instance *in)
 {
-	if (in->conf->going == NSX_GOING_NONE)
-		in->conf->going = NSX_GOING_SOME;
+	if (in->journal->going == NSX_GOING_NONE)
+		in->journal->going = NSX_GOING_SOME;
 }
 
 void ns_end(struct instance *in)
 {
-	if (in->conf->going == NSX_GOING_SOME)
-		in->conf->going = NSX_GOING_NONE;
+	if (in->journal->going == NSX_GOING_SOME)
+		in->journal->going = NSX_GOING_NONE;
 }
 
 int apply_ns_mark(struct instance *in, const char *name, bool going)

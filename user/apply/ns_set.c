@@ -38,7 +38,7 @@ static void unlink_ns(struct instance *in, struct sides *s, const struct nsx_ns 
 		err = route_guard_del(&s->host, &ns->addr, ns->prefix_len);
 	link_del(&s->host, ns->ifindex);
 	/* One that was made, but not to its end. */
-	if (link_get(&s->host, ns->host_if, 0, &link) == 0 && link.group == in->conf->link_group)
+	if (link_get(&s->host, ns->host_if, 0, &link) == 0 && link.group == in->journal->link_group)
 		link_del(&s->host, link.ifindex);
 	for (int tries = 0; tries < UNLINK_TRIES && veth_unregister(in, ns); tries++)
 		;
@@ -126,11 +126,11 @@ static int check(struct instance *in, const char *name, const struct nsx_ns *old
 /* The name's first character comes last: it tells that there is one. */
 static void begin(struct instance *in, const char *name, const struct nsx_ns *from)
 {
-	struct nsx_conf *conf = in->conf;
+	struct nsx_journal *journal = in->journal;
 
-	conf->changing_from = *from;
-	strcpy(conf->changing + 1, name + 1);
-	__atomic_store_n(&conf->changing[0], name[0], __ATOMIC_SEQ_CST);
+	journal->changing_from = *from;
+	strcpy(journal->changing + 1, name + 1);
+	__atomic_store_n(&journal->changing[0], name[0], __ATOMIC_SEQ_CST);
 }
 
 int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
@@ -164,7 +164,7 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 		if (err && (table_ns_set(in, c->name, &old) || change(in, c->name, &ns, &old, &ignored)))
 			return err;
 	}
-	in->conf->changing[0] = '\0';
+	in->journal->changing[0] = '\0';
 	return err;
 }
 
@@ -198,11 +198,11 @@ static int forget_links(struct instance *in, const struct nsx_ns *ns)
 static int make_link_again(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f)
 {
 	struct sides s = { .self = -1, .fd = -1 };
-	const struct nsx_ns *was = &in->conf->changing_from;
+	const struct nsx_ns *was = &in->journal->changing_from;
 	struct link_info link;
 	int err = ns_sides_open(&s, name, f);
 
-	if (!err && link_get(&s.host, ns->host_if, 0, &link) == 0 && link.group == in->conf->link_group) {
+	if (!err && link_get(&s.host, ns->host_if, 0, &link) == 0 && link.group == in->journal->link_group) {
 		link_del(&s.host, link.ifindex);
 		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &link.ifindex);
 	}
@@ -234,13 +234,13 @@ int ns_relink(struct instance *in, const char *name, struct fail *f)
 		fail_errno(f, err, "cannot write the table of names");
 	ns_recount(in);
 	if (!err)
-		in->conf->changing[0] = '\0';
+		in->journal->changing[0] = '\0';
 	return err;
 }
 
 int ns_set_recover(struct instance *in, const char *name, struct fail *f)
 {
-	struct nsx_ns ns, from = in->conf->changing_from;
+	struct nsx_ns ns, from = in->journal->changing_from;
 	int err = 0;
 
 	if (table_ns_get(in, name, &ns) == 0 && netns_is(name, ns.netns)) {
@@ -256,6 +256,6 @@ int ns_set_recover(struct instance *in, const char *name, struct fail *f)
 			err = table_ns_set(in, name, &ns);
 	}
 	if (!err)
-		in->conf->changing[0] = '\0';
+		in->journal->changing[0] = '\0';
 	return err;
 }

@@ -258,7 +258,7 @@ static int write_service(struct instance *in, const struct publication *before,
 	}
 	if (!after->index)
 		return fail(f, -ENOSPC, "no room for a further service");
-	in->conf->intent.after = to_slot(after);
+	in->journal->intent.after = to_slot(after);
 	err = service_fill(in, after, f);
 	return err ? err : counts_take(in, before, after, f);
 }
@@ -316,7 +316,7 @@ static int finish(struct instance *in, const struct nsx_service *targets,
 		service_free(in, slot_service(gone));
 	if (slot_counter(gone) != slot_counter(stays))
 		counter_free(in, slot_counter(gone));
-	in->conf->intent.kind = NSX_INTENT_NONE;
+	in->journal->intent.kind = NSX_INTENT_NONE;
 	return 0;
 }
 
@@ -344,7 +344,7 @@ static void note_flows(const struct nsx_service *svc, const struct nsx_slot *bef
 static void begin(struct instance *in, const struct publication *before,
 		  const struct publication *after)
 {
-	struct nsx_intent *intent = &in->conf->intent;
+	struct nsx_intent *intent = &in->journal->intent;
 	const struct nsx_service *svc = before ? &before->svc : &after->svc;
 
 	memset(intent, 0, sizeof(*intent));
@@ -358,7 +358,7 @@ static void begin(struct instance *in, const struct publication *before,
 static int turn(struct instance *in, const struct publication *before, struct publication *after,
 		struct fail *f)
 {
-	struct nsx_intent *intent = &in->conf->intent;
+	struct nsx_intent *intent = &in->journal->intent;
 	const struct nsx_slot *first = table_port(in, intent->before.proto, intent->before.first);
 	struct nsx_slot was;
 	int err = 0, ended;
@@ -398,9 +398,9 @@ int publish(struct instance *in, const struct publication *before, struct public
 		publish_recover(in, &ignored);
 		return err;
 	}
-	in->conf->intent.kind = NSX_INTENT_PORTS_DONE;
-	finish(in, before ? &before->svc : &nothing, &in->conf->intent.before,
-	       &in->conf->intent.after);
+	in->journal->intent.kind = NSX_INTENT_PORTS_DONE;
+	finish(in, before ? &before->svc : &nothing, &in->journal->intent.before,
+	       &in->journal->intent.after);
 	return 0;
 }
 
@@ -420,7 +420,7 @@ static int intent_service(struct instance *in, const struct nsx_slot *s, struct 
 
 int publish_recover(struct instance *in, struct fail *f)
 {
-	struct nsx_intent *intent = &in->conf->intent;
+	struct nsx_intent *intent = &in->journal->intent;
 	struct nsx_service before, after;
 	/* All targets of what was have gone with their namespace: what is left can only go. */
 	bool empty = !intent->before.ifindex && slot_service(&intent->before);
@@ -502,7 +502,7 @@ void publish_reap(struct instance *in)
 {
 	__u32 now = now_tick(in);
 
-	for (__u32 index = 1; index < NSX_SERVICES && in->conf->drainings; index++) {
+	for (__u32 index = 1; index < NSX_SERVICES && in->journal->drainings; index++) {
 		struct nsx_service *svc = table_service(in, index);
 
 		if (svc && (svc->flags & NSX_S_DRAINING) && (__s32)(svc->drain_deadline - now) <= 0)

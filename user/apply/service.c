@@ -12,11 +12,11 @@
 __u32 service_alloc(struct instance *in)
 {
 	for (__u32 i = 0; i < NSX_SERVICES - 1; i++) {
-		__u32 index = 1 + (in->conf->next_service + i) % (NSX_SERVICES - 1);
+		__u32 index = 1 + (in->journal->next_service + i) % (NSX_SERVICES - 1);
 		struct nsx_service *svc = table_service(in, index);
 
 		if (svc && !(svc->flags & NSX_S_USED)) {
-			in->conf->next_service = index;
+			in->journal->next_service = index;
 			return index;
 		}
 	}
@@ -119,7 +119,7 @@ int service_fill(struct instance *in, const struct publication *p, struct fail *
 	svc->flags |= NSX_S_USED;
 	svc->tat = 0;
 	if (svc->flags & NSX_S_DRAINING)
-		in->conf->drainings++;
+		in->journal->drainings++;
 	err = p->allows ? allow_clear(in, p->index) : 0;
 	return err ? fail_errno(f, err, "cannot write the networks that may reach it")
 		   : allow_write(in, p, f);
@@ -135,7 +135,7 @@ void service_free(struct instance *in, __u32 index)
 	if ((svc->flags & NSX_S_ALLOW) && allow_clear(in, index))
 		allow_clear(in, index);
 	if (svc->flags & NSX_S_DRAINING)
-		in->conf->drainings--;
+		in->journal->drainings--;
 	svc->flags = 0;
 }
 
@@ -161,7 +161,7 @@ void services_recount(struct instance *in)
 
 		count += svc && (svc->flags & NSX_S_USED) && (svc->flags & NSX_S_DRAINING);
 	}
-	in->conf->drainings = count;
+	in->journal->drainings = count;
 }
 
 /*

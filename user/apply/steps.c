@@ -193,7 +193,7 @@ static int clear_all(struct instance *in)
 
 	for (size_t i = 0; i < list.count && !err; i++) {
 		err = ns_remove(in, list.item[i].name, &list.item[i].ns,
-				in->conf->going == NSX_GOING_RELEASED);
+				in->journal->going == NSX_GOING_RELEASED);
 		if (list.item[i].ns.ifindex)
 			reverse_purge(in, list.item[i].ns.ifindex);
 	}
@@ -206,21 +206,21 @@ int apply_recover(struct instance *in, struct fail *f)
 	char name[NSX_NAME_LEN];
 	int err = 0;
 
-	if (!in->conf->intent.kind && !in->conf->going && !in->conf->changing[0])
+	if (!in->journal->intent.kind && !in->journal->going && !in->journal->changing[0])
 		return 0;
-	if (in->conf->intent.kind)
+	if (in->journal->intent.kind)
 		err = publish_recover(in, f);
-	if (!err && in->conf->changing[0]) {
-		memcpy(name, in->conf->changing, sizeof(name));
+	if (!err && in->journal->changing[0]) {
+		memcpy(name, in->journal->changing, sizeof(name));
 		/* What a tenant did inside is no reason to stop everything else. */
 		if (ns_set_recover(in, name, f)) {
 			note("%s: a command that died was changing it, and it cannot be finished: %s", name,
 			     f->text);
-			in->conf->changing[0] = '\0';
+			in->journal->changing[0] = '\0';
 		}
 	}
 	if (!err) {
-		err = in->conf->going >= NSX_GOING_ALL ? clear_all(in) : clear_unfinished(in);
+		err = in->journal->going >= NSX_GOING_ALL ? clear_all(in) : clear_unfinished(in);
 		if (err)
 			fail_errno(f, err, "cannot remove what a command left that died");
 	}
@@ -228,7 +228,7 @@ int apply_recover(struct instance *in, struct fail *f)
 	egress_sweep(in);
 	ns_recount(in);
 	if (!err)
-		in->conf->going = NSX_GOING_NONE;
+		in->journal->going = NSX_GOING_NONE;
 	return err;
 }
 

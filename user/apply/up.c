@@ -184,9 +184,9 @@ static void write_snat(struct nsx_conf *conf, const struct up_conf *c)
 }
 
 /* What was given stays given, but for what can be taken back. */
-static __u32 given_now(const struct nsx_conf *conf, const struct up_conf *c)
+static __u32 given_now(const struct nsx_journal *journal, const struct up_conf *c)
 {
-	__u32 given = (conf->given & ~UP_GIVEN_NO_BIND_GUARD) | (c->given & ~UP_GIVEN_REPLACE_DEV);
+	__u32 given = (journal->given & ~UP_GIVEN_NO_BIND_GUARD) | (c->given & ~UP_GIVEN_REPLACE_DEV);
 
 	if ((c->given & UP_GIVEN_FLOWS) && !c->flows)
 		given &= ~UP_GIVEN_FLOWS;
@@ -202,6 +202,7 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 		      struct fail *f)
 {
 	const struct link_info *link = &local->link[0];
+	struct nsx_journal *journal = in->journal;
 	struct nsx_conf *conf = in->conf;
 	unsigned long long cookie;
 	struct timespec jiffy;
@@ -216,9 +217,10 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
 	for (int i = 0; i < c->devs; i++) {
 		conf->uplinks[i] = local->link[i].ifindex;
-		memcpy(conf->uplink_names[i], local->link[i].name, sizeof(conf->uplink_names[i]));
+		memcpy(journal->uplink_names[i], local->link[i].name,
+		       sizeof(journal->uplink_names[i]));
 	}
-	conf->next_id = 1;
+	journal->next_id = 1;
 	if (netns_cookie(&cookie))
 		return fail_errno(f, -errno, "cannot identify this network namespace");
 	conf->netns_cookie = cookie;
@@ -228,12 +230,12 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	conf->defrag_mark = marks[0] | 1;	/* 0 is no mark */
 	conf->passed_mark = marks[1] | 1;
 	conf->mark_index = marks[2] & 0xffff;
-	conf->link_group = (marks[3] & 0x7fffffff) | 1; /* ip(8) takes it as an int */
+	journal->link_group = (marks[3] & 0x7fffffff) | 1; /* ip(8) takes it as an int */
 	/* The coarse clock advances with every jiffy. */
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy) || !jiffy.tv_nsec)
 		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
-	conf->given = given_now(conf, c);
-	conf->mode_wanted = c->mode;
+	journal->given = given_now(journal, c);
+	journal->mode_wanted = c->mode;
 	conf->attach = c->attach;
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
@@ -327,13 +329,13 @@ static int mend_links(struct instance *in, struct fail *f)
 }
 
 /* Say in one line what this kernel lacks, and keep it for "status". */
-static void note_features(struct nsx_conf *conf)
+static void note_features(struct nsx_journal *journal)
 {
 	char names[256] = "";
 
-	conf->missing = features_missing();
+	journal->missing = features_missing();
 	for (int i = 0; i < FEATURES; i++)
-		if (conf->missing >> i & 1)
+		if (journal->missing >> i & 1)
 			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
 				 *names ? ", " : "", feature_info(i)->name);
 	if (*names)
@@ -341,29 +343,30 @@ static void note_features(struct nsx_conf *conf)
 }
 
 /* What an uplink is called from now on. */
-static const char *wanted_name(const struct nsx_conf *conf, const struct up_conf *c, int i)
+static const char *wanted_name(const struct nsx_journal *journal, const struct up_conf *c, int i)
 {
-	const char *name = conf->uplink_names[i];
+	const char *name = journal->uplink_names[i];
 
 	return (c->given & UP_GIVEN_REPLACE_DEV) && strcmp(name, c->replaced) == 0 ? c->replacement
 										   : name;
 }
 
-int up_check_running(const struct nsx_conf *conf, const struct up_conf *c, struct fail *f)
+int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *journal,
+		     const struct up_conf *c, struct fail *f)
 {
 	char pool[ADDR_STRLEN];
 
 	for (int i = 0; i < NSX_UPLINKS; i++)
-		if (strcmp(wanted_name(conf, c, i), i < c->devs ? c->dev[i] : ""))
+		if (strcmp(wanted_name(journal, c, i), i < c->devs ? c->dev[i] : ""))
 			return fail(f, -EEXIST, "already up on %s%s: nsxdp down first",
-				    conf->uplink_names[0], conf->uplinks[1] ? " and others" : "");
+				    journal->uplink_names[0], conf->uplinks[1] ? " and others" : "");
 	if ((c->given & UP_GIVEN_POOL) && (memcmp(&conf->pool, &c->pool, sizeof(c->pool)) ||
 					   conf->pool_len != c->pool_len))
 		return fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
 			    format_addr(&conf->pool, pool), conf->pool_len);
 	if ((c->given & UP_GIVEN_MODE) && c->mode != NSX_MODE_AUTO && c->mode != conf->mode)
 		return fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
-			    config_mode_name(conf->mode), conf->mode_reason);
+			    config_mode_name(conf->mode), journal->mode_reason);
 	return 0;
 }
 
@@ -387,11 +390,11 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	if (!err)
 		err = apply_recover(&in, f);
 	if (!err)
-		err = up_check_running(in.conf, c, f);
+		err = up_check_running(in.conf, in.journal, c, f);
 	if (!err) {
 		running.pool = in.conf->pool;
 		running.pool_len = in.conf->pool_len;
-		if (!(c->given & UP_GIVEN_SNAT_PORTS) && (in.conf->given & UP_GIVEN_SNAT_PORTS)) {
+		if (!(c->given & UP_GIVEN_SNAT_PORTS) && (in.journal->given & UP_GIVEN_SNAT_PORTS)) {
 			running.snat_lo = in.conf->port_lo;
 			running.snat_hi = in.conf->port_hi;
 		}
@@ -401,11 +404,11 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	if (!err)
 		err = check_snat(c, &local, f);
 	for (int i = 0; !err && i < c->devs; i++)
-		memcpy(in.conf->uplink_names[i], c->dev[i], sizeof(c->dev[i]));
+		memcpy(in.journal->uplink_names[i], c->dev[i], sizeof(c->dev[i]));
 	if (!err)
 		err = private_make(&in.dir, in.conf, f);
 	if (!err)
-		note_features(in.conf);
+		note_features(in.journal);
 	if (!err)
 		err = uplinks_mend(&in, local.link, running.devs, f);
 	if (!err)
@@ -449,12 +452,12 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		in.conf->flags &= ~NSX_UP_BIND_GUARD;
 	} else if (!err && !(in.conf->flags & NSX_UP_BIND_GUARD)) {
 		datapath_detach_sock(&in.dir);
-		up_attach_local(&in.dir, &in.dir, in.conf, true);
+		up_attach_local(&in, true);
 	}
 	if (!err)
-		in.conf->given = given_now(in.conf, c);
+		in.journal->given = given_now(in.journal, c);
 	if (!err && (c->given & UP_GIVEN_MODE))
-		in.conf->mode_wanted = c->mode;
+		in.journal->mode_wanted = c->mode;
 	/* New timeouts hold from now on, for running flows too. */
 	for (int i = 0; !err && (c->given & UP_GIVEN_TIMEOUT) && i < NSX_TIMEOUTS; i++)
 		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
@@ -483,7 +486,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 	if (!err)
 		err = private_make(&in.dir, in.conf, f);
 	if (!err)
-		note_features(in.conf);
+		note_features(in.journal);
 	if (!err)
 		err = write_local(&in, local, f);
 	if (!err)
@@ -498,11 +501,11 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 		flows_sweep(&in);
 		in.conf->flags = (made_run ? NSX_UP_MADE_RUN_NETNS : 0) |
 				 (mounted ? NSX_UP_MADE_BPFFS : 0);
-		up_attach_local(d, d, in.conf, !(c->given & UP_GIVEN_NO_BIND_GUARD));
-		uplink_choose_mode(d, c, &local->link[0], in.conf);
+		up_attach_local(&in, !(c->given & UP_GIVEN_NO_BIND_GUARD));
+		uplink_choose_mode(&in, c, &local->link[0]);
 		if (in.conf->mode != c->mode)
 			note("up: mode %s: %s", config_mode_name(in.conf->mode),
-			     in.conf->mode_reason);
+			     in.journal->mode_reason);
 		/* The first comes last: its pin tells that all is there. */
 		for (int i = c->devs; !err && i--;)
 			err = datapath_attach_uplink(d, local->link[i].ifindex, i == 0, f);
@@ -510,7 +513,7 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 	if (err) {
 		private_remove();
 		if (in.conf)
-			uplink_restore_rxvlan(in.conf);
+			uplink_restore_rxvlan(&in);
 	}
 	if (err && made_run)
 		netns_unprepare();

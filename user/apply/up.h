@@ -37,8 +37,7 @@ int up_write_routes(struct instance *in, struct fail *f);
  * uplink.c: the fast path on the first uplink, where it is wanted and possible. TC does all
  * the work without it, so a driver that refuses is no failure, but the user learns what to change.
  */
-void uplink_choose_mode(const struct pin_dir *d, const struct up_conf *c,
-			const struct link_info *link, struct nsx_conf *conf);
+void uplink_choose_mode(struct instance *in, const struct up_conf *c, const struct link_info *link);
 
 /*
  * Attach the programs of uplinks again that are other devices now, or that others have detached
@@ -53,7 +52,7 @@ int down_remove_all_ns(struct instance *in, bool keep_ns);
 int up_remove_pins(struct pin_dir *d, bool unmount, struct fail *f);
 
 /* Let the NIC take VLAN tags off frames again, if that was changed. */
-void uplink_restore_rxvlan(struct nsx_conf *conf);
+void uplink_restore_rxvlan(struct instance *in);
 
 /*
  * upgrade.c: give an instance that runs this command's programs, and tables of their layout, where
@@ -62,13 +61,18 @@ void uplink_restore_rxvlan(struct nsx_conf *conf);
 int up_upgrade(const struct pin_dir *d, const struct up_conf *wanted, struct fail *f);
 
 /* What runs can become what is wanted without being taken down. */
-int up_check_running(const struct nsx_conf *conf, const struct up_conf *wanted, struct fail *f);
+int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *journal,
+		     const struct up_conf *wanted, struct fail *f);
 
 /*
  * host_local.c: let the host's own processes reach published ports, and keep them from binding to
- * them (guard). Where that is not possible everything else works: the reason is noted and kept.
+ * them (guard); or give the programs that do new ones, which use the tables pinned in tables. Where
+ * that is not possible, everything else works.
  */
-void up_attach_local(const struct pin_dir *d, const struct pin_dir *tables, struct nsx_conf *conf,
-		     bool guard);
+int host_local_attach(const struct pin_dir *d, const struct pin_dir *tables, bool guard,
+		      struct fail *f);
+
+/* The same for an instance: the reason why it is not possible is noted and kept. */
+void up_attach_local(struct instance *in, bool guard);
 
 #endif

@@ -32,7 +32,8 @@ struct upgrade {
 	const struct pin_dir *d;
 	struct pin_dir next;
 	struct nsx_meta running, own;
-	struct nsx_conf conf;	/* that runs */
+	struct nsx_conf conf;	/* that run */
+	struct nsx_journal journal;
 };
 
 /* What the tables of another layout hold is needed, but for these. */
@@ -146,22 +147,19 @@ static void switch_back(const struct upgrade *u, bool veth)
 /* The links' programs, and those of sockets, whose links are pinned in d. */
 static int switch_links(const struct upgrade *u, struct fail *f)
 {
-	struct nsx_conf conf = u->conf;
+	const struct nsx_conf *conf = &u->conf;
 	struct link_info uplink = {};
 	struct nl nl = {};
 	bool veth;
 	int err = nl_open(&nl);
 
 	if (!err)
-		link_get(&nl, NULL, conf.uplinks[0], &uplink); /* gone: "up" mends that */
+		link_get(&nl, NULL, conf->uplinks[0], &uplink); /* gone: "up" mends that */
 	nl_close(&nl);
-	veth = strcmp(uplink.kind, "veth") == 0 && conf.mode == NSX_MODE_XDP;
-	err = datapath_update_links(u->d, &u->next, conf.uplinks[0], veth, conf.asker, f);
-	if (!err && !conf.local_reason[0]) {
-		up_attach_local(u->d, &u->next, &conf, conf.flags & NSX_UP_BIND_GUARD);
-		if (conf.local_reason[0])
-			err = fail(f, -EIO, "%s", conf.local_reason);
-	}
+	veth = strcmp(uplink.kind, "veth") == 0 && conf->mode == NSX_MODE_XDP;
+	err = datapath_update_links(u->d, &u->next, conf->uplinks[0], veth, conf->asker, f);
+	if (!err && !u->journal.local_reason[0])
+		err = host_local_attach(u->d, &u->next, conf->flags & NSX_UP_BIND_GUARD, f);
 	if (err && u->running.state == NSX_META_READY)
 		switch_back(u, veth);
 	return err;
@@ -212,16 +210,16 @@ static int convert(const struct upgrade *u, struct conversion *c, struct fail *f
 	return err;
 }
 
-/* The settings as the new programs have them: they may have been committed. */
-static int read_next_conf(struct upgrade *u, struct fail *f)
+/* What the new programs have; it may have been committed. */
+static int read_next(const struct upgrade *u, const char *map, void *ret, struct fail *f)
 {
 	char path[PIN_PATH_MAX];
 	__u32 zero = 0;
-	int fd = bpf_obj_get(pin_path(&u->next, "nsx_conf", path)), err = 0;
+	int fd = bpf_obj_get(pin_path(&u->next, map, path)), err = 0;
 
 	if (fd < 0 && errno == ENOENT)
-		fd = bpf_obj_get(pin_path(u->d, "nsx_conf", path));
-	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &u->conf))
+		fd = bpf_obj_get(pin_path(u->d, map, path));
+	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, ret))
 		err = fail_errno(f, -errno, "cannot read %s", path);
 	if (fd >= 0)
 		close(fd);
@@ -238,7 +236,9 @@ static int go_on(struct upgrade *u, struct fail *f)
 			    "an upgrade to nsxdp %s has not been finished: its \"nsxdp up\" goes on with it",
 			    u->running.version);
 	pin_next_open(u->d, &u->next);
-	err = read_next_conf(u, f);
+	err = read_next(u, "nsx_conf", &u->conf, f);
+	if (!err)
+		err = read_next(u, "nsx_journal", &u->journal, f);
 	return err ? err : finish(u, NULL, f);
 }
 
@@ -256,9 +256,11 @@ static int prepare(struct upgrade *u, const struct up_conf *wanted, struct conve
 		err = conversion_open(c, u->d, &u->next, f);
 	if (err)
 		return err;
-	err = conversion_read_conf(c, &u->conf, f);
+	err = conversion_read(c, "nsx_conf", &u->conf, f);
 	if (!err)
-		err = up_check_running(&u->conf, wanted, f);
+		err = conversion_read(c, "nsx_journal", &u->journal, f);
+	if (!err)
+		err = up_check_running(&u->conf, &u->journal, wanted, f);
 	if (!err && u->conf.mode != NSX_MODE_TC)
 		err = datapath_load_xdp(&u->next, f);
 	return err;

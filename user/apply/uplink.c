@@ -8,25 +8,25 @@
 #include "kernel/datapath.h"
 #include "kernel/offload.h"
 
-static void set_mode(struct nsx_conf *conf, enum nsx_mode mode, const char *reason)
+static void set_mode(struct instance *in, enum nsx_mode mode, const char *reason)
 {
-	conf->mode = mode;
-	snprintf(conf->mode_reason, sizeof(conf->mode_reason), "%s", reason);
+	in->conf->mode = mode;
+	snprintf(in->journal->mode_reason, sizeof(in->journal->mode_reason), "%s", reason);
 }
 
-void uplink_restore_rxvlan(struct nsx_conf *conf)
+void uplink_restore_rxvlan(struct instance *in)
 {
-	if (conf->flags & NSX_UP_SET_RXVLAN)
-		offload_rxvlan(conf->uplink_names[0], true);
-	conf->flags &= ~NSX_UP_SET_RXVLAN;
+	if (in->conf->flags & NSX_UP_SET_RXVLAN)
+		offload_rxvlan(in->journal->uplink_names[0], true);
+	in->conf->flags &= ~NSX_UP_SET_RXVLAN;
 }
 
 /*
  * Attach the program at XDP, which must see VLAN tags: a NIC is told to leave them in frames, of a
  * veth the driver is asked, and of other virtual devices nobody knows.
  */
-static int attach_xdp(const struct pin_dir *d, const struct link_info *link, bool generic,
-		      struct nsx_conf *conf, struct fail *f)
+static int attach_xdp(struct instance *in, const struct link_info *link, bool generic,
+		      struct fail *f)
 {
 	bool veth = strcmp(link->kind, "veth") == 0;
 	int err, was;
@@ -40,48 +40,47 @@ static int attach_xdp(const struct pin_dir *d, const struct link_info *link, boo
 			"cannot have %s leave VLAN tags in frames (ethtool -K %s rxvlan off)",
 			link->name, link->name);
 	if (was)
-		conf->flags |= NSX_UP_SET_RXVLAN;
-	err = datapath_attach_uplink_xdp(d, link->ifindex, generic, veth, f);
+		in->conf->flags |= NSX_UP_SET_RXVLAN;
+	err = datapath_attach_uplink_xdp(&in->dir, link->ifindex, generic, veth, f);
 	if (err)
-		uplink_restore_rxvlan(conf);
+		uplink_restore_rxvlan(in);
 	return err;
 }
 
 /* The driver refuses: TC does all the work. */
-static void fall_back(struct nsx_conf *conf, const struct link_info *link, const struct fail *why)
+static void fall_back(struct instance *in, const struct link_info *link, const struct fail *why)
 {
-	char reason[sizeof(conf->mode_reason)];
+	char reason[sizeof(in->journal->mode_reason)];
 
 	snprintf(reason, sizeof(reason), "%.80s%s", why->text,
 		 link->mtu > 3498 ? "; an MTU of 3498 or less may help"
 				  : "; does the driver have native XDP?");
-	set_mode(conf, NSX_MODE_TC, reason);
+	set_mode(in, NSX_MODE_TC, reason);
 }
 
-void uplink_choose_mode(const struct pin_dir *d, const struct up_conf *c,
-			const struct link_info *link, struct nsx_conf *conf)
+void uplink_choose_mode(struct instance *in, const struct up_conf *c, const struct link_info *link)
 {
 	bool generic = c->mode == NSX_MODE_XDP_GENERIC;
-	char reason[sizeof(conf->mode_reason)];
+	char reason[sizeof(in->journal->mode_reason)];
 	struct fail f;
 
 	if (c->mode == NSX_MODE_TC) {
-		set_mode(conf, NSX_MODE_TC, "as asked for");
+		set_mode(in, NSX_MODE_TC, "as asked for");
 		return;
 	}
 	if (c->mode == NSX_MODE_AUTO && link->kind[0]) {
 		snprintf(reason, sizeof(reason),
 			 "%s is a virtual device (%s), where XDP makes bulk traffic slower",
 			 link->name, link->kind);
-		set_mode(conf, NSX_MODE_TC, reason);
+		set_mode(in, NSX_MODE_TC, reason);
 		return;
 	}
-	if (datapath_load_xdp(d, &f) == 0 && attach_xdp(d, link, generic, conf, &f) == 0) {
-		set_mode(conf, generic ? NSX_MODE_XDP_GENERIC : NSX_MODE_XDP,
+	if (datapath_load_xdp(&in->dir, &f) == 0 && attach_xdp(in, link, generic, &f) == 0) {
+		set_mode(in, generic ? NSX_MODE_XDP_GENERIC : NSX_MODE_XDP,
 			 c->mode == NSX_MODE_AUTO ? "the driver has native XDP" : "as asked for");
 		return;
 	}
-	fall_back(conf, link, &f);
+	fall_back(in, link, &f);
 }
 
 /*
@@ -104,11 +103,11 @@ static void mend_xdp(struct instance *in, const struct link_info *link)
 	struct fail f;
 
 	datapath_detach_uplink_xdp(&in->dir);
-	if (attach_xdp(&in->dir, link, generic, in->conf, &f) == 0)
+	if (attach_xdp(in, link, generic, &f) == 0)
 		return;
-	fall_back(in->conf, link, &f);
+	fall_back(in, link, &f);
 	leave_xdp(in);
-	note("up: mode tc: %s", in->conf->mode_reason);
+	note("up: mode tc: %s", in->journal->mode_reason);
 }
 
 static int uplink_mend(struct instance *in, const struct link_info *link, int i, struct fail *f)

@@ -304,12 +304,12 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 		.ns_mac = ns->mac,
 		.ns_fd = s->fd,
 		.netkit = ns->flags & NSX_NS_NETKIT,
-		.group = in->conf->link_group,
+		.group = in->journal->link_group,
 	};
 	int err = link_get(&s->host, NULL, in->conf->uplinks[0], &uplink);
 
 	if (err)
-		return fail_errno(f, err, "the uplink %s is gone", in->conf->uplink_names[0]);
+		return fail_errno(f, err, "the uplink %s is gone", in->journal->uplink_names[0]);
 	spec.mtu = uplink.mtu;
 	err = link_veth_add(&s->host, &spec);
 	if (!err)

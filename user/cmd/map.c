@@ -57,7 +57,7 @@ static int run(const struct cmd *cmd, int argc, char **argv, enum verb verb, edi
 	if (!err && verb == MAP_ADD) {
 		struct up_conf up;
 
-		read_up_conf(in.conf, &up);
+		read_up_conf(&in, &up);
 		config_default_at(&c, &up);
 	}
 	if (!err) {

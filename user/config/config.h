@@ -20,7 +20,7 @@
 #define MSS_PATH 65495	/* of --clamp-mss without a size: more than any path gives */
 #define MAP_ALLOWS 64	/* networks of one published port */
 
-/* up_conf.given, kept in nsx_conf.given: "export" writes what was given */
+/* up_conf.given, kept in nsx_journal.given: "export" writes what was given */
 #define UP_GIVEN_DEV		0x01
 #define UP_GIVEN_POOL		0x02
 #define UP_GIVEN_MODE		0x04

@@ -357,18 +357,18 @@ int conversion_copy(const struct conversion *c, const char *map, struct fail *f)
 	return name_map(err, map, f);
 }
 
-int conversion_read_conf(const struct conversion *c, struct nsx_conf *ret, struct fail *f)
+int conversion_read(const struct conversion *c, const char *map, void *ret, struct fail *f)
 {
 	struct pair p;
 	__u32 zero = 0;
-	int err = pair_open(c, "nsx_conf", &p, f);
+	int err = pair_open(c, map, &p, f);
 	char *was;
 
 	if (err)
-		return name_map(err, "nsx_conf", f);
+		return name_map(err, map, f);
 	was = calloc(1, step_of(&p.from));
 	if (!was || bpf_map_lookup_elem(p.from.fd, &zero, was))
-		err = fail_errno(f, -errno, "cannot read the settings");
+		err = fail_errno(f, -errno, "cannot read %s", map);
 	else
 		layout_convert(&p.plan, was, ret);
 	free(was);

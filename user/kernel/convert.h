@@ -20,8 +20,8 @@ int conversion_open(struct conversion *c, const struct pin_dir *from, const stru
 		    struct fail *f);
 void conversion_close(struct conversion *c);
 
-/* The settings that run, as this command's struct. */
-int conversion_read_conf(const struct conversion *c, struct nsx_conf *ret, struct fail *f);
+/* The only value of a map that runs, as this command's struct, which has the size of its own map's. */
+int conversion_read(const struct conversion *c, const char *map, void *ret, struct fail *f);
 
 /* Write nsx_conf.frozen_until where the settings run. */
 int conversion_freeze(const struct conversion *c, __u32 until, struct fail *f);

@@ -25,7 +25,7 @@ const char *const table_names[TABLES] = {
 	[TABLE_QUOTAS] = "nsx_quotas",	     [TABLE_OUTSIDE] = "nsx_outside",
 	[TABLE_USAGE] = "nsx_usage",	     [TABLE_HELD] = "nsx_held",
 	[TABLE_INSIDE] = "nsx_inside",	     [TABLE_IDS] = "nsx_ns_ids",
-	[TABLE_PUBLISHED] = "nsx_published",
+	[TABLE_PUBLISHED] = "nsx_published", [TABLE_JOURNAL] = "nsx_journal",
 };
 
 /*
@@ -78,13 +78,14 @@ static __u32 conf_size(const struct instance *in)
 /* The tables are such as this command knows. */
 static int check_tables(struct instance *in, struct fail *f)
 {
+	bool fits = conf_size(in) == sizeof(struct nsx_conf);
 	struct nsx_meta own;
 	int err = meta_read(&in->dir, &in->meta);
 
 	/* "up" is about to write it. */
-	if (err == -ENOENT && conf_size(in) == sizeof(struct nsx_conf))
+	if (err == -ENOENT && fits)
 		return 0;
-	if (err)
+	if (err || (in->meta.programs == datapath_build() && !fits))
 		return fail(f, -EPROTO,
 			    "the instance in %s was made by another version of nsxdp: take it down with that one",
 			    in->dir.path);
@@ -124,7 +125,8 @@ int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 	if (err)
 		return err;
 	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
-	return in->conf ? 0 : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
+	in->journal = in->conf ? table_window(in, TABLE_JOURNAL, 0, sizeof(struct nsx_journal)) : NULL;
+	return in->journal ? 0 : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
 }
 
 int instance_open(struct instance *in, enum access_mode mode, struct fail *f)

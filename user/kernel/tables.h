@@ -35,6 +35,7 @@ enum table {
 	TABLE_INSIDE,
 	TABLE_IDS,
 	TABLE_PUBLISHED,
+	TABLE_JOURNAL,
 	TABLES,
 };
 
@@ -59,6 +60,7 @@ struct instance {
 	struct nsx_meta meta;	/* .state is 0 where "up" has not written its settings yet */
 	int fd[TABLES];
 	struct nsx_conf *conf;
+	struct nsx_journal *journal;
 	struct window window[TABLE_WINDOWS];
 	int windows;
 };

@@ -131,11 +131,11 @@ static void look_at_uplinks(json_t *rows, const struct health *h)
 		const char *state = health_uplink(h, i);
 
 		if (strcmp(state, "gone") == 0)
-			add(rows, "broken", conf->uplink_names[i],
+			add(rows, "broken", h->in->journal->uplink_names[i],
 			    "nsxdp up --replace-dev OLD=NEW, or nsxdp up once it is back",
 			    "the device of this uplink is gone");
 		else if (strcmp(state, "attached"))
-			add(rows, "broken", conf->uplink_names[i], "nsxdp up",
+			add(rows, "broken", h->in->journal->uplink_names[i], "nsxdp up",
 			    "the program of this uplink was detached");
 	}
 }
@@ -158,13 +158,14 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	}
 	look_at_uplinks(rows, &h);
 	look_at_private(rows, in);
-	if (*conf->local_reason)
+	if (*in->journal->local_reason)
 		add(rows, "warning", "instance", "nsxdp up",
-		    "the host itself does not reach its published ports: %s", conf->local_reason);
+		    "the host itself does not reach its published ports: %s",
+		    in->journal->local_reason);
 	if (in->meta.programs != datapath_build())
 		add(rows, "warning", "instance", "nsxdp up",
 		    "the programs of another build run");
-	if (conf->intent.kind || conf->going || conf->changing[0])
+	if (in->journal->intent.kind || in->journal->going || in->journal->changing[0])
 		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
 	look_at_ns(rows, &h);
 	look_at_ports(rows, conf);

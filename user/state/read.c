@@ -8,15 +8,18 @@
 #include "kernel/services.h"
 #include "state/read.h"
 
-void read_up_conf(const struct nsx_conf *conf, struct up_conf *c)
+void read_up_conf(const struct instance *in, struct up_conf *c)
 {
+	const struct nsx_journal *journal = in->journal;
+	const struct nsx_conf *conf = in->conf;
+
 	config_default_up(c);
-	c->given = conf->given;
+	c->given = journal->given;
 	for (; c->devs < NSX_UPLINKS && conf->uplinks[c->devs]; c->devs++)
-		memcpy(c->dev[c->devs], conf->uplink_names[c->devs], sizeof(c->dev[0]));
+		memcpy(c->dev[c->devs], journal->uplink_names[c->devs], sizeof(c->dev[0]));
 	c->pool = conf->pool;
 	c->pool_len = conf->pool_len;
-	c->mode = conf->mode_wanted;
+	c->mode = journal->mode_wanted;
 	c->attach = conf->attach;
 	/* Rounded: a tick is a fraction of a second. */
 	for (int i = 0; i < NSX_TIMEOUTS; i++)
@@ -269,7 +272,7 @@ int read_config(struct instance *in, struct config *ret, struct fail *f)
 	if (!err && (err = published_each(in, add_wanted_map, ret)) != 0)
 		fail_errno(f, err, "cannot read what is published");
 	ret->has_up = true;
-	read_up_conf(in->conf, &ret->up);
+	read_up_conf(in, &ret->up);
 	for (size_t i = 0; i < ret->map_count; i++)
 		config_say_at(&ret->map[i], &ret->up);
 	config_sort(ret);

@@ -16,7 +16,7 @@ int read_config(struct instance *in, struct config *ret, struct fail *f);
 int read_ns(struct instance *in, const char *name, struct config *ret, struct fail *f);
 
 /* The instance; and a namespace that the table of names tells of. */
-void read_up_conf(const struct nsx_conf *conf, struct up_conf *ret);
+void read_up_conf(const struct instance *in, struct up_conf *ret);
 void read_ns_conf(const char *name, const struct nsx_ns *ns, struct ns_conf *ret);
 
 /*

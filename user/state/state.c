@@ -285,12 +285,12 @@ static json_t *usage_json(struct instance *in)
 }
 
 /* What the kernel did not have at "up". */
-static json_t *missing_json(const struct nsx_conf *conf)
+static json_t *missing_json(const struct nsx_journal *journal)
 {
 	json_t *names = json_array();
 
 	for (int i = 0; i < FEATURES; i++)
-		if (conf->missing >> i & 1)
+		if (journal->missing >> i & 1)
 			json_array_append_new(names, json_string(feature_info(i)->name));
 	return names;
 }
@@ -331,7 +331,7 @@ json_t *state_status(struct instance *in)
 	local = json_array();
 	uplinks = json_array();
 	orphans = orphans_find(false, &ignored);
-	read_up_conf(in->conf, &c);
+	read_up_conf(in, &c);
 	for (int i = 0; i < c.devs; i++) {
 		const char *state = health_uplink(&h, i);
 
@@ -352,11 +352,11 @@ json_t *state_status(struct instance *in)
 		"s:o}",
 		"uplink", names, "uplink_present", present, "uplinks", uplinks, "routes_told",
 		private_works(in->conf->asker), "reassembly",
-		private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->conf),
-		"mode", config_mode_name(in->conf->mode), "mode_reason", in->conf->mode_reason,
+		private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->journal),
+		"mode", config_mode_name(in->conf->mode), "mode_reason", in->journal->mode_reason,
 		"pins", in->dir.path, "addresses", local, "pool", prefix, "masquerade_ports",
 		masquerade_ports(in->conf, ports), "snat", addrs_json(c.snat, c.snat_count), "host_local",
-		*in->conf->local_reason ? in->conf->local_reason : "yes", "bind_guard",
+		*in->journal->local_reason ? in->journal->local_reason : "yes", "bind_guard",
 		(in->conf->flags & NSX_UP_BIND_GUARD) != 0, "namespaces",
 		(int)list.count, "published_ports", maps,
 		"flows",
@@ -367,7 +367,7 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "version", json_string(NSXDP_VERSION));
 	json_object_set_new(status, "publish_at",
 			    addr_v4(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
-	json_object_set_new(status, "link_group", json_integer(in->conf->link_group));
+	json_object_set_new(status, "link_group", json_integer(in->journal->link_group));
 	json_object_set_new(status, "datapath_version", json_string(in->meta.version));
 	health_free(&h);
 	ns_list_free(&list);
