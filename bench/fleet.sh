@@ -29,7 +29,7 @@ settle() {
 	for i in $(seq 60); do
 		before=$(awk '/^cpu / { print $5 }' /proc/stat)
 		sleep 1
-		[ $(($(awk '/^cpu / { print $5 }' /proc/stat) - before)) -ge $(($(nproc) * 95)) ] || { idle=0; continue; }
+		[ $(($(awk '/^cpu / { print $5 }' /proc/stat) - before)) -ge $(($(nproc --all) * 95)) ] || { idle=0; continue; }
 		[ $((++idle)) = 2 ] && return
 	done
 }

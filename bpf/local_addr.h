@@ -174,7 +174,8 @@ static __always_inline __u32 local_place(struct nsx_conf *conf, __u32 now, bool 
 static __always_inline __s32 local_add(struct nsx_conf *conf, const struct nsx_addr *addr,
 				       __u32 dev, bool on_uplink)
 {
-	__u32 now = now_tick(), n = local_place(conf, now, on_uplink);
+	__u32 now = now_tick(),
+	      n = is_frozen(conf) ? NSX_LOCAL_MAX : local_place(conf, now, on_uplink);
 	struct nsx_local_addr *local;
 
 	if (n >= NSX_LOCAL_MAX)

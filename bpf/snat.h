@@ -155,7 +155,8 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	if (NSX_KIND(state) == NSX_CLAIMED)
 		return NSX_DROP_CHANGED;
 	if (!port_serves(port, state, f.slot)) {
-		session_free(&f);
+		if (!is_frozen(conf))
+			session_free(&f);
 		w->seek = 0;
 		return NSX_DROP_NO_FLOW;
 	}

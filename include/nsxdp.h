@@ -638,9 +638,9 @@ struct nsx_intent {
  *	table
  * @occupancy: percent of @flows that is in use
  * @measured: when that was, ticks; see bpf/usage.h
- * @frozen_until: no entry of a table changes hands before this tick, and no flow begins, for the
- *	tables are being converted; 0: they are not. Within NSX_FROZEN_SECONDS, so that it ends by
- *	itself where the command dies
+ * @frozen_until: the tables are being converted: before this tick no entry gets another owner and
+ *	no flow begins; 0: they are not. At most NSX_FROZEN_SECONDS ahead, so that it ends by itself
+ *	where the command dies
  * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are
  *	so much smaller
  */
@@ -729,10 +729,10 @@ struct nsx_journal {
 };
 
 /*
- * nsx_meta.meaning: raised where what the tables hold means something else than before although
- * their layouts are the same, so that a conversion by the names of fields would be wrong.
+ * nsx_meta.semantics: raised where the contents of a table change their meaning but not their
+ * layout, so that a conversion by the names of fields would be wrong.
  */
-#define NSX_MEANING	1U
+#define NSX_SEMANTICS	1U
 
 #define NSX_META_MAGIC	0x70647873006e7378ULL
 #define NSX_META_MAPS	64
@@ -740,7 +740,8 @@ struct nsx_journal {
 /* nsx_meta.state */
 enum nsx_meta_state {
 	NSX_META_READY = 1,
-	NSX_META_CONVERTING,	/* links may have programs of either build: "up" goes on with it */
+	NSX_META_SWITCHING,	/* links may have programs of either build; all pins are there */
+	NSX_META_COMMITTING,	/* all links have the new programs, whose pins replace the old ones */
 };
 
 /**
@@ -749,7 +750,7 @@ enum nsx_meta_state {
  * @magic: NSX_META_MAGIC
  * @programs: datapath_build() of the command whose programs run
  * @state: enum nsx_meta_state
- * @meaning: NSX_MEANING of that command
+ * @semantics: NSX_SEMANTICS of that command
  * @version: of that command, in words
  * @map: each pinned map, with a number that tells layouts of its keys and values apart; those
  *	behind the last have no name
@@ -758,7 +759,7 @@ struct nsx_meta {
 	__u64 magic;
 	__u64 programs;
 	__u32 state;
-	__u32 meaning;
+	__u32 semantics;
 	char version[40];
 	struct nsx_meta_map {
 		char name[32];

@@ -64,7 +64,7 @@ enum nsx_class {
 	V(DROP_CHANGED, DROP, "drop-changed", \
 	  "met an entry in the moment in which it changed; what is sent again finds the new one") \
 	V(DROP_UPGRADE, DROP, "drop-upgrade", \
-	  "a new flow while an upgrade converts the tables; what is sent again is served") \
+	  "a new flow during an upgrade; what is sent again is served") \
 	V(DROP_TABLE_FULL, DROP, "drop-table-full", "no free place in the session table") \
 	V(DROP_NO_FLOW, DROP, "drop-no-flow", \
 	  "a FIN, RST or reply of a flow that does not exist") \

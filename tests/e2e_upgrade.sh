@@ -99,12 +99,16 @@ t_04_tables_of_another_layout() {
 	[ "$(nsxdp flow list | wc -l)" -gt 150 ]
 	nsxdp flow list | awk '{ $NF = ""; print }' | sort > "$LAB_TMP/flows"
 	nsxdp -j status | python3 -c 'import json,sys; s = json.load(sys.stdin); print(s["flows"], s["session_table"]["used"])' > "$LAB_TMP/counts"
+	# Nothing is replaced where "up" is refused.
+	refuse 1 "9.9.9.9 is not an address of this host" other up --dev ens5 --snat 9.9.9.9
+	refuse 1 "there is no interface nosuch" other up --dev nosuch --replace-dev ens5=nosuch
+	nsxdp status > "$LAB_TMP/status"
 	refuse 0 "replaced the programs of another build" other up --dev ens5
 	other export | diff "$LAB_TMP/before" -
 	other flow list | awk '{ $NF = ""; print }' | sort | diff "$LAB_TMP/flows" -
-	refuse 1 "nsxdp 9.9.9 runs, whose tables have another layout" nsxdp map add 6212 "$NS1:1"
-	refuse 1 "nsxdp 9.9.9 runs" nsxdp status
-	refuse 1 "nsxdp 9.9.9 runs" nsxdp down
+	refuse 1 "the tables were made by nsxdp 9.9.9 and have another layout" nsxdp map add 6212 "$NS1:1"
+	refuse 1 "made by nsxdp 9.9.9" nsxdp status
+	refuse 1 "made by nsxdp 9.9.9" nsxdp down
 	other map add 6212 "$NS1:7"
 	other map del 6212
 	refuse 0 "replaced the programs of another build" nsxdp up --dev ens5
@@ -142,6 +146,27 @@ t_06_by_the_block() {
 	refuse 0 "replaced the programs of another build" nsxdp up --dev ens5
 	[ "$(comm -23 <(running) <(pinned) | wc -l)" = 1 ]
 	load_ends
+}
+
+has_no_flows() { "$1" ns show "$2" | not grep '^flows'; }
+
+# What is over goes, by the new build's sweeper, and is counted once.
+t_07_the_sweeper_goes_on() {
+	local build n
+	n=$(lab_ns nsb)
+	nsxdp up --dev ens5 --timeout udp-oneway=4
+	nsxdp ns add "$n" --max-flows 200
+	for build in other nsxdp; do
+		on nsb $PY udp_spray $INET 9 21000 120
+		$build up --dev ens5
+		[ "$($build flow list | grep -c "$n .*one-way")" = 120 ]
+		eventually 20 has_no_flows $build "$n"
+		$build flow list | not grep "$n"
+	done
+	on host "$(dirname "$NSXDP")/check"
+	nsxdp ns del "$n"
+	nsxdp flow flush
+	[ "$(nsxdp -j status | python3 -c 'import json,sys; s = json.load(sys.stdin); print(s["flows"], s["session_table"]["used"])')" = "0 0" ]
 }
 
 run_tests "$@"

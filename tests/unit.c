@@ -660,9 +660,9 @@ static void layouts(void **state)
 	assert_memory_equal(new, wanted, sizeof(new));
 	layout_free(&plan);
 	assert_int_equal(plan_between(3, 5, &plan, &f), -EPROTO);
-	assert_string_equal(f.text, "port has fewer elements");
+	assert_string_equal(f.text, "field port: the new layout has fewer elements");
 	assert_int_equal(plan_between(4, 4, &plan, &f), -EPROTO);
-	assert_string_equal(f.text, "high has fewer bits");
+	assert_string_equal(f.text, "field high: the new layout has fewer bits");
 }
 
 int main(void)

@@ -34,7 +34,8 @@ static int remove_made(struct instance *in, const struct ns_list *list)
 	int err = nl_open(&nl);
 
 	if (!err)
-		err = link_del_group(&nl, in->journal->link_group);
+		/* Group 0 is that of all links that nobody has put into another. */
+		err = in->journal->link_group ? link_del_group(&nl, in->journal->link_group) : -EINVAL;
 	if (err == -ENODEV)
 		err = 0;
 	for (size_t i = 0; i < list->count && !err; i++)

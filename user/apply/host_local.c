@@ -30,7 +30,7 @@ static int cgroup_open(void)
 	return fd;
 }
 
-int host_local_attach(const struct pin_dir *d, const struct pin_dir *tables, bool guard,
+int host_local_attach(const struct pin_dir *d, const struct pin_dir *from, bool guard,
 		      struct fail *f)
 {
 	int cgroup = cgroup_open(), err = cgroup < 0 ? cgroup : 0;
@@ -40,7 +40,7 @@ int host_local_attach(const struct pin_dir *d, const struct pin_dir *tables, boo
 	else if (err)
 		fail_errno(f, err, "cannot open the root of the control groups");
 	else
-		err = datapath_attach_sock(d, tables, cgroup, guard, f);
+		err = datapath_attach_sock(d, from, cgroup, guard, f);
 	if (cgroup >= 0)
 		close(cgroup);
 	return err;
@@ -51,7 +51,8 @@ void up_attach_local(struct instance *in, bool guard)
 	char *reason = in->journal->local_reason;
 	struct fail f;
 
-	if (host_local_attach(&in->dir, &in->dir, guard, &f) == 0) {
+	if (datapath_load_sock(&in->dir, &f) == 0 &&
+	    host_local_attach(&in->dir, &in->dir, guard, &f) == 0) {
 		in->conf->flags |= guard ? NSX_UP_BIND_GUARD : 0;
 		reason[0] = '\0';
 		return;

@@ -103,7 +103,7 @@ static bool is_new_port(const struct step *step)
 	return step->object == STEP_MAP && !step->before;
 }
 
-/* The steps up to the last that publishes a port; those after it only remove. */
+/* The steps up to the last that publishes a new port; later ones change or remove ports. */
 static size_t count_publishing(const struct steps *steps)
 {
 	size_t count = steps->count;
@@ -115,7 +115,7 @@ static size_t count_publishing(const struct steps *steps)
 
 /*
  * A socket of the host may have taken a port after it was found free and before it was published.
- * From then on the bind guard refuses new ones, so none is missed here.
+ * With the bind guard none can after that.
  */
 static int check_published(const struct steps *steps, size_t count, size_t *failed, struct fail *f)
 {
@@ -153,7 +153,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	progress_begin(&progress);
 	err = carry_out(in, steps, &done, publishing, &progress, f);
 	failed = done;
-	/* Before anything is removed, which cannot be brought back whole. */
+	/* Before what is not wanted any more is removed: that cannot be brought back whole. */
 	if (!err)
 		err = check_published(steps, publishing, &failed, f);
 	if (!err) {

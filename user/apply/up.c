@@ -351,8 +351,20 @@ static const char *wanted_name(const struct nsx_journal *journal, const struct u
 										   : name;
 }
 
-int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *journal,
-		     const struct up_conf *c, struct fail *f)
+/* What is wanted, with what runs where that is not given again. */
+static void add_running(struct up_conf *c, const struct nsx_conf *conf,
+			const struct nsx_journal *journal)
+{
+	c->pool = conf->pool;
+	c->pool_len = conf->pool_len;
+	if (!(c->given & UP_GIVEN_SNAT_PORTS) && (journal->given & UP_GIVEN_SNAT_PORTS)) {
+		c->snat_lo = conf->port_lo;
+		c->snat_hi = conf->port_hi;
+	}
+}
+
+static int check_running(const struct nsx_conf *conf, const struct nsx_journal *journal,
+			 const struct up_conf *c, struct fail *f)
 {
 	char pool[ADDR_STRLEN];
 
@@ -368,6 +380,22 @@ int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *jour
 		return fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
 			    config_mode_name(conf->mode), journal->mode_reason);
 	return 0;
+}
+
+int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *journal,
+		     const struct up_conf *c, struct fail *f)
+{
+	struct local_list local = {};
+	struct nsx_conf ports = {};
+	struct up_conf wanted = *c;
+	int err = check_running(conf, journal, c, f);
+
+	add_running(&wanted, conf, journal);
+	if (!err)
+		err = read_host(&wanted, &local, f);
+	if (!err)
+		err = check_snat(c, &local, f);
+	return err ? err : read_ports(&ports, &wanted, f);
 }
 
 /*
@@ -386,18 +414,13 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		return err;
 	err = instance_open_dir(&in, d, f);
 	if (!err)
-		in.conf->frozen_until = 0; /* an upgrade that is done, or has died */
+		__atomic_store_n(&in.conf->frozen_until, 0, __ATOMIC_SEQ_CST); /* of an upgrade */
 	if (!err)
 		err = apply_recover(&in, f);
 	if (!err)
-		err = up_check_running(in.conf, in.journal, c, f);
+		err = check_running(in.conf, in.journal, c, f);
 	if (!err) {
-		running.pool = in.conf->pool;
-		running.pool_len = in.conf->pool_len;
-		if (!(c->given & UP_GIVEN_SNAT_PORTS) && (in.journal->given & UP_GIVEN_SNAT_PORTS)) {
-			running.snat_lo = in.conf->port_lo;
-			running.snat_hi = in.conf->port_hi;
-		}
+		add_running(&running, in.conf, in.journal);
 		err = read_host(&running, &local, f);
 	}
 	/* Before anything is written that would have to be taken back. */

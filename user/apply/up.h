@@ -66,10 +66,10 @@ int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *jour
 
 /*
  * host_local.c: let the host's own processes reach published ports, and keep them from binding to
- * them (guard); or give the programs that do new ones, which use the tables pinned in tables. Where
- * that is not possible, everything else works.
+ * them (guard), by the programs that are pinned in from: see datapath_attach_sock(). Where that is
+ * not possible, everything else works.
  */
-int host_local_attach(const struct pin_dir *d, const struct pin_dir *tables, bool guard,
+int host_local_attach(const struct pin_dir *d, const struct pin_dir *from, bool guard,
 		      struct fail *f);
 
 /* The same for an instance: the reason why it is not possible is noted and kept. */

@@ -309,14 +309,11 @@ static int update_filter(const struct pin_dir *d, const char *pin, int uplink, i
 		       : 0;
 }
 
-static int open_program(const struct pin_dir *d, const struct pin_dir *from, const char *name,
-			struct fail *f)
+static int open_program(const struct pin_dir *from, const char *name, struct fail *f)
 {
 	char path[PIN_PATH_MAX];
 	int prog = bpf_obj_get(pin_path(from, name, path));
 
-	if (prog < 0 && errno == ENOENT)
-		prog = bpf_obj_get(pin_path(d, name, path));
 	return prog < 0 ? fail_errno(f, -errno, "cannot open %s", path) : prog;
 }
 
@@ -334,7 +331,7 @@ static int set_guard(int prog, const char *name, int ifindex, enum bpf_tc_attach
 static int guard(const struct pin_dir *d, const char *name, int ifindex,
 		 enum bpf_tc_attach_point point, struct fail *f)
 {
-	int prog = open_program(d, d, name, f), err;
+	int prog = open_program(d, name, f), err;
 
 	if (prog < 0)
 		return prog;
@@ -362,7 +359,7 @@ static int update_link(const struct pin_dir *d, const char *pin, int prog, int u
 }
 
 /* Where no link is served by the block there is nothing to replace. */
-static int update_block(const struct pin_dir *d, const struct pin_dir *from, struct fail *f)
+static int update_block(const struct pin_dir *from, struct fail *f)
 {
 	static const struct {
 		__u32 block;
@@ -383,12 +380,13 @@ static int update_block(const struct pin_dir *d, const struct pin_dir *from, str
 
 		if (!block_filter_prog(&nl, filters[i].block, filters[i].priority))
 			continue;
-		prog = open_program(d, from, filters[i].name, f);
+		prog = open_program(from, filters[i].name, f);
 		err = prog < 0 ? prog
 			       : block_filter_set(&nl, filters[i].block, filters[i].priority, prog,
 						  filters[i].name);
 		if (prog >= 0 && err)
-			fail_errno(f, err, "cannot replace %s of the links' block", filters[i].name);
+			fail_errno(f, err, "cannot replace %s of the links' block",
+				   filters[i].name);
 		if (prog >= 0)
 			close(prog);
 	}
@@ -397,10 +395,9 @@ static int update_block(const struct pin_dir *d, const struct pin_dir *from, str
 }
 
 /* Those of namespaces' links are set by whoever mends the links after that, with each "up". */
-static int update_private_guard(const struct pin_dir *d, const struct pin_dir *from, int private,
-				struct fail *f)
+static int update_private_guard(const struct pin_dir *from, int private, struct fail *f)
 {
-	int prog = open_program(d, from, "tc_guard_from_ns", f);
+	int prog = open_program(from, "tc_guard_from_ns", f);
 	struct fail ignored;
 
 	if (prog < 0)
@@ -412,30 +409,30 @@ static int update_private_guard(const struct pin_dir *d, const struct pin_dir *f
 	return 0;
 }
 
-int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink, bool veth,
-			  int private, struct fail *f)
+int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink,
+			  bool veth, int private, struct fail *f)
 {
-	int err = update_block(d, from, f);
-	struct dirent *entry;
-	DIR *dir;
+	struct dirent **pin = NULL;
+	int err = update_block(from, f), count = 0;
 
 	if (!err && private)
-		err = update_private_guard(d, from, private, f);
-	dir = err ? NULL : opendir(d->path);
-	if (!dir)
-		return err ? err : fail_errno(f, -errno, "cannot read %s", d->path);
-	while (!err && (entry = readdir(dir))) {
-		const char *program = program_of(entry->d_name, veth, private);
-		int prog = program ? open_program(d, from, program, f) : 0;
+		err = update_private_guard(from, private, f);
+	/* All names first, for pins of filters are renamed on the way. */
+	if (!err)
+		count = scandir(d->path, &pin, NULL, NULL);
+	if (count < 0)
+		return fail_errno(f, -errno, "cannot read %s", d->path);
+	for (int i = 0; i < count; i++) {
+		const char *program = program_of(pin[i]->d_name, veth, private);
+		int prog = !err && program ? open_program(from, program, f) : -1;
 
-		if (program && prog >= 0) {
-			err = update_link(d, entry->d_name, prog, uplink, f);
+		if (!err && program)
+			err = prog < 0 ? prog : update_link(d, pin[i]->d_name, prog, uplink, f);
+		if (prog >= 0)
 			close(prog);
-		} else {
-			err = prog;
-		}
+		free(pin[i]);
 	}
-	closedir(dir);
+	free(pin);
 	return err;
 }
 
@@ -523,7 +520,7 @@ int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct f
 	return err ? err : guard(d, "tc_guard_to_ns", ifindex, BPF_TC_EGRESS, f);
 }
 
-/* The filter with this priority on a block has the pinned program; prog: that, or a negative errno. */
+/* The filter with this priority on a block has a program; prog: that, or a negative errno. */
 static bool block_has(struct nl *nl, __u32 block, __u16 priority, int prog)
 {
 	struct bpf_prog_info info = {};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copying tables. Meanwhile the datapath lets no entry change hands (nsx_conf.frozen_until), and
- * writes only times, counters and what it sees of flows; those of a flow are caught up on.
+ * Copying tables. Meanwhile the datapath gives no entry another owner (nsx_conf.frozen_until), and
+ * writes only times, counters and what it sees of flows; the latter is brought over once more, by
+ * conversion_catch_up().
  */
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,17 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kernel/convert.h"
-#include "kernel/layout.h"
+#include "kernel/convert_pair.h"
 
-/** struct side - a map */
-struct side {
-	int fd;
-	struct bpf_map_info info;
-	struct btf *btf;	/* its own types, or NULL */
-};
-
-static void side_close(struct side *s)
+void side_close(struct side *s)
 {
 	if (s->fd >= 0)
 		close(s->fd);
@@ -80,7 +72,7 @@ int conversion_open(struct conversion *c, const struct pin_dir *from, const stru
 	if (c->to_btf)
 		return 0;
 	conversion_close(c);
-	return -EPROTO;
+	return -EIO;
 }
 
 void conversion_close(struct conversion *c)
@@ -116,7 +108,7 @@ static int plan_keys(const struct side *from, const struct side *to, struct layo
 			   to->info.btf_key_type_id, ret, f);
 }
 
-static size_t step_of(const struct side *s)
+size_t side_step(const struct side *s)
 {
 	return (s->info.value_size + 7UL) & ~7UL;
 }
@@ -126,18 +118,12 @@ static void *map_memory(const struct side *s, size_t *size)
 	size_t page = sysconf(_SC_PAGESIZE);
 	void *ret;
 
-	*size = (step_of(s) * s->info.max_entries + page - 1) / page * page;
+	*size = (side_step(s) * s->info.max_entries + page - 1) / page * page;
 	ret = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
 	return ret == MAP_FAILED ? NULL : ret;
 }
 
-/** struct arrays - two arrays of as many entries, in memory */
-struct arrays {
-	char *from, *to;
-	size_t from_size, to_size;
-};
-
-static void arrays_close(struct arrays *a)
+void arrays_close(struct arrays *a)
 {
 	if (a->from)
 		munmap(a->from, a->from_size);
@@ -145,7 +131,7 @@ static void arrays_close(struct arrays *a)
 		munmap(a->to, a->to_size);
 }
 
-static int arrays_open(struct arrays *a, const struct side *from, const struct side *to)
+int arrays_open(struct arrays *a, const struct side *from, const struct side *to)
 {
 	memset(a, 0, sizeof(*a));
 	a->from = map_memory(from, &a->from_size);
@@ -156,43 +142,58 @@ static int arrays_open(struct arrays *a, const struct side *from, const struct s
 	return -errno;
 }
 
-static bool is_zero(const char *p, size_t size)
+bool value_is_zero(const char *p, size_t size)
 {
 	return size == 0 || (*p == 0 && memcmp(p, p + 1, size - 1) == 0);
 }
 
-static int copy_memory(const struct side *from, const struct side *to, const struct layout_plan *plan)
+/* Something that is not 0 has no place: once for a map. */
+static void note_lost(const char *map, const struct layout_plan *plan, const void *value,
+		      bool *noted)
 {
+	if (*noted || !layout_loses(plan, value))
+		return;
+	*noted = true;
+	note("up: %s has something that this version does not know: it is left out", map);
+}
+
+static int copy_memory(const char *map, const struct side *from, const struct side *to,
+		       const struct layout_plan *plan)
+{
+	bool noted = false;
 	struct arrays a;
 	int err = arrays_open(&a, from, to);
 
 	if (err)
 		return err;
 	for (__u32 i = 0; i < from->info.max_entries; i++) {
-		const char *value = a.from + i * step_of(from);
+		const char *value = a.from + i * side_step(from);
 
-		if (!is_zero(value, plan->from_size))
-			layout_convert(plan, value, a.to + i * step_of(to));
+		if (value_is_zero(value, plan->from_size))
+			continue;
+		layout_convert(plan, value, a.to + i * side_step(to));
+		note_lost(map, plan, value, &noted);
 	}
 	arrays_close(&a);
 	return 0;
 }
 
 /* By system calls; of a map for each CPU all its values. */
-static int copy_array(const struct side *from, const struct side *to, const struct layout_plan *plan)
+static int copy_array(const struct side *from, const struct side *to,
+		      const struct layout_plan *plan)
 {
 	int cpus = from->info.type == BPF_MAP_TYPE_PERCPU_ARRAY ? libbpf_num_possible_cpus() : 1;
-	char *was = calloc(cpus > 0 ? cpus : 1, step_of(from));
-	char *is = calloc(cpus > 0 ? cpus : 1, step_of(to));
+	char *was = calloc(cpus > 0 ? cpus : 1, side_step(from));
+	char *is = calloc(cpus > 0 ? cpus : 1, side_step(to));
 	int err = cpus < 1 ? cpus : was && is ? 0 : -ENOMEM;
 
 	for (__u32 i = 0; i < from->info.max_entries && !err; i++) {
 		if (bpf_map_lookup_elem(from->fd, &i, was))
 			err = -errno;
-		if (err || is_zero(was, cpus * step_of(from)))
+		if (err || value_is_zero(was, cpus * side_step(from)))
 			continue;
 		for (int cpu = 0; cpu < cpus; cpu++)
-			layout_convert(plan, was + cpu * step_of(from), is + cpu * step_of(to));
+			layout_convert(plan, was + cpu * side_step(from), is + cpu * side_step(to));
 		if (bpf_map_update_elem(to->fd, &i, is, BPF_ANY))
 			err = -errno;
 	}
@@ -201,33 +202,68 @@ static int copy_array(const struct side *from, const struct side *to, const stru
 	return err;
 }
 
-static int copy_hash(const struct side *from, const struct side *to, const struct layout_plan *plan,
-		     struct fail *f)
-{
-	char *key = malloc(from->info.key_size), *next = malloc(from->info.key_size);
-	char *to_key = malloc(to->info.key_size);
-	char *was = calloc(1, step_of(from)), *is = calloc(1, step_of(to));
-	struct layout_plan keys = {};
-	bool first = true;
-	int err = key && next && to_key && was && is ? plan_keys(from, to, &keys, f) : -ENOMEM;
+/** struct copy - buffers for the keys and values of a hash table */
+struct copy {
+	struct layout_plan keys;
+	char *key, *next, *to_key, *was, *is;
+};
 
-	while (!err && bpf_map_get_next_key(from->fd, first ? NULL : key, next) == 0) {
-		first = false;
-		memcpy(key, next, from->info.key_size);
-		/* One that went in this moment is no loss. */
-		if (bpf_map_lookup_elem(from->fd, key, was))
-			continue;
-		layout_convert(&keys, key, to_key);
-		layout_convert(plan, was, is);
-		if (bpf_map_update_elem(to->fd, to_key, is, BPF_ANY))
-			err = -errno;
+static void copy_free(struct copy *c)
+{
+	layout_free(&c->keys);
+	free(c->key);
+	free(c->next);
+	free(c->to_key);
+	free(c->was);
+	free(c->is);
+}
+
+static int copy_init(struct copy *c, const struct side *from, const struct side *to, struct fail *f)
+{
+	memset(c, 0, sizeof(*c));
+	c->key = malloc(from->info.key_size);
+	c->next = malloc(from->info.key_size);
+	c->to_key = malloc(to->info.key_size);
+	c->was = calloc(1, side_step(from));
+	c->is = calloc(1, side_step(to));
+	return c->key && c->next && c->to_key && c->was && c->is ? plan_keys(from, to, &c->keys, f)
+								  : -ENOMEM;
+}
+
+/* One that went in this moment is no loss; one that is there already is newer. */
+static int copy_key(struct copy *c, const struct side *from, const struct side *to,
+		    const struct layout_plan *plan)
+{
+	if (bpf_map_lookup_elem(from->fd, c->key, c->was))
+		return errno == ENOENT ? 0 : -errno;
+	layout_convert(&c->keys, c->key, c->to_key);
+	layout_convert(plan, c->was, c->is);
+	return bpf_map_update_elem(to->fd, c->to_key, c->is, BPF_NOEXIST) && errno != EEXIST
+		       ? -errno
+		       : 0;
+}
+
+/*
+ * A walk over keys begins anew where the key that it was at is gone, which only happens in tables
+ * that the datapath writes; then it ends after as many steps as a full table needs.
+ */
+static int copy_hash(const char *map, const struct side *from, const struct side *to,
+		     const struct layout_plan *plan, struct fail *f)
+{
+	bool noted = false;
+	struct copy c;
+	int err = copy_init(&c, from, to, f);
+
+	for (__u64 i = 0; !err && i <= 2ULL * from->info.max_entries; i++) {
+		if (bpf_map_get_next_key(from->fd, i ? c.key : NULL, c.next)) {
+			err = errno == ENOENT ? 0 : -errno;
+			break;
+		}
+		memcpy(c.key, c.next, from->info.key_size);
+		err = copy_key(&c, from, to, plan);
+		note_lost(map, plan, c.was, &noted);
 	}
-	layout_free(&keys);
-	free(key);
-	free(next);
-	free(to_key);
-	free(was);
-	free(is);
+	copy_free(&c);
 	return err;
 }
 
@@ -238,84 +274,88 @@ static int inner_of(int outer, __u32 which)
 	return bpf_map_lookup_elem(outer, &which, &id) ? -errno : bpf_map_get_fd_by_id(id);
 }
 
-/* A map in a table of maps, and its counterpart, which is made where that is missing. */
-static int open_inner(const struct side *from, const struct side *to, const struct layout_plan *plan,
-		      __u32 which, struct side *was, struct side *is)
+int inner_open(const struct pair *p, __u32 which, struct side *was, struct side *is)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts);
-	int fd, err = side_set(was, inner_of(from->fd, which));
+	int err = side_set(was, inner_of(p->from.fd, which));
 
+	memset(is, 0, sizeof(*is));
 	is->fd = -1;
-	is->btf = NULL;
-	if (err)
-		return err;
-	fd = inner_of(to->fd, which);
-	if (fd < 0) {
-		opts.map_flags = was->info.map_flags;
-		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, was->info.name, sizeof(__u32), plan->to_size,
-				    was->info.max_entries, &opts);
-		if (fd >= 0 && bpf_map_update_elem(to->fd, &which, &fd, BPF_ANY)) {
-			err = -errno;
-			close(fd);
-			return err;
-		}
-	}
-	return side_set(is, fd);
+	return err ? err : side_set(is, inner_of(p->to.fd, which));
 }
 
-static int copy_inner(const struct side *from, const struct side *to, const struct layout_plan *plan)
+static int make_inner(const struct pair *p, __u32 which, const struct side *was)
 {
-	int err = 0;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = was->info.map_flags);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, was->info.name, sizeof(__u32), p->plan.to_size,
+				was->info.max_entries, &opts);
+	int err = fd < 0 || bpf_map_update_elem(p->to.fd, &which, &fd, BPF_ANY) ? -errno : 0;
 
-	for (__u32 which = 0; which < from->info.max_entries && !err; which++) {
-		struct side was, is;
-
-		err = open_inner(from, to, plan, which, &was, &is);
-		if (!err)
-			err = was.info.map_flags & BPF_F_MMAPABLE ? copy_memory(&was, &is, plan)
-								   : copy_array(&was, &is, plan);
-		else if (was.fd < 0)
-			err = 0; /* there is none */
-		side_close(&was);
-		side_close(&is);
-	}
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 
-static int copy_all(const struct side *from, const struct side *to, const struct layout_plan *plan,
-		    struct fail *f)
+static int copy_inner(const char *map, const struct pair *p, __u32 which)
 {
+	struct side was, is;
+	int err = inner_open(p, which, &was, &is);
+
+	if (err == -ENOENT && was.fd < 0)
+		return 0; /* there is none */
+	if (err == -ENOENT) {
+		err = make_inner(p, which, &was);
+		side_close(&was);
+		if (!err)
+			err = inner_open(p, which, &was, &is);
+	}
+	if (!err)
+		err = was.info.map_flags & BPF_F_MMAPABLE ? copy_memory(map, &was, &is, &p->plan)
+							   : copy_array(&was, &is, &p->plan);
+	side_close(&was);
+	side_close(&is);
+	return err;
+}
+
+static int copy_all(const char *map, const struct pair *p, struct fail *f)
+{
+	const struct side *from = &p->from, *to = &p->to;
+	int err = 0;
+
 	switch (from->info.type) {
 	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
-		return copy_inner(from, to, plan);
+		for (__u32 which = 0; which < from->info.max_entries && !err; which++)
+			err = copy_inner(map, p, which);
+		return err;
 	case BPF_MAP_TYPE_ARRAY:
 		return from->info.map_flags & to->info.map_flags & BPF_F_MMAPABLE
-			       ? copy_memory(from, to, plan)
-			       : copy_array(from, to, plan);
+			       ? copy_memory(map, from, to, &p->plan)
+			       : copy_array(from, to, &p->plan);
 	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		return copy_array(from, to, plan);
+		return copy_array(from, to, &p->plan);
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
 	case BPF_MAP_TYPE_LPM_TRIE:
-		return copy_hash(from, to, plan, f);
+		return copy_hash(map, from, to, &p->plan, f);
 	}
-	return fail(f, -EPROTO, "tables of its kind are not converted");
+	return -EOPNOTSUPP;
 }
 
-/** struct pair - a map, its counterpart, and how a value is converted */
-struct pair {
-	struct side from, to;
-	struct layout_plan plan;
-};
-
-static void pair_close(struct pair *p)
+void pair_close(struct pair *p)
 {
 	side_close(&p->from);
 	side_close(&p->to);
 	layout_free(&p->plan);
 }
 
-static int pair_open(const struct conversion *c, const char *map, struct pair *p, struct fail *f)
+/* Places in an array mean something. */
+static bool same_size(const struct side *from, const struct side *to)
+{
+	return (from->info.type != BPF_MAP_TYPE_ARRAY &&
+		from->info.type != BPF_MAP_TYPE_PERCPU_ARRAY) ||
+	       from->info.max_entries == to->info.max_entries;
+}
+
+int pair_open(const struct conversion *c, const char *map, struct pair *p, struct fail *f)
 {
 	int err;
 
@@ -326,10 +366,8 @@ static int pair_open(const struct conversion *c, const char *map, struct pair *p
 		err = side_open(&p->to, c->to, map, f);
 	if (!err)
 		err = plan_values(c, map, &p->from, &p->to, &p->plan, f);
-	if (!err && (p->from.info.type != p->to.info.type ||
-		     (p->from.info.type == BPF_MAP_TYPE_ARRAY &&
-		      p->from.info.max_entries != p->to.info.max_entries)))
-		err = fail(f, -EPROTO, "it is of another kind or size");
+	if (!err && (p->from.info.type != p->to.info.type || !same_size(&p->from, &p->to)))
+		err = fail(f, -EPROTO, "the table is of another kind or size");
 	if (err)
 		pair_close(p);
 	return err;
@@ -340,8 +378,10 @@ static int name_map(int err, const char *map, struct fail *f)
 {
 	char reason[sizeof(f->text)];
 
+	if (!err)
+		return 0;
 	memcpy(reason, f->text, sizeof(reason));
-	return err ? fail(f, err, "cannot convert %s: %.400s", map, reason) : 0;
+	return fail(f, err, "cannot convert %s: %.400s", map, reason);
 }
 
 int conversion_copy(const struct conversion *c, const char *map, struct fail *f)
@@ -351,9 +391,11 @@ int conversion_copy(const struct conversion *c, const char *map, struct fail *f)
 
 	if (err)
 		return name_map(err, map, f);
-	fail_errno(f, -EIO, "it cannot be read or written");
-	err = copy_all(&p.from, &p.to, &p.plan, f);
+	f->text[0] = '\0';
+	err = copy_all(map, &p, f);
 	pair_close(&p);
+	if (err && !f->text[0])
+		return fail_errno(f, err, "cannot convert %s", map);
 	return name_map(err, map, f);
 }
 
@@ -366,7 +408,7 @@ int conversion_read(const struct conversion *c, const char *map, void *ret, stru
 
 	if (err)
 		return name_map(err, map, f);
-	was = calloc(1, step_of(&p.from));
+	was = calloc(1, side_step(&p.from));
 	if (!was || bpf_map_lookup_elem(p.from.fd, &zero, was))
 		err = fail_errno(f, -errno, "cannot read %s", map);
 	else
@@ -384,8 +426,9 @@ int conversion_freeze(const struct conversion *c, __u32 until, struct fail *f)
 	char *conf;
 
 	if (at < 0)
-		return fail(f, -EPROTO, "the programs that run cannot wait for a conversion: save what "
-					"runs, and take it down with that version");
+		return fail(f, -EPROTO,
+			    "the running programs do not support a conversion: run \"nsxdp save\" "
+			    "and \"nsxdp down\" with that version first");
 	err = side_open(&s, c->from, "nsx_conf", f);
 	if (err)
 		return err;
@@ -398,76 +441,4 @@ int conversion_freeze(const struct conversion *c, __u32 until, struct fail *f)
 	}
 	side_close(&s);
 	return err;
-}
-
-/*
- * What a program of the old build has seen of a flow since it was copied. New programs may see
- * something of it on any CPU in this moment: each word is raised, none is set back.
- */
-static void catch_up(struct nsx_slot *to, const struct nsx_slot *was)
-{
-	__u32 *bits = (__u32 *)((char *)to + offsetof(struct nsx_slot, flags) - 3), seen;
-	const __u32 *more = (const __u32 *)((const char *)was + offsetof(struct nsx_slot, flags) - 3);
-
-	if (!to->state || to->state != was->state || NSX_KIND(was->state) == NSX_MAP)
-		return;
-	__atomic_fetch_or(bits, *more, __ATOMIC_SEQ_CST);
-	seen = __atomic_load_n(&to->seen, __ATOMIC_RELAXED);
-	if ((__s32)(was->seen - seen) > 0)
-		__atomic_compare_exchange_n(&to->seen, &seen, was->seen, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED);
-}
-
-/* count slots in each value, which begin at an offset of the new layout's */
-static int catch_up_all(const struct side *from, const struct side *to,
-			const struct layout_plan *plan, size_t first, int count)
-{
-	char *now = malloc(plan->to_size);
-	struct arrays a;
-	int err = now ? arrays_open(&a, from, to) : -ENOMEM;
-
-	for (__u32 i = 0; i < from->info.max_entries && !err; i++) {
-		const char *value = a.from + i * step_of(from);
-		struct nsx_slot *slot = (struct nsx_slot *)(a.to + i * step_of(to) + first);
-
-		if (is_zero(value, plan->from_size))
-			continue;
-		layout_convert(plan, value, now);
-		for (int n = 0; n < count; n++)
-			catch_up(&slot[n], (const struct nsx_slot *)(now + first) + n);
-	}
-	if (!err)
-		arrays_close(&a);
-	free(now);
-	return err;
-}
-
-static int catch_up_inner(const struct pair *p)
-{
-	int err = 0;
-
-	for (__u32 which = 0; which < p->from.info.max_entries && !err; which++) {
-		struct side was, is;
-
-		if (open_inner(&p->from, &p->to, &p->plan, which, &was, &is) == 0)
-			err = catch_up_all(&was, &is, &p->plan, offsetof(struct nsx_bucket, way),
-					   NSX_WAYS);
-		side_close(&was);
-		side_close(&is);
-	}
-	return err;
-}
-
-int conversion_catch_up(const struct conversion *c, const char *map, struct fail *f)
-{
-	struct pair p;
-	int err = pair_open(c, map, &p, f);
-
-	if (err)
-		return name_map(err, map, f);
-	err = p.from.info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS
-		      ? catch_up_inner(&p)
-		      : catch_up_all(&p.from, &p.to, &p.plan, 0, 1);
-	pair_close(&p);
-	return err ? fail_errno(f, err, "cannot catch up on %s", map) : 0;
 }

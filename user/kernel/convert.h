@@ -12,7 +12,7 @@
 /** struct conversion - from the maps that are pinned in one directory to those in another */
 struct conversion {
 	const struct pin_dir *from, *to;
-	struct btf *from_btf, *to_btf;	/* of the settings' map; they have every struct */
+	struct btf *from_btf, *to_btf;	/* of nsx_ports: its object has every struct */
 };
 
 /* Both directories have a pinned nsx_ports, whose types are looked at. */
@@ -20,7 +20,7 @@ int conversion_open(struct conversion *c, const struct pin_dir *from, const stru
 		    struct fail *f);
 void conversion_close(struct conversion *c);
 
-/* The only value of a map that runs, as this command's struct, which has the size of its own map's. */
+/* The only value of a map that runs; ret has the size of its counterpart's. */
 int conversion_read(const struct conversion *c, const char *map, void *ret, struct fail *f);
 
 /* Write nsx_conf.frozen_until where the settings run. */

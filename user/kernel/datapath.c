@@ -38,6 +38,27 @@ static __u32 test_pause(void)
 	return turns ? atoi(turns) : 0;
 }
 
+int datapath_wait(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nsx_wait", sizeof(__u32), sizeof(__u32), 1,
+				   NULL);
+	int outer = -1, err = inner < 0 ? -errno : 0;
+	__u32 zero = 0;
+
+	opts.inner_map_fd = inner;
+	if (!err)
+		outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "nsx_wait", sizeof(__u32),
+				       sizeof(__u32), 1, &opts);
+	if (!err && (outer < 0 || bpf_map_update_elem(outer, &zero, &inner, BPF_ANY)))
+		err = -errno;
+	if (outer >= 0)
+		close(outer);
+	if (inner >= 0)
+		close(inner);
+	return err;
+}
+
 #define SHARED_DATA ".data."	/* begins the name of a section that the objects share */
 
 const char *datapath_pin_name(const struct bpf_map *map)
@@ -67,7 +88,8 @@ static int reuse_maps(const struct pin_dir *d, struct bpf_object *obj)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj) {
-		int fd = datapath_pin_name(map) ? bpf_obj_get(pin_path(d, datapath_pin_name(map), path)) : -1, err;
+		const char *name = datapath_pin_name(map);
+		int fd = name ? bpf_obj_get(pin_path(d, name, path)) : -1, err;
 
 		if (fd < 0)
 			continue;
@@ -85,24 +107,27 @@ static int pin_maps(const struct pin_dir *d, struct bpf_object *obj, struct fail
 	char path[PIN_PATH_MAX];
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, obj)
-		if (datapath_pin_name(map) && bpf_obj_pin(bpf_map__fd(map), pin_path(d, datapath_pin_name(map), path)) &&
-		    errno != EEXIST)
+	bpf_object__for_each_map(map, obj) {
+		const char *name = datapath_pin_name(map);
+
+		if (name && bpf_obj_pin(bpf_map__fd(map), pin_path(d, name, path)) && errno != EEXIST)
 			return fail_errno(f, -errno, "cannot pin %s", path);
+	}
 	return 0;
 }
 
 /* In the place of one that is pinned there, if any. */
-static int pin_program(const struct pin_dir *d, const struct bpf_program *prog, struct fail *f)
+static int pin_program(const struct pin_dir *d, const struct bpf_program *prog, const char *pin,
+		       struct fail *f)
 {
 	char path[PIN_PATH_MAX], next[PIN_PATH_MAX], name[64];
 
-	pin_path(d, bpf_program__name(prog), path);
+	pin_path(d, pin, path);
 	if (bpf_obj_pin(bpf_program__fd(prog), path) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return fail_errno(f, -errno, "cannot pin %s", path);
-	snprintf(name, sizeof(name), "new_%s", bpf_program__name(prog));
+	snprintf(name, sizeof(name), "new_%s", pin);
 	unlink(pin_path(d, name, next));	/* of a command that died here */
 	if (bpf_obj_pin(bpf_program__fd(prog), next) || rename(next, path))
 		return fail_errno(f, -errno, "cannot pin %s", path);
@@ -116,7 +141,7 @@ static int pin_programs(const struct pin_dir *d, struct bpf_object *obj, struct 
 
 	bpf_object__for_each_program(prog, obj)
 		if (!err)
-			err = pin_program(d, prog, f);
+			err = pin_program(d, prog, bpf_program__name(prog), f);
 	return err;
 }
 
@@ -232,52 +257,92 @@ int datapath_load_xdp(const struct pin_dir *d, struct fail *f)
 	return err;
 }
 
-int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *tables, int cgroup,
-			 bool guard, struct fail *f)
+/* Programs for sockets: pinned by these names behind "prog_", and their links by the names. */
+static const struct sock_hook {
+	const char *name;
+	enum bpf_attach_type type;
+} sock_hooks[] = {
+	{ "sock_connect4", BPF_CGROUP_INET4_CONNECT },
+	{ "sock_sendmsg4", BPF_CGROUP_UDP4_SENDMSG },
+	{ "sock_recvmsg4", BPF_CGROUP_UDP4_RECVMSG },
+	{ "sock_getpeername4", BPF_CGROUP_INET4_GETPEERNAME },
+	{ "sock_connect6", BPF_CGROUP_INET6_CONNECT },
+	{ "sock_sendmsg6", BPF_CGROUP_UDP6_SENDMSG },
+	{ "sock_recvmsg6", BPF_CGROUP_UDP6_RECVMSG },
+	{ "sock_getpeername6", BPF_CGROUP_INET6_GETPEERNAME },
+	{ "sock_post_bind4", BPF_CGROUP_INET4_POST_BIND },
+	{ "sock_post_bind6", BPF_CGROUP_INET6_POST_BIND },
+};
+#define SOCK_HOOKS (sizeof(sock_hooks) / sizeof(sock_hooks[0]))
+
+static const char *sock_program(const char *name, char buf[64])
+{
+	snprintf(buf, 64, "prog_%s", name);
+	return buf;
+}
+
+int datapath_load_sock(const struct pin_dir *d, struct fail *f)
 {
 	struct nsxdp_sock_bpf *skel = nsxdp_sock_bpf__open();
 	struct bpf_program *prog;
-	char path[PIN_PATH_MAX];
-	int err, link;
-	bool runs = access(pin_path(d, "sock_connect4", path), F_OK) == 0;
+	char name[64];
+	int err;
 
 	if (!skel)
 		return fail_errno(f, -errno, "cannot open the BPF object for sockets");
-	err = reuse_maps(tables, skel->obj);
+	err = reuse_maps(d, skel->obj);
 	if (!err)
 		err = nsxdp_sock_bpf__load(skel);
 	if (err)
 		fail_errno(f, err, "the kernel does not take the programs for sockets");
 	if (!err)
-		err = pin_maps(tables, skel->obj, f);
-	bpf_object__for_each_program(prog, skel->obj) {
-		const char *name = bpf_program__name(prog);
+		err = pin_maps(d, skel->obj, f);
+	bpf_object__for_each_program(prog, skel->obj)
+		if (!err)
+			err = pin_program(d, prog, sock_program(bpf_program__name(prog), name), f);
+	nsxdp_sock_bpf__destroy(skel);
+	return err;
+}
 
-		if (err)
-			break;
-		if (!guard && strstr(name, "post_bind"))
-			continue;
-		/* One that runs gets the new program. */
-		link = bpf_obj_get(pin_path(d, name, path));
-		if (link >= 0) {
-			if (bpf_link_update(link, bpf_program__fd(prog), NULL))
-				err = fail_errno(f, -errno, "cannot replace %s", name);
-			close(link);
-			continue;
-		}
-		link = bpf_link_create(bpf_program__fd(prog), cgroup,
-				       bpf_program__expected_attach_type(prog), NULL);
-		if (link < 0) {
-			err = fail_errno(f, -errno, "cannot attach %s to the control groups", name);
-			break;
-		}
-		if (bpf_obj_pin(link, pin_path(d, name, path)))
+/* A link that runs gets the new program. */
+static int attach_sock(const struct pin_dir *d, const struct pin_dir *from, int cgroup,
+		       const struct sock_hook *h, struct fail *f)
+{
+	char path[PIN_PATH_MAX], name[64];
+	int prog = bpf_obj_get(pin_path(from, sock_program(h->name, name), path)), link, err = 0;
+
+	if (prog < 0)
+		return fail_errno(f, -errno, "cannot open %s", path);
+	link = bpf_obj_get(pin_path(d, h->name, path));
+	if (link >= 0) {
+		if (bpf_link_update(link, prog, NULL))
+			err = fail_errno(f, -errno, "cannot replace %s", h->name);
+	} else {
+		link = bpf_link_create(prog, cgroup, h->type, NULL);
+		if (link < 0)
+			err = fail_errno(f, -errno, "cannot attach %s to the control groups",
+					 h->name);
+		else if (bpf_obj_pin(link, path))
 			err = fail_errno(f, -errno, "cannot pin %s", path);
-		close(link);
 	}
+	if (link >= 0)
+		close(link);
+	close(prog);
+	return err;
+}
+
+int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *from, int cgroup,
+			 bool guard, struct fail *f)
+{
+	char path[PIN_PATH_MAX];
+	bool runs = access(pin_path(d, "sock_connect4", path), F_OK) == 0;
+	int err = 0;
+
+	for (size_t i = 0; i < SOCK_HOOKS && !err; i++)
+		if (guard || !strstr(sock_hooks[i].name, "post_bind"))
+			err = attach_sock(d, from, cgroup, &sock_hooks[i], f);
 	if (err && !runs)
 		datapath_detach_sock(d);
-	nsxdp_sock_bpf__destroy(skel);
 	return err;
 }
 
@@ -291,13 +356,8 @@ void datapath_detach_guard(const struct pin_dir *d)
 
 void datapath_detach_sock(const struct pin_dir *d)
 {
-	static const char *const names[] = {
-		"sock_connect4", "sock_sendmsg4", "sock_recvmsg4", "sock_getpeername4",
-		"sock_connect6", "sock_sendmsg6", "sock_recvmsg6", "sock_getpeername6",
-	};
 	char path[PIN_PATH_MAX];
 
-	datapath_detach_guard(d);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(pin_path(d, names[i], path));
+	for (size_t i = 0; i < SOCK_HOOKS; i++)
+		unlink(pin_path(d, sock_hooks[i].name, path));
 }

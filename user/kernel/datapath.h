@@ -50,26 +50,35 @@ int datapath_attach_uplink_xdp(const struct pin_dir *d, int ifindex, bool generi
 			       struct fail *f);
 void datapath_detach_uplink_xdp(const struct pin_dir *d);
 
+/* The same with those for the host's own sockets. */
+int datapath_load_sock(const struct pin_dir *d, struct fail *f);
+
 /*
- * Load the programs for the host's own sockets, on the maps that are pinned in tables, and attach
- * them to a hierarchy of control groups (a descriptor), with links pinned in d by the programs'
- * names; links that are pinned get the new programs. guard: with those that refuse to bind() to
- * published ports. All or none.
+ * Wait until every program that runs now has ended: the kernel waits so before an update of a table
+ * of tables returns.
  */
-int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *tables, int cgroup,
+int datapath_wait(void);
+
+/*
+ * Attach the programs for sockets that are pinned in from to a hierarchy of control groups (a
+ * descriptor), with links pinned in d by the programs' names; links that are pinned get the
+ * programs. guard: with those that refuse to bind() to published ports. All or none, where none was
+ * attached before.
+ */
+int datapath_attach_sock(const struct pin_dir *d, const struct pin_dir *from, int cgroup,
 			 bool guard, struct fail *f);
 void datapath_detach_guard(const struct pin_dir *d);
 void datapath_detach_sock(const struct pin_dir *d);
 
 /*
  * Give all links and filters of the instance, those of the block included, the programs that are
- * pinned in from, or in d where they are not there.
+ * pinned in from.
  * @uplink: ifindex of the first uplink
  * @veth: that is a veth with XDP in native mode
  * @private: ifindex of the near end of the private network namespace's link
  */
-int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink, bool veth,
-			  int private, struct fail *f);
+int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink,
+			  bool veth, int private, struct fail *f);
 
 /*
  * Detach what does not go with its pin: all filters of the instance, and the qdiscs of its uplinks

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Layouts of maps, by BTF (Documentation/bpf/btf.rst). */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/layout.h"
+#include "verdict.h"
+
+#define V(id, class, name, sentence) name " "
+static const char verdicts[] = NSX_VERDICTS(V);
+#undef V
 
 const char *layout_struct(const char *map)
 {
@@ -70,6 +74,10 @@ __u32 layout_number(const struct bpf_map *map, const char *name, const struct bt
 		return 0;
 	hash = mix(hash, bpf_map__type(map));
 	hash = mix(hash, bpf_map__max_entries(map));
+	hash = mix(hash, bpf_map__map_flags(map));
+	/* Its places are verdicts. */
+	if (strcmp(name, "nsx_counts") == 0)
+		hash = mix_name(hash, verdicts);
 	if (!type)
 		hash = mix_type(hash, btf, bpf_map__btf_key_type_id(map));
 	hash = mix_type(hash, btf, value);
@@ -86,7 +94,7 @@ struct planner {
 
 static int refuse(struct planner *p, const char *what)
 {
-	return fail(p->f, -EPROTO, "%s %s", p->field, what);
+	return fail(p->f, -EPROTO, "field %s: the new layout has %s", p->field, what);
 }
 
 /* Neighbours that stay neighbours are copied as one. */
@@ -150,7 +158,7 @@ static int plan_bits(struct planner *p, const struct field *from, const struct f
 	__u32 was = from->bits ? from->bits : 8 * btf__resolve_size(p->from, from->type);
 	__u32 is = to->bits ? to->bits : 8 * btf__resolve_size(p->to, to->type);
 
-	return was > is ? refuse(p, "has fewer bits") : add_copy(p, from->at, to->at, was);
+	return was > is ? refuse(p, "fewer bits") : add_copy(p, from->at, to->at, was);
 }
 
 /* Fields of to, unnamed structs included, by those of the same names in from. */
@@ -184,9 +192,10 @@ static int plan_array(struct planner *p, const struct btf_array *from, __u32 fro
 	int err = 0;
 
 	if (from->nelems > to->nelems)
-		return refuse(p, "has fewer elements");
+		return refuse(p, "fewer elements");
 	for (__u32 i = 0; i < from->nelems && !err; i++)
-		err = plan_type(p, from->type, from_at + i * from_step, to->type, to_at + i * to_step);
+		err = plan_type(p, from->type, from_at + i * from_step, to->type,
+				to_at + i * to_step);
 	return err;
 }
 
@@ -201,16 +210,58 @@ static int plan_type(struct planner *p, __u32 from, __u32 from_at, __u32 to, __u
 	const struct btf_type *new = btf__type_by_id(p->to, btf__resolve_type(p->to, to));
 
 	if (!old || !new)
-		return refuse(p, "has no type");
+		return refuse(p, "no type");
 	if (btf_is_array(old) && btf_is_array(new))
 		return plan_array(p, btf_array(old), from_at, btf_array(new), to_at);
 	if (btf_is_composite(old) && btf_is_composite(new))
 		return plan_fields(p, from, from_at, to, to_at);
 	if (!is_number(old) || !is_number(new))
-		return refuse(p, "is another kind of thing");
+		return refuse(p, "a type of another kind");
 	if (old->size > new->size)
-		return refuse(p, "is smaller");
+		return refuse(p, "a smaller type");
+	if (old->size < new->size && btf_is_int(old) && (btf_int_encoding(old) & BTF_INT_SIGNED))
+		return refuse(p, "a wider type for a signed number");
 	return add_copy(p, from_at, to_at, 8 * old->size);
+}
+
+#define UNION_COPIES 32		/* those of one union follow each other */
+
+/* Fields of a union are copied one by one: what is the same byte for two has to stay so. */
+static int check_unions(struct planner *p)
+{
+	const struct layout_plan *plan = p->plan;
+
+	for (size_t i = 0; i < plan->count; i++)
+		for (size_t n = i < UNION_COPIES ? 0 : i - UNION_COPIES; n < i; n++) {
+			const struct layout_copy *a = &plan->copy[i], *b = &plan->copy[n];
+
+			if (a->to < b->to + b->bits && b->to < a->to + a->bits &&
+			    a->to - a->from != b->to - b->from)
+				return fail(p->f, -EPROTO, "fields of a union have moved apart");
+		}
+	return 0;
+}
+
+static int note_lost(struct layout_plan *plan)
+{
+	plan->lost = malloc(plan->from_size);
+	if (!plan->lost)
+		return -ENOMEM;
+	memset(plan->lost, 1, plan->from_size);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct layout_copy *c = &plan->copy[i];
+
+		memset(plan->lost + c->from / 8, 0, (c->from + c->bits + 7) / 8 - c->from / 8);
+	}
+	return 0;
+}
+
+bool layout_loses(const struct layout_plan *plan, const void *from)
+{
+	for (__u32 i = 0; i < plan->from_size; i++)
+		if (plan->lost[i] && ((const char *)from)[i])
+			return true;
+	return false;
 }
 
 int layout_plan(const struct btf *from_btf, __u32 from, const struct btf *to_btf, __u32 to,
@@ -223,6 +274,10 @@ int layout_plan(const struct btf *from_btf, __u32 from, const struct btf *to_btf
 	ret->from_size = btf__resolve_size(from_btf, from);
 	ret->to_size = btf__resolve_size(to_btf, to);
 	err = plan_type(&p, from, 0, to, 0);
+	if (!err)
+		err = check_unions(&p);
+	if (!err && note_lost(ret))
+		err = fail_errno(f, -ENOMEM, "cannot plan the conversion");
 	if (err)
 		layout_free(ret);
 	return err;
@@ -231,6 +286,7 @@ int layout_plan(const struct btf *from_btf, __u32 from, const struct btf *to_btf
 void layout_free(struct layout_plan *plan)
 {
 	free(plan->copy);
+	free(plan->lost);
 	memset(plan, 0, sizeof(*plan));
 }
 
@@ -254,7 +310,8 @@ void layout_convert(const struct layout_plan *plan, const void *from, void *to)
 		if ((c->from | c->to | c->bits) % 8)
 			copy_bits(c, from, to);
 		else
-			memcpy((char *)to + c->to / 8, (const char *)from + c->from / 8, c->bits / 8);
+			memcpy((char *)to + c->to / 8, (const char *)from + c->from / 8,
+			       c->bits / 8);
 	}
 }
 

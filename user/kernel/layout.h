@@ -9,31 +9,37 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "fail.h"
 
 /*
- * The struct that is in a map whose types the kernel does not know: the settings, which are a
- * section of data, and tables in tables. NULL for others.
+ * The struct of a map's values where the map has none of its own: of the settings, which are a
+ * section of data, and of maps in maps. NULL for others.
  */
 const char *layout_struct(const char *map);
 
 /* A number that tells layouts of a map apart; 0 where its type is not known. btf: of its object. */
 __u32 layout_number(const struct bpf_map *map, const char *name, const struct btf *btf);
 
-/** struct layout_plan - how values are converted; freed with layout_free(), which takes a zeroed one */
+/**
+ * struct layout_plan - how values are converted; freed with layout_free(), which accepts a zeroed
+ * one
+ */
 struct layout_plan {
 	struct layout_copy {
 		__u32 from, to, bits;	/* offsets in bits */
 	} *copy;
 	size_t count;
 	__u32 from_size, to_size;	/* bytes */
+	char *lost;			/* from_size: bytes that have no place in the new layout */
 };
 
 /*
- * What becomes of a value of type from when it is one of type to. -EPROTO where something of it
- * finds no room or has become another kind of thing; the reason names the field.
+ * How a value of type from becomes one of type to. -EPROTO where a field of both has less room in
+ * to or is of another kind, or where fields that share their bytes have moved apart; the reason
+ * names the field.
  */
 int layout_plan(const struct btf *from_btf, __u32 from, const struct btf *to_btf, __u32 to,
 		struct layout_plan *ret, struct fail *f);
@@ -41,6 +47,9 @@ void layout_free(struct layout_plan *plan);
 
 /* to is overwritten. */
 void layout_convert(const struct layout_plan *plan, const void *from, void *to);
+
+/* Something in the value, not 0, has no place in the new layout. */
+bool layout_loses(const struct layout_plan *plan, const void *from);
 
 /* Where a field of a struct is, in bytes; or -ENOENT. */
 int layout_offset(const struct btf *btf, const char *name, const char *field);

@@ -43,7 +43,8 @@ int meta_write(const struct pin_dir *d, const struct nsx_meta *meta)
 	__u32 zero = 0;
 
 	if (made)
-		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, META_PIN, sizeof(zero), sizeof(*meta), 1, NULL);
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, META_PIN, sizeof(zero), sizeof(*meta), 1,
+				    NULL);
 	if (fd < 0)
 		return -errno;
 	if (bpf_map_update_elem(fd, &zero, meta, BPF_ANY) || (made && bpf_obj_pin(fd, path)))
@@ -89,7 +90,7 @@ int meta_own(struct nsx_meta *ret, struct fail *f)
 	ret->magic = NSX_META_MAGIC;
 	ret->programs = datapath_build();
 	ret->state = NSX_META_READY;
-	ret->meaning = NSX_MEANING;
+	ret->semantics = NSX_SEMANTICS;
 	snprintf(ret->version, sizeof(ret->version), "%s", NSXDP_VERSION);
 	err = datapath_each_object(add_maps, ret);
 	return err ? fail_errno(f, err, "cannot tell the layout of the tables") : 0;
@@ -114,5 +115,5 @@ static bool has_tables(const struct nsx_meta *a, const struct nsx_meta *b)
 
 bool meta_same_tables(const struct nsx_meta *a, const struct nsx_meta *b)
 {
-	return a->meaning == b->meaning && has_tables(a, b) && has_tables(b, a);
+	return a->semantics == b->semantics && has_tables(a, b) && has_tables(b, a);
 }

@@ -75,42 +75,38 @@ static __u32 conf_size(const struct instance *in)
 	return bpf_obj_get_info_by_fd(in->fd[TABLE_CONF], &info, &size) ? 0 : info.value_size;
 }
 
-/* The tables are such as this command knows. */
+static int other_version(const struct instance *in, struct fail *f)
+{
+	return fail(f, -EPROTO,
+		    "the instance in %s was made by another version of nsxdp: take it down with that one",
+		    in->dir.path);
+}
+
+/* The tables are such as this command knows. Without an nsx_meta "up" is about to write it. */
 static int check_tables(struct instance *in, struct fail *f)
 {
-	bool fits = conf_size(in) == sizeof(struct nsx_conf);
 	struct nsx_meta own;
-	int err = meta_read(&in->dir, &in->meta);
+	int err;
 
-	/* "up" is about to write it. */
-	if (err == -ENOENT && fits)
-		return 0;
-	if (err || (in->meta.programs == datapath_build() && !fits))
+	if (in->meta.state > NSX_META_READY)
 		return fail(f, -EPROTO,
-			    "the instance in %s was made by another version of nsxdp: take it down with that one",
-			    in->dir.path);
-	if (in->meta.state == NSX_META_CONVERTING)
-		return fail(f, -EPROTO,
-			    "an upgrade to nsxdp %s has not been finished: its \"nsxdp up\" goes on with it",
+			    "an upgrade to nsxdp %s was interrupted: run its \"nsxdp up\" to resume it",
 			    in->meta.version);
-	if (in->meta.programs == datapath_build())
-		return 0;
+	if (in->meta.programs == datapath_build() || !in->meta.state)
+		return conf_size(in) == sizeof(struct nsx_conf) ? 0 : other_version(in, f);
 	err = meta_own(&own, f);
 	if (err || meta_same_tables(&own, &in->meta))
 		return err;
 	return fail(f, -EPROTO,
-		    "nsxdp %s runs, whose tables have another layout: \"nsxdp up\" converts them, or use that version",
+		    "the tables were made by nsxdp %s and have another layout: run \"nsxdp up\" to "
+		    "convert them, or use that version",
 		    in->meta.version);
 }
 
-int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
+static int open_tables(struct instance *in, struct fail *f)
 {
 	char path[PIN_PATH_MAX];
-	int err;
 
-	instance_init(in);
-	in->dir = *d;
-	d->fd = -1;
 	for (int i = 0; i < TABLES; i++) {
 		in->fd[i] = bpf_obj_get(pin_path(&in->dir, table_names[i], path));
 		/* The instance is there, so that a table of it that is missing is another thing. */
@@ -121,12 +117,43 @@ int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 		if (in->fd[i] < 0)
 			return fail_errno(f, -errno, "cannot open %s", path);
 	}
-	err = check_tables(in, f);
+	return 0;
+}
+
+/* An upgrade meanwhile replaces tables one after the other: what nsx_meta says is asked twice. */
+static int open_one_build(struct instance *in, struct fail *f)
+{
+	struct nsx_meta again;
+	int err = meta_read(&in->dir, &in->meta), then;
+
+	if (err == -EPROTO)
+		return other_version(in, f);
+	if (err && err != -ENOENT)
+		return fail_errno(f, err, "cannot read which version runs");
+	err = open_tables(in, f);
+	then = meta_read(&in->dir, &again);
+	if (then && then != -ENOENT)
+		return fail_errno(f, then, "cannot read which version runs");
+	if (memcmp(&in->meta, &again, sizeof(again)))
+		return fail(f, -EPROTO, "an upgrade to nsxdp %s is under way", again.version);
+	return err ? err : check_tables(in, f);
+}
+
+int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
+{
+	int err;
+
+	instance_init(in);
+	in->dir = *d;
+	d->fd = -1;
+	err = open_one_build(in, f);
 	if (err)
 		return err;
 	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
-	in->journal = in->conf ? table_window(in, TABLE_JOURNAL, 0, sizeof(struct nsx_journal)) : NULL;
-	return in->journal ? 0 : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
+	if (in->conf)
+		in->journal = table_window(in, TABLE_JOURNAL, 0, sizeof(struct nsx_journal));
+	return in->journal ? 0
+			   : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);
 }
 
 int instance_open(struct instance *in, enum access_mode mode, struct fail *f)

@@ -143,6 +143,7 @@ static void look_at_uplinks(json_t *rows, const struct health *h)
 static void look_at_instance(json_t *rows, struct instance *in)
 {
 	const struct nsx_conf *conf = in->conf;
+	struct pin_dir next;
 	struct health h;
 
 	/* What a running command has done by half is not broken. */
@@ -165,6 +166,8 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	if (in->meta.programs != datapath_build())
 		add(rows, "warning", "instance", "nsxdp up",
 		    "the programs of another build run");
+	if (pin_next_open(&in->dir, &next) == 0)
+		add(rows, "broken", "instance", "nsxdp up", "an upgrade was interrupted");
 	if (in->journal->intent.kind || in->journal->going || in->journal->changing[0])
 		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
 	look_at_ns(rows, &h);

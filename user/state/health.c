@@ -121,11 +121,13 @@ const char *health_uplink(const struct health *h, int uplink)
 static bool all_good(const struct health *h)
 {
 	struct ns_list list = {};
+	struct pin_dir next;
 	bool good = true;
 
 	for (int i = 0; i < NSX_UPLINKS && h->in->conf->uplinks[i] && good; i++)
 		good = strcmp(health_uplink(h, i), "attached") == 0;
-	good = good && h->in->meta.programs == datapath_build();
+	good = good && h->in->meta.programs == datapath_build() &&
+	       pin_next_open(&h->in->dir, &next) == -ENOENT;
 	good = good && private_works(h->in->conf->asker) &&
 	       private_reassembles(&h->in->dir, h->in->conf) && table_ns_list(h->in, &list) == 0;
 	for (size_t i = 0; i < list.count && good; i++)
