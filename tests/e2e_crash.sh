@@ -140,7 +140,8 @@ t_22_upgrade_to_another_layout() {
 	restore && nsxdp export > "$LAB_TMP/was"
 	on host "$TOOLS/crash" 999999 "$other" up --dev ens5 > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
 	CALLS=$(tail -1 "$LAB_TMP/calls")
-	step=$(step_of "$CALLS")
+	# Each point takes seconds.
+	step=$((3 * $(step_of "$CALLS")))
 	for error in "" $(printf ':%s ' $ERRORS); do
 		for ((n = 1 + RANDOM % step; n <= CALLS; n += step)); do
 			nsxdp up --dev ens5 2> "$LAB_TMP/said" && restore || { echo "before call $n$error: cannot be made again"; wrong=$((wrong + 1)); }
