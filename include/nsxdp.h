@@ -752,8 +752,8 @@ enum nsx_meta_state {
  * @state: enum nsx_meta_state
  * @semantics: NSX_SEMANTICS of that command
  * @version: of that command, in words
- * @map: each pinned map, with a number that tells layouts of its keys and values apart; those
- *	behind the last have no name
+ * @map: each pinned map, with a number that tells layouts of its keys and values apart, and
+ *	"struct NAME" for what commands give to pinned programs; those behind the last have no name
  */
 struct nsx_meta {
 	__u64 magic;

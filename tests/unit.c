@@ -18,6 +18,7 @@
 #include "config/file.h"
 #include "config/config.h"
 #include "kernel/layout.h"
+#include "kernel/meta.h"
 #include "verdict.h"
 
 #define WORDS(...) (sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)), (char *[]){ __VA_ARGS__ }
@@ -649,7 +650,11 @@ static void layouts(void **state)
 	const __u8 old[24] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xb6, 0, 0, 0, 21, 22, 23, 24, 25, 26, 27, 28 };
 	const __u8 wanted[24] = { 21, 22, 23, 24, 25, 26, 27, 28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
 				  0xb6 >> 3 | (0xb6 & 7) << 5 };
+	static const char *const named[] = { "nsx_conf", "nsx_sessions", "nsx_outside", "nsx_dialled",
+					     "struct nsx_range", "struct nsx_flush",
+					     "struct nsx_move", "struct nsx_veth_change" };
 	struct layout_plan plan;
+	struct nsx_meta meta;
 	struct fail f;
 	__u8 new[24];
 
@@ -659,6 +664,9 @@ static void layouts(void **state)
 	layout_convert(&plan, old, new);
 	assert_memory_equal(new, wanted, sizeof(new));
 	layout_free(&plan);
+	assert_int_equal(meta_own(&meta, &f), 0);
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		assert_int_not_equal(meta_layout(&meta, named[i]), 0);
 	assert_int_equal(plan_between(3, 5, &plan, &f), -EPROTO);
 	assert_string_equal(f.text, "field port: the new layout has fewer elements");
 	assert_int_equal(plan_between(4, 4, &plan, &f), -EPROTO);

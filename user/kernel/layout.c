@@ -84,6 +84,14 @@ __u32 layout_number(const struct bpf_map *map, const char *name, const struct bt
 	return (hash ^ hash >> 32) | 1; /* 0 is none */
 }
 
+__u32 layout_struct_number(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	__u64 hash = id < 0 ? 0 : mix_type(0xcbf29ce484222325ULL, btf, id);
+
+	return id < 0 ? 0 : (hash ^ hash >> 32) | 1;
+}
+
 /** struct planner - a plan that is being made */
 struct planner {
 	const struct btf *from, *to;

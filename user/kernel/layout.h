@@ -23,6 +23,9 @@ const char *layout_struct(const char *map);
 /* A number that tells layouts of a map apart; 0 where its type is not known. btf: of its object. */
 __u32 layout_number(const struct bpf_map *map, const char *name, const struct btf *btf);
 
+/* The same of a struct; 0 where the object does not have it. */
+__u32 layout_struct_number(const struct btf *btf, const char *name);
+
 /**
  * struct layout_plan - how values are converted; freed with layout_free(), which accepts a zeroed
  * one

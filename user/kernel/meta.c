@@ -53,13 +53,10 @@ int meta_write(const struct pin_dir *d, const struct nsx_meta *meta)
 	return err;
 }
 
-static int add_map(struct nsx_meta *meta, const struct bpf_map *map, const struct btf *btf)
+static int add(struct nsx_meta *meta, const char *name, __u32 layout)
 {
-	const char *name = datapath_pin_name(map);
 	struct nsx_meta_map *m = meta->map;
 
-	if (!name)
-		return 0;
 	while (m < meta->map + NSX_META_MAPS && m->name[0] && strcmp(m->name, name))
 		m++;
 	if (m == meta->map + NSX_META_MAPS)
@@ -67,18 +64,40 @@ static int add_map(struct nsx_meta *meta, const struct bpf_map *map, const struc
 	if (m->name[0])
 		return 0;
 	snprintf(m->name, sizeof(m->name), "%s", name);
-	m->layout = layout_number(map, name, btf);
-	return m->layout ? 0 : -EPROTO;
+	m->layout = layout;
+	return layout ? 0 : -EPROTO;
 }
 
-static int add_maps(const struct bpf_object *obj, void *arg)
+/* What commands give to pinned programs, which may be another build's until "up". */
+static const char *const args[] = { "nsx_range", "nsx_flush", "nsx_move", "nsx_veth_change" };
+
+static int add_args(struct nsx_meta *meta, const struct btf *btf)
 {
-	const struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, obj)
-		if (!err)
-			err = add_map(arg, map, bpf_object__btf(obj));
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]) && !err; i++) {
+		__u32 layout = layout_struct_number(btf, args[i]);
+		char name[32];
+
+		snprintf(name, sizeof(name), "struct %s", args[i]);
+		if (layout)
+			err = add(meta, name, layout);
+	}
+	return err;
+}
+
+static int add_object(const struct bpf_object *obj, void *arg)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+	const struct bpf_map *map;
+	int err = add_args(arg, btf);
+
+	bpf_object__for_each_map(map, obj) {
+		const char *name = datapath_pin_name(map);
+
+		if (name && !err)
+			err = add(arg, name, layout_number(map, name, btf));
+	}
 	return err;
 }
 
@@ -92,7 +111,7 @@ int meta_own(struct nsx_meta *ret, struct fail *f)
 	ret->state = NSX_META_READY;
 	ret->semantics = NSX_SEMANTICS;
 	snprintf(ret->version, sizeof(ret->version), "%s", NSXDP_VERSION);
-	err = datapath_each_object(add_maps, ret);
+	err = datapath_each_object(add_object, ret);
 	return err ? fail_errno(f, err, "cannot tell the layout of the tables") : 0;
 }
 
