@@ -699,8 +699,8 @@ struct nsx_conf {
  * @next_id: nsx_ns.id of the next namespace
  * @next_service: where the search for a free one begins
  * @drainings: how many services may have one that ended
- * @link_group: random, of the links that nsxdp made, as in ip link show group: "down" deletes them at
- *	once
+ * @link_group: random, of the links that nsxdp made, as in ip link show group: "down" deletes them
+ *	at once
  * @mode_wanted: enum nsx_mode
  * @going: enum nsx_going
  * @uplink_names: of nsx_conf.uplinks
@@ -741,7 +741,7 @@ struct nsx_journal {
 enum nsx_meta_state {
 	NSX_META_READY = 1,
 	NSX_META_SWITCHING,	/* links may have programs of either build; all pins are there */
-	NSX_META_COMMITTING,	/* all links have the new programs, whose pins replace the old ones */
+	NSX_META_COMMITTING,	/* all links have the new programs; pins are being replaced */
 };
 
 /**

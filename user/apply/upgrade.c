@@ -55,7 +55,7 @@ static bool is_one_of(const char *map, const char *const *maps, size_t count)
 }
 
 /* Tables that are converted where that is possible; caches and what is of one packet are not. */
-static bool is_welcome(const char *map)
+static bool is_optional(const char *map)
 {
 	static const char *const maps[] = {
 		"nsx_counts", "nsx_target_counts", "nsx_frags", "nsx_transit", "nsx_ids",
@@ -65,9 +65,9 @@ static bool is_welcome(const char *map)
 }
 
 /* Tables without which there is no upgrade. */
-static bool is_needed(const char *map)
+static bool is_required(const char *map)
 {
-	return !is_welcome(map) &&
+	return !is_optional(map) &&
 	       (is_one_of(map, table_names, TABLES) || strcmp(map, "nsx_dialled") == 0);
 }
 
@@ -186,9 +186,9 @@ static int copy_tables(struct upgrade *u, struct fail *f)
 		if (!changes(u, m->name) ||
 		    (u->journal.local_reason[0] && strcmp(m->name, "nsx_dialled") == 0))
 			continue;
-		if (is_needed(m->name))
+		if (is_required(m->name))
 			err = conversion_copy(&u->c, m->name, f);
-		else if (is_welcome(m->name) && conversion_copy(&u->c, m->name, &why))
+		else if (is_optional(m->name) && conversion_copy(&u->c, m->name, &why))
 			note("up: %s: it begins empty", why.text);
 		if (!err)
 			err = freeze(u, f);
