@@ -161,6 +161,8 @@ static int freeze(struct upgrade *u, struct fail *f)
 {
 	__u32 now = tick(u), until = now + nsx_ticks(&u->conf, NSX_FROZEN_SECONDS);
 
+	if (!now)
+		return fail(f, -EIO, "cannot read the datapath's clock");
 	if (u->frozen_until && (__s32)(u->frozen_until - now) <= 1)
 		return fail(f, -ETIME, "the tables could not be converted within %d seconds",
 			    NSX_FROZEN_SECONDS);
