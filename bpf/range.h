@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is done with each port of a range: publishing, and what goes with it. The callbacks of
+ * bpf_loop() take the number of the port in the range, but for write() and clear(), which count in
+ * nsx_range.at: they can be interrupted by another owner of a slot, and go on there.
+ *
+ * They run for commands and for the sweeper, on any CPU, against each other and against packets: a
+ * slot changes hands by the rule of slot.h, and each of them can be done twice.
+ */
+#ifndef NSXDP_RANGE_H
+#define NSXDP_RANGE_H
+
+#include "defs.h"
+#include "maps.h"
+#include "port.h"
+#include "reverse.h"
+#include "slot.h"
+
+/* The slot of the i-th port of a range. */
+static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)
+{
+	return port_slot(r->map.proto & 3, bpf_htons(r->map.first + i));
+}
+
+/* Somebody is writing the slot: go on from there later. */
+static __always_inline long range_busy(struct nsx_range *r)
+{
+	r->busy = 1;
+	return 1;
+}
+
+__noinline int reverse_room(__u32 ifindex, __u32 inside_port, __u32 proto)
+{
+	for (int i = 0; i < REVERSE_PLACES; i++) {
+		int place = reverse_place(ifindex, inside_port, proto, i);
+		const struct nsx_reverse *reverse = reverse_at(place);
+
+		if (reverse && (!reverse->ifindex || reverse->ifindex == NSX_REVERSE_GONE))
+			return place;
+	}
+	return NO_PLACE;
+}
+
+static __always_inline struct nsx_reverse *range_reverse(const struct nsx_range *r, __u32 i)
+{
+	return reverse_at(reverse_seek(r->map.ifindex, bpf_htons(bpf_ntohs(r->map.inside_port) + i),
+				       r->map.proto));
+}
+
+/* The first port that is published. */
+static long taken(__u64 i, struct nsx_range *r)
+{
+	const struct nsx_slot *s = range_slot(r, i);
+
+	if (!s || NSX_KIND(READ_ONCE(s->state)) != NSX_MAP)
+		return 0;
+	r->result = r->map.first + i;
+	return 1;
+}
+
+/*
+ * A second port of one endpoint makes the endpoint stateful: connections to it are remembered, and
+ * the reverse entry keeps answering for the first.
+ */
+static long add_reverse(__u64 i, struct nsx_range *r)
+{
+	__be16 inside_port = bpf_htons(bpf_ntohs(r->map.inside_port) + i),
+	       port = bpf_htons(r->map.first + i);
+	struct nsx_reverse *reverse = range_reverse(r, i);
+
+	if (reverse && reverse->outside_port != port)
+		reverse->flags |= NSX_B_STATEFUL;
+	if (!reverse) {
+		reverse = reverse_at(reverse_room(r->map.ifindex, inside_port, r->map.proto));
+		if (!reverse)
+			return 1;
+		reverse->inside_port = inside_port;
+		reverse->outside_port = port;
+		reverse->inside = r->map.inside;
+		reverse->proto = r->map.proto;
+		reverse->flags = 0;
+		mac_copy(reverse->mac, r->map.mac);
+		smp_wmb();
+		*(volatile __u32 *)&reverse->ifindex = r->map.ifindex;
+	}
+	r->result = i + 1;
+	return 0;
+}
+
+/* The reverse entry of this port's endpoint answers for another port. */
+static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
+{
+	const struct nsx_reverse *reverse = range_reverse(r, i);
+
+	return reverse && reverse->outside_port != bpf_htons(r->map.first + i);
+}
+
+/* Publish, and count the masqueraded flows that are over by that. */
+static long write(__u64 unused, struct nsx_range *r)
+{
+	__u32 i = r->at;
+	const struct nsx_conf *conf = &nsx_conf;
+	struct nsx_slot *s = range_slot(r, i);
+	__u32 port = r->map.first + i, claim, kind;
+	bool masquerades;
+
+	if (!s)
+		return 1;
+	kind = NSX_KIND(slot_read(s));
+	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) &&
+		      nsx_port_left(s, conf, now_tick()) >= 0;
+	claim = port_seize(s);
+	if (!claim)
+		return range_busy(r);
+	r->result += masquerades;
+	s->seen = 0;
+	s->inside = r->map.inside;
+	s->remote = r->map.remote;	/* with what a map has in its place */
+	s->inside_port = bpf_htons(bpf_ntohs(r->map.inside_port) + i);
+	s->remote_port = 0;
+	s->outside_port = bpf_htons(port);
+	s->proto = r->map.proto;
+	s->local = 0;
+	s->ifindex = r->map.ifindex;
+	mac_copy(s->mac, r->map.mac);
+	s->tcp = 0;
+	s->flags = (r->map.flags & ~(NSX_F_HOST_RANGE | NSX_F_STATEFUL)) |
+		   (port >= conf->host_lo && port <= conf->host_hi ? NSX_F_HOST_RANGE : 0) |
+		   (is_second(r, i) ? NSX_F_STATEFUL : 0);
+	s->id = r->map.id;
+	slot_publish(s, claim, NSX_MAP);
+	r->at++;
+	return 0;
+}
+
+/* Change the flags of a published port, unless the sweeper frees it in this moment. */
+static __always_inline void set_flags(struct nsx_slot *s, __u32 state, __u8 flags)
+{
+	__u32 claim = slot_claim(s, state);
+
+	if (!claim)
+		return;
+	s->flags = flags;
+	slot_publish(s, claim, NSX_KIND(state));
+}
+
+/* A further target of a service, published elsewhere too. */
+static long note_second(__u64 i, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, i);
+	__u32 state = s ? slot_read(s) : NSX_FREE;
+
+	if (s && is_second(r, i))
+		set_flags(s, state, s->flags | NSX_F_STATEFUL);
+	return 0;
+}
+
+/* The port that the reverse entry answers for: the map alone tells the way back. */
+static long note_alone(__u64 i, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, i);
+	__u32 state = s ? slot_read(s) : NSX_FREE;
+
+	if (s && NSX_KIND(state) == NSX_MAP && (s->flags & NSX_F_STATEFUL))
+		set_flags(s, state, s->flags & ~NSX_F_STATEFUL);
+	return 0;
+}
+
+static long clear(__u64 unused, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, r->at);
+	__u32 claim, kind = s ? NSX_KIND(slot_read(s)) : NSX_FREE;
+
+	if (kind == NSX_CLAIMED)
+		return range_busy(r);
+	/* What is not published is not ours to clear. */
+	if (kind == NSX_MAP) {
+		claim = port_seize(s);
+		if (!claim)
+			return range_busy(r);
+		slot_publish(s, claim, NSX_FREE);
+	}
+	r->at++;
+	return 0;
+}
+
+/*
+ * Reverse entries go; those that answer for several ports are only counted, for the command to look
+ * for the others.
+ */
+static long del_reverse(__u64 i, struct nsx_range *r)
+{
+	struct nsx_reverse *reverse = range_reverse(r, i);
+
+	if (!reverse)
+		return 0;
+	if ((reverse->flags & NSX_B_STATEFUL) ||
+	    reverse->outside_port != bpf_htons(r->map.first + i))
+		r->result++;
+	else
+		*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;	/* not 0: look-ups of others may have to pass it */
+	return 0;
+}
+
+/* Any protocol's: [protocol][port]. */
+static long note_host_range(__u64 i, struct nsx_range *r)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	__u32 index = i, port = i & 0xffff;
+	struct nsx_slot *s = bpf_map_lookup_elem(&nsx_ports, &index);
+	__u32 state = s ? slot_read(s) : NSX_FREE, flags;
+
+	if (!s || NSX_KIND(state) != NSX_MAP)
+		return 0;
+	flags = s->flags & ~NSX_F_HOST_RANGE;
+	if (port >= conf->host_lo && port <= conf->host_hi)
+		flags |= NSX_F_HOST_RANGE;
+	if (flags != s->flags)
+		set_flags(s, state, flags);
+	return 0;
+}
+
+/* Sockets that the host has bound to these ports before anybody watched. */
+static long note_bound(__u64 i, struct nsx_range *r)
+{
+	struct nsx_slot *s = range_slot(r, i);
+
+	if (s)
+		host_takes(s, r->map.proto);
+	return 0;
+}
+
+#endif
