@@ -59,9 +59,10 @@ struct {
  * Nobody calls it. It brings the types of the values above into the object's BTF, where the command
  * looks for them: clang writes those of arguments there, but not those of maps in maps.
  */
-__noinline int types_of_inner_maps(const struct nsx_bucket *bucket, const struct nsx_line *line)
+__noinline int types_of_inner_maps(const struct nsx_bucket *bucket, const struct nsx_line *line,
+				   const struct nsx_undo *undo)
 {
-	return bucket && line;
+	return bucket && line && undo;
 }
 
 /* How many entries there are. */
@@ -213,6 +214,30 @@ struct {
 	__type(key, __u32);
 	__array(values, struct nsx_ring);
 } nsx_quotas SEC(".maps");
+
+/* What is known of a change that waits to be confirmed, see enum nsx_undo_map; else empty. */
+struct nsx_undos {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);	/* of any size */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct nsx_undo));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, NSX_UNDO_MAPS);
+	__type(key, __u32);
+	__array(values, struct nsx_undos);
+} nsx_undo_log SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nsx_settings);
+} nsx_settings SEC(".maps");
 
 /* Packets and bytes by verdict, [hook][verdict]. */
 struct {

@@ -21,30 +21,12 @@ int nsx_clock(void *unused)
 	return now_tick();
 }
 
-/*
- * Change what is known of a namespace's link. Packets are judged by it meanwhile, on any CPU, and
- * see the old value or the new one of each: none is wider than a word, and none depends on another.
- */
 SEC("syscall")
 int nsx_veth_change(struct nsx_veth_change *args)
 {
-	__u32 ifindex = args->ifindex;
-	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	struct nsx_veth_change change = *args;
 
-	if (!veth)
-		return -2;	/* ENOENT */
-	/* The flag says that there is an address. Flows that are made meanwhile end with the others. */
-	if (!(args->flags & NSX_V_SOURCE))
-		veth->flags = args->flags;
-	smp_wmb();
-	veth->source = args->source;
-	smp_wmb();
-	veth->flags = args->flags;
-	veth->mss = args->mss;
-	veth->max_flows = args->max_flows;
-	veth->egress_cost = args->egress_cost;
-	veth->egress = args->egress;
-	return 0;
+	return veth_change(&change);
 }
 
 static bool is_doomed(const struct nsx_slot *s, __u32 kind, const struct nsx_flush *f)

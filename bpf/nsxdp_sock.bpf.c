@@ -56,7 +56,7 @@ static __always_inline int proto_of(__u32 ip_proto)
 
 static __always_inline bool is_ours(CTX *ctx, const struct nsx_conf *conf)
 {
-	return conf && bpf_get_netns_cookie(ctx) == conf->netns_cookie;
+	return conf && !is_passive() && bpf_get_netns_cookie(ctx) == conf->netns_cookie;
 }
 
 static __always_inline bool is_loopback(__be32 v4)
@@ -418,7 +418,7 @@ static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 	struct nsx_addr addr;
 	__u16 port = sk->src_port;
 
-	if (proto < 0 || bpf_get_netns_cookie(sk) != conf->netns_cookie)
+	if (proto < 0 || is_passive() || bpf_get_netns_cookie(sk) != conf->netns_cookie)
 		return 1;
 	addr_from_v4(&addr, v4);
 	if (in_pool(conf, &addr))

@@ -425,9 +425,12 @@ SEC("tc")
 int tc_from_uplink(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len;
-	struct work *w = begin(skb);
 	int action = TC_ACT_SHOT, v;
+	struct work *w;
 
+	if (is_passive())
+		return TC_ACT_UNSPEC;
+	w = begin(skb);
 	if (!w)
 		return TC_ACT_SHOT;
 	v = from_uplink(skb, &w->p, &w->x, &action);
@@ -464,6 +467,8 @@ int tc_from_ns(struct __sk_buff *skb)
 	int action = TC_ACT_SHOT, v;
 	struct work *w;
 
+	if (is_passive())
+		return exit_pkt(NSX_FROM_NS, NSX_DROP_DETACHED, bytes, TC_ACT_SHOT, TC_ACT_SHOT);
 	if (ctx_is_sent(skb))
 		skb->mark = 0;
 	else if (ctx_take_mark(skb, nsx_conf.passed_mark) && is_netkit(skb))
@@ -512,6 +517,8 @@ int tc_to_uplink(struct __sk_buff *skb)
 	struct icmphdr *icmp;
 	struct nsx_slot *s;
 
+	if (is_passive())
+		return TC_ACT_UNSPEC;
 	if (skb->tc_index == NSX_SENT_INDEX) {
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;

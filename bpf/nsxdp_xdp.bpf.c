@@ -90,7 +90,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	__u32 state;
 	int v = NSX_PASS_HOST;
 
-	if (!w)
+	if (!w || is_passive())
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
@@ -205,7 +205,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	struct pkt *p;
 	int v;
 
-	if (!w)
+	if (!w || is_passive())
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is done with each port of a range: publishing, and what goes with it. The callbacks of
+ * What commands change of the datapath: a namespace's link, and each port of a range. The callbacks of
  * bpf_loop() take the number of the port in the range, but for write() and clear(), which count in
  * nsx_range.at: they can be interrupted by another owner of a slot, and go on there.
  *
@@ -15,6 +15,32 @@
 #include "port.h"
 #include "reverse.h"
 #include "slot.h"
+
+/*
+ * Change what is known of a namespace's link. Packets are judged by it meanwhile, on any CPU, and
+ * see the old value or the new one of each: none is wider than a word, and none depends on another.
+ * Returns 0 or a negative errno.
+ */
+static __always_inline int veth_change(const struct nsx_veth_change *args)
+{
+	__u32 ifindex = args->ifindex;
+	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	if (!veth)
+		return -2;	/* ENOENT */
+	/* The flag says that there is an address. Flows that are made meanwhile end with the others. */
+	if (!(args->flags & NSX_V_SOURCE))
+		veth->flags = args->flags;
+	smp_wmb();
+	veth->source = args->source;
+	smp_wmb();
+	veth->flags = args->flags;
+	veth->mss = args->mss;
+	veth->max_flows = args->max_flows;
+	veth->egress_cost = args->egress_cost;
+	veth->egress = args->egress;
+	return 0;
+}
 
 /* The slot of the i-th port of a range. */
 static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)

@@ -44,6 +44,12 @@ static __always_inline bool is_frozen(const struct nsx_conf *conf)
 	return until && is_fresh(until, now_tick(), NSX_FROZEN_SECONDS);
 }
 
+/* An "up" was not confirmed: see nsx_conf.passive. The sweeper sets it; any CPU reads it. */
+static __always_inline bool is_passive(void)
+{
+	return READ_ONCE(nsx_conf.passive);
+}
+
 /* The state word, before anything else of the slot is read. */
 static __always_inline __u32 slot_read(const struct nsx_slot *s)
 {

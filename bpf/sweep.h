@@ -3,7 +3,7 @@
  * The sweeper: one timer for the whole instance, which looks at a part of the tables every so often
  * and frees what is dead: entries, ports, and the ports of services whose draining is over. So the
  * counts are of what is alive, give or take a round, and nothing that is over is in anybody's way
- * for longer than that.
+ * for longer than that. It also takes back what was not confirmed in time: see undo.h.
  *
  * Without it only punctuality is lost: look-ups do not see what is dead, and who wants a place
  * takes that of a dead one.
@@ -19,6 +19,7 @@
 #include "port.h"
 #include "outside.h"
 #include "session.h"
+#include "undo.h"
 
 #define SWEEP_EVERY	20000000ULL	/* nanoseconds */
 #define SWEEP_BUCKETS	320		/* at once: a table for a million flows takes 12 seconds */
@@ -31,6 +32,7 @@ struct sweeper {
 	__u32 port;
 	__u32 service;
 	__u32 rounds;
+	struct undo_timer undo;
 };
 
 struct {
@@ -201,6 +203,7 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 
 	if (is_frozen(conf))
 		goto again;
+	undo_in_time(&s->undo);
 	tables = READ_ONCE(conf->tables);
 	/*
 	 * While entries move, or where the command that had them move has died, in both tables by

@@ -585,6 +585,7 @@ enum nsx_intent_kind {
  * struct nsx_intent - the change that a command is about to make, written before anything else; for
  * commands only
  * @kind: enum nsx_intent_kind
+ * @undo: number of the change's entry in the undo log plus one; 0: it has none
  * @before, @after: the first slot of the ports; .ifindex 0: nothing is published
  *
  * A command that dies leaves it behind, and the next one that changes something finishes the
@@ -592,7 +593,7 @@ enum nsx_intent_kind {
  */
 struct nsx_intent {
 	__u32 kind;
-	__u32 pad;
+	__u32 undo;
 	struct nsx_slot before;
 	struct nsx_slot after;
 };
@@ -641,6 +642,13 @@ struct nsx_intent {
  * @frozen_until: the tables are being converted: before this tick no entry gets another owner and
  *	no flow begins; 0: they are not. At most NSX_FROZEN_SECONDS ahead, so that it ends by itself
  *	where the command dies
+ * @confirm: enum nsx_confirm; commands change it, and the sweeper where the time has run out, by
+ *	compare-and-exchange
+ * @confirm_until: ticks; a change that is not confirmed before is taken back
+ * @confirm_new: that change brought the instance up: before it nothing was there
+ * @undo_count: entries in the undo log
+ * @passive: the instance is to be as if it were not there: uplinks pass everything to the host, and
+ *	namespaces reach nothing. Set where an "up" was not confirmed, until "down"
  * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are
  *	so much smaller
  */
@@ -669,7 +677,8 @@ struct nsx_conf {
 	__u8 mode;		/* enum nsx_mode */
 	__u8 occupancy;
 	__u8 attach;		/* enum nsx_attach */
-	__u8 pad[2];
+	__u8 passive;
+	__u8 pad;
 	__u32 measured;
 	__u32 flows;
 	__u32 tables;
@@ -682,6 +691,10 @@ struct nsx_conf {
 	__u32 snat_count;
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
+	__u32 confirm;
+	__u32 confirm_until;
+	__u32 confirm_new;
+	__u32 undo_count;
 	__u32 frag_scale;
 	__u32 defrag_mark;
 	__u32 passed_mark;
@@ -689,6 +702,84 @@ struct nsx_conf {
 };
 
 #define NSX_FROZEN_SECONDS 5
+
+/**
+ * struct nsx_veth_change - argument of the program nsx_veth_change: what struct nsx_veth says from
+ * now on
+ */
+struct nsx_veth_change {
+	__u32 ifindex;
+	__u16 flags;
+	__u16 mss;
+	__u32 max_flows;
+	__u32 egress;
+	__u64 egress_cost;
+	struct nsx_addr source;
+};
+
+/* nsx_conf.confirm: where a change is that an operator has to confirm */
+enum nsx_confirm {
+	NSX_CONFIRM_NONE,
+	NSX_CONFIRM_MAKING,	/* it is being made */
+	NSX_CONFIRM_WAITING,	/* it is whole */
+	NSX_CONFIRM_UNDOING,	/* it was not confirmed: packets are given back what was before */
+	NSX_CONFIRM_UNDONE,	/* they have it; the rest is left to the next command */
+	NSX_CONFIRM_KEEPING,	/* it was confirmed: what was kept to take it back goes */
+};
+
+/* nsx_undo.kind */
+enum nsx_undo_kind {
+	NSX_UNDO_NONE,		/* nothing: the step was taken back at once */
+	NSX_UNDO_PORTS,		/* .before became .after, as in struct nsx_intent */
+	NSX_UNDO_VETH,		/* the datapath knew .veth of a namespace's link */
+	NSX_UNDO_NEW_NS,	/* the link .veth.ifindex, of the address .veth.source, was not there */
+	NSX_UNDO_DEL_NS,	/* the namespace .name is to be removed once the change is confirmed */
+};
+
+/* The two maps in the table nsx_undo_log */
+enum nsx_undo_map {
+	NSX_UNDO_STEPS,		/* an entry for each step, in the order in which they were made */
+	NSX_UNDO_TEXT,		/* the configuration before the change, as a file has it, NUL-ended */
+	NSX_UNDO_MAPS,
+};
+
+/**
+ * struct nsx_undo - a step that can be taken back, written before it is made; in that order
+ * @kind: enum nsx_undo_kind
+ * @text: the next part of the text, in NSX_UNDO_TEXT, where there is nothing else in an entry
+ */
+struct nsx_undo {
+	union {
+		struct {
+			__u32 kind;
+			__u32 pad;
+			union {
+				struct {
+					struct nsx_slot before;
+					struct nsx_slot after;
+				};
+				struct nsx_veth_change veth;
+				char name[NSX_NAME_LEN];
+			};
+		};
+		char text[136];
+	};
+};
+
+/**
+ * struct nsx_settings - of nsx_conf, what programs read and a change by "up" may have changed: how
+ * it was before
+ */
+struct nsx_settings {
+	__u32 timeout[NSX_TIMEOUTS];
+	__u32 snat_count;
+	__u16 port_lo;
+	__u16 port_hi;
+	__u16 host_lo;
+	__u16 host_hi;
+	struct nsx_addr publish_at;
+	struct nsx_addr snat[NSX_SNAT_MAX];
+};
 
 /**
  * struct nsx_journal - what commands leave for the next one, the only entry of its map; the
@@ -703,6 +794,7 @@ struct nsx_conf {
  *	at once
  * @mode_wanted: enum nsx_mode
  * @going: enum nsx_going
+ * @undo_tries: how often a command has failed to bring back all that was before a change
  * @uplink_names: of nsx_conf.uplinks
  * @mode_reason: why nsx_conf.mode is what it is, in words
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
@@ -719,7 +811,8 @@ struct nsx_journal {
 	__u32 link_group;
 	__u8 mode_wanted;
 	__u8 going;
-	__u8 pad[6];
+	__u8 undo_tries;
+	__u8 pad[5];
 	char uplink_names[NSX_UPLINKS][16];
 	char mode_reason[128];
 	char local_reason[128];
@@ -1111,20 +1204,6 @@ struct nsx_range {
 };
 
 /**
- * struct nsx_veth_change - argument of the program nsx_veth_change: what struct nsx_veth says from
- * now on
- */
-struct nsx_veth_change {
-	__u32 ifindex;
-	__u16 flags;
-	__u16 mss;
-	__u32 max_flows;
-	__u32 egress;
-	__u64 egress_cost;
-	struct nsx_addr source;
-};
-
-/**
  * struct nsx_move - what the program nsx_move did: entries that moved, that found no room, and that
  * were being written
  */
@@ -1160,6 +1239,8 @@ _Static_assert(sizeof(struct nsx_veth) == 136, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 952, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
+_Static_assert(sizeof(struct nsx_undo) == 136, "no implicit padding");
+_Static_assert(sizeof(struct nsx_settings) % 8 == 0, "no implicit padding");
 _Static_assert(sizeof(struct nsx_conf) % 8 == 0, "no implicit padding");
 _Static_assert(sizeof(struct nsx_journal) % 8 == 0, "no implicit padding");
 

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "apply/apply.h"
 #include "cmd/cmd.h"
 #include "config/config.h"
 #include "kernel/pin.h"
@@ -30,6 +31,9 @@ static const struct cmd commands[] = {
 	{ "export", NULL, cmd_export, NULL, "", "Print what runs as such a file." },
 	{ "save", NULL, cmd_save, &save_grammar, "[FILE]",
 	  "Write what runs to such a file (/etc/nsxdp/nsxdp.conf), which nsxdp.service applies at boot." },
+	{ "confirm", NULL, cmd_confirm, NULL, "",
+	  "Let the change stay that \"apply --confirm\" or \"up --confirm\" has made." },
+	{ "undo", NULL, cmd_undo, NULL, "", "Take such a change back now." },
 	{ "ns", "add", cmd_ns_add, &ns_add_grammar, "NAME",
 	  "Make a namespace with its link, addresses, default route and resolv.conf." },
 	{ "ns", "adopt", cmd_ns_adopt, &ns_adopt_grammar, "NAME",
@@ -179,6 +183,9 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		fail(&f, -EPERM, "only root may do this");
 		return cmd_failed(cmd, NULL, &f);
 	}
+	/* Else a command shows what is not any more, or is refused by it. */
+	if (cmd->run != cmd_completion && cmd->run != cmd_down)
+		apply_settle();
 	return cmd->run(cmd, kept, argv);
 }
 

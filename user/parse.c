@@ -26,6 +26,32 @@ int parse_number(const char *word, unsigned long min, unsigned long max, unsigne
 	return 0;
 }
 
+int parse_seconds(const char *word, unsigned long min, unsigned long max, unsigned int *seconds)
+{
+	size_t len = strlen(word);
+	unsigned long unit = 1, value;
+	char number[16];
+	int err;
+
+	if (!len || len >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, word, len + 1);
+	switch (word[len - 1]) {
+	case 'h':
+		unit *= 60;	/* fall through */
+	case 'm':
+		unit *= 60;	/* fall through */
+	case 's':
+		number[len - 1] = '\0';
+	}
+	err = parse_number(number, 0, max / unit, &value);
+	if (!err && value * unit < min)
+		err = -ERANGE;
+	if (!err)
+		*seconds = value * unit;
+	return err;
+}
+
 int parse_port(const char *word, __u16 *port)
 {
 	unsigned long v;

@@ -17,6 +17,9 @@
 /* A decimal number in [min, max]; no sign, no blanks, no leading zeros but 0 itself. */
 int parse_number(const char *word, unsigned long min, unsigned long max, unsigned long *value);
 
+/* SECONDS[s], MINUTESm or HOURSh, to seconds in [min, max]. */
+int parse_seconds(const char *word, unsigned long min, unsigned long max, unsigned int *seconds);
+
 /* A port, 1 to 65535, in host byte order. */
 int parse_port(const char *word, __u16 *port);
 

@@ -21,9 +21,26 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f);
 
 /*
  * Make everything as the model says; keep: what it does not name stays. All or nothing, an instance
- * that has to be brought up included.
+ * that has to be brought up included. confirm: seconds until it is taken back, unless it is
+ * confirmed; 0: it stays.
  */
-int apply_config(const struct config *wanted, bool keep, struct fail *f);
+int apply_config(const struct config *wanted, bool keep, unsigned int confirm, struct fail *f);
+
+/* The steps from what runs to what is wanted, checked before the first one is carried out. */
+int apply_change(struct instance *in, const struct config *running, const struct config *wanted,
+		 bool keep, struct fail *f);
+
+/* undo.c: a change that waits to be confirmed is to stay, or is taken back now. */
+int apply_confirm(struct fail *f);
+int apply_undo(struct fail *f);
+
+/*
+ * What the sweeper has taken back, or is about to, is taken back whole; the same by a process that
+ * has the lock already (pin_hold()), which -EBUSY tells that a change waits to be confirmed.
+ */
+void apply_settle(void);
+int apply_settle_locked(struct fail *f);
+int apply_undo_locked(struct fail *f);
 
 /* Open the instance to change it: what a command left that died is finished or taken back first. */
 int apply_open(struct instance *in, struct fail *f);
@@ -33,6 +50,9 @@ int apply_recover(struct instance *in, struct fail *f);
 
 /* up.c */
 int apply_up(const struct up_conf *c, struct fail *f);
+
+/* undo.c: the same with c->confirm */
+int apply_up_confirmed(const struct up_conf *c, struct fail *f);
 int apply_down(bool keep_ns, struct fail *f);
 
 /* Instances whose network namespace is gone. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "apply/apply.h"
+#include "apply/confirm.h"
 #include "apply/map.h"
 #include "apply/ns.h"
 #include "apply/resolv.h"
@@ -82,6 +83,8 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 		fail_errno(f, err, "cannot write the table of names");
 	if (!err)
 		err = secure_link(&s->host, ns, f);
+	if (!err && confirm_note_new_ns(in, ns, f) < 0)
+		err = -EBUSY;
 	if (!err)
 		err = veth_register(in, ns, f);
 	if (!err)
@@ -476,6 +479,20 @@ void ns_recount(struct instance *in)
 	in->conf->limits = limits;
 }
 
+/* It goes once the change is confirmed. Until then nothing is published to it. */
+static int ns_leave(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f)
+{
+	int noted = confirm_note_del_ns(in, name, f);
+
+	if (noted < 0)
+		return noted;
+	if (!noted)
+		return ns_remove(in, name, ns, false);
+	return apply_map_forget_ns(in, ns->id)
+		       ? fail(f, -EIO, "cannot remove what is published to it")
+		       : 0;
+}
+
 int apply_ns(struct instance *in, const struct ns_conf *before, const struct ns_conf *after,
 	     struct fail *f)
 {
@@ -488,6 +505,8 @@ int apply_ns(struct instance *in, const struct ns_conf *before, const struct ns_
 	if (after)
 		return after->adopted ? ns_adopt(in, after, f) : ns_add(in, after, f);
 	err = table_ns_get(in, name, &ns);
+	if (!err && confirm_is_noting(in))
+		return ns_leave(in, name, &ns, f);
 	if (!err)
 		err = ns_remove(in, name, &ns, false);
 	return err && err != -ENOENT

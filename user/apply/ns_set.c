@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "apply/confirm.h"
 #include "apply/map.h"
 #include "apply/ns.h"
 #include "apply/resolv.h"
@@ -112,6 +113,10 @@ static int check(struct instance *in, const char *name, const struct nsx_ns *old
 			    name);
 	if (same_link(old, ns))
 		return 0;
+	if (confirm_is_noting(in))
+		return fail(f, -ENOTSUP,
+			    "another address or kind of link cannot be taken back: change that "
+			    "without --confirm");
 	if (!(old->flags & NSX_NS_MADE_VETH))
 		return fail(f, -EINVAL, "its link %s is not nsxdp's: it keeps its address and kind",
 			    old->host_if);
@@ -160,8 +165,12 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 		fail_errno(f, err, "cannot write the table of names");
 	} else {
 		err = change(in, c->name, &old, &ns, f);
-		/* Where it cannot be taken back, the next command makes it what the table says. */
-		if (err && (table_ns_set(in, c->name, &old) || change(in, c->name, &ns, &old, &ignored)))
+		/*
+		 * Where it cannot be taken back, the next command makes it what the table says;
+		 * what was noted is taken back with the whole change.
+		 */
+		if (err && !confirm_is_noting(in) &&
+		    (table_ns_set(in, c->name, &old) || change(in, c->name, &ns, &old, &ignored)))
 			return err;
 	}
 	in->journal->changing[0] = '\0';

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apply/apply.h"
+#include "apply/confirm.h"
 #include "apply/map.h"
 #include "apply/up.h"
 #include "kernel/sockets.h"
@@ -179,6 +180,32 @@ static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
 	return others;
 }
 
+/* The same on a copy, which leaves the service as it was. */
+static int publish_without(struct instance *in, const struct nsx_slot *s, __u32 ns_id, struct fail *f)
+{
+	struct publication *old = calloc(2, sizeof(*old)), *new = old + 1;
+	bool goes = false;
+	int err;
+
+	if (!old)
+		return fail_errno(f, -ENOMEM, "cannot plan the change");
+	err = publication_read(in, s, old, f);
+	*new = *old;
+	new->index = 0;
+	new->svc.count = new->svc.was_count = 0;
+	new->svc.flags &= ~(NSX_S_DRAINING | NSX_S_BY_ADDRESS);
+	for (__u32 i = 0; i < old->svc.count; i++)
+		if (old->svc.target[i].id == ns_id)
+			goes = true;
+		else if (old->svc.target[i].weight)
+			new->svc.target[new->svc.count++] = old->svc.target[i];
+	service_spread(new->svc.table, new->svc.target, new->svc.count);
+	if (!err && goes)
+		err = publish(in, old, new->svc.count ? new : NULL, f);
+	free(old);
+	return err;
+}
+
 static int forget_cb(struct instance *in, struct nsx_slot *s, void *arg)
 {
 	const __u32 *ns_id = arg;
@@ -186,6 +213,8 @@ static int forget_cb(struct instance *in, struct nsx_slot *s, void *arg)
 	struct fail f;
 	int err;
 
+	if (confirm_is_noting(in))
+		return publish_without(in, s, *ns_id, &f);
 	if (forget_ns(in, s, *ns_id))
 		return 0;
 	err = publication_read(in, s, &old, &f);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "apply/confirm.h"
 #include "apply/map.h"
 #include "apply/up.h"
 
@@ -301,12 +302,9 @@ static int leave_targets(struct instance *in, const struct nsx_service *svc)
 	return err ? err : more;
 }
 
-/*
- * After the ports are what they should be: what only the other one needed goes. Where that fails the
- * intent stays, and the next command tries again: the slots are what they are, so that it can.
- */
-static int finish(struct instance *in, const struct nsx_service *targets,
-		  const struct nsx_slot *gone, const struct nsx_slot *stays)
+/* After the ports are what they should be: what only the other one needed goes. */
+static int leave(struct instance *in, const struct nsx_service *targets,
+		 const struct nsx_slot *gone, const struct nsx_slot *stays)
 {
 	int err = leave_targets(in, targets);
 
@@ -316,8 +314,21 @@ static int finish(struct instance *in, const struct nsx_service *targets,
 		service_free(in, slot_service(gone));
 	if (slot_counter(gone) != slot_counter(stays))
 		counter_free(in, slot_counter(gone));
-	in->journal->intent.kind = NSX_INTENT_NONE;
 	return 0;
+}
+
+/*
+ * Where that fails the intent stays, and the next command tries again: the slots are what they are,
+ * so that it can.
+ */
+static int finish(struct instance *in, const struct nsx_service *targets,
+		  const struct nsx_slot *gone, const struct nsx_slot *stays)
+{
+	int err = leave(in, targets, gone, stays);
+
+	if (!err)
+		in->journal->intent.kind = NSX_INTENT_NONE;
+	return err;
 }
 
 static int put_slots(struct instance *in, const struct nsx_slot *map, const struct nsx_slot *before,
@@ -377,6 +388,9 @@ static int turn(struct instance *in, const struct publication *before, struct pu
 	err = table_published_set(in, intent->before.proto, intent->before.first);
 	if (err)
 		return fail_errno(f, err, "cannot note what is published");
+	err = confirm_note_ports(in, f);
+	if (err < 0)
+		return err;
 	ended = put_slots(in, &intent->after, &intent->before, after ? &after->svc : NULL);
 	if (ended < 0)
 		return fail_errno(f, ended, "cannot write the port registry");
@@ -398,6 +412,11 @@ int publish(struct instance *in, const struct publication *before, struct public
 		publish_recover(in, &ignored);
 		return err;
 	}
+	/* What was stays where it may have to come back. */
+	if (in->journal->intent.undo) {
+		in->journal->intent.kind = NSX_INTENT_NONE;
+		return 0;
+	}
 	in->journal->intent.kind = NSX_INTENT_PORTS_DONE;
 	finish(in, before ? &before->svc : &nothing, &in->journal->intent.before,
 	       &in->journal->intent.after);
@@ -418,6 +437,14 @@ static int intent_service(struct instance *in, const struct nsx_slot *s, struct 
 	return 0;
 }
 
+int publish_leave(struct instance *in, const struct nsx_slot *gone, const struct nsx_slot *stays)
+{
+	struct nsx_service targets;
+	int err = intent_service(in, gone, &targets);
+
+	return err ? err : leave(in, &targets, gone, stays);
+}
+
 int publish_recover(struct instance *in, struct fail *f)
 {
 	struct nsx_intent *intent = &in->journal->intent;
@@ -433,8 +460,10 @@ int publish_recover(struct instance *in, struct fail *f)
 		err = put_slots(in, &intent->before, &intent->before, &before);
 	if (err < 0)
 		return fail_errno(f, err, "cannot write the port registry");
+	confirm_forget_ports(in);
 	services_recount(in);
-	err = counters_recount(in);
+	/* Those that ports of the undo log have are not found in the registry: see confirm_clear(). */
+	err = in->conf->confirm ? 0 : counters_recount(in);
 	if (err)
 		return fail_errno(f, err, "cannot take stock of what is counted");
 	err = done ? finish(in, &before, &intent->before, &intent->after) :

@@ -60,6 +60,12 @@ void publication_drain(struct instance *in, const struct publication *before,
 int publish(struct instance *in, const struct publication *before, struct publication *after,
 	    struct fail *f);
 
+/*
+ * What only gone, the first slot of ports that are now what stays says, needed goes: reverse
+ * entries, service, counter. Either's .ifindex is 0 for nothing.
+ */
+int publish_leave(struct instance *in, const struct nsx_slot *gone, const struct nsx_slot *stays);
+
 /* The first slot of published ports that overlap these; NULL, with errno 0 where there are none. */
 struct nsx_slot *published_at(struct instance *in, __u8 proto, __u16 first, __u16 last);
 

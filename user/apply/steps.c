@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "apply/apply.h"
+#include "apply/confirm.h"
 #include "apply/ns.h"
 #include "config/edit.h"
 #include "kernel/pin.h"
@@ -165,7 +166,9 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 		return 0;
 	if (steps->count > 1)
 		name_object(&steps->step[failed], f);
-	undo(in, steps, done);
+	/* Else all of it is taken back, by what was noted. */
+	if (!confirm_is_noting(in))
+		undo(in, steps, done);
 	return err;
 }
 
@@ -232,7 +235,8 @@ int apply_recover(struct instance *in, struct fail *f)
 	return err;
 }
 
-int apply_open(struct instance *in, struct fail *f)
+/* Ready for a change, whether it has to be confirmed or not. */
+static int open_to_change(struct instance *in, struct fail *f)
 {
 	int err = instance_open(in, ACCESS_CHANGE, f);
 
@@ -245,6 +249,22 @@ int apply_open(struct instance *in, struct fail *f)
 	}
 	publish_reap(in);
 	return 0;
+}
+
+/* Another command may begin a change before this one has the lock. */
+int apply_open(struct instance *in, struct fail *f)
+{
+	int err = 0;
+
+	while (!err) {
+		apply_settle();
+		err = open_to_change(in, f);
+		if (err || !in->conf->confirm)
+			return err;
+		err = confirm_refuse(in, f);
+		instance_close(in);
+	}
+	return err;
 }
 
 /* Namespaces that somebody deleted are made again. */
@@ -293,8 +313,8 @@ static int check_steps(struct instance *in, const struct config *running, const 
 	return err;
 }
 
-static int change(struct instance *in, const struct config *running, const struct config *wanted,
-		  bool keep, struct fail *f)
+int apply_change(struct instance *in, const struct config *running, const struct config *wanted,
+		 bool keep, struct fail *f)
 {
 	struct steps steps;
 	int err = config_diff(running, wanted, keep, &steps);
@@ -304,6 +324,8 @@ static int change(struct instance *in, const struct config *running, const struc
 	/* What is bound meanwhile is found by a second one; see check_published(). */
 	sockets_listing(steps.count > 1);
 	err = check_steps(in, running, wanted, &steps, keep, f);
+	if (!err && confirm_is_noting(in))
+		err = confirm_expect(in, steps.count, f);
 	if (!err)
 		err = apply_steps(in, &steps, f);
 	sockets_listing(false);
@@ -327,57 +349,130 @@ static int read_running(struct config *running, bool *good, struct fail *f)
 	return err;
 }
 
-static int apply_locked(const struct config *wanted, bool keep, struct fail *f)
+/* From here on what is changed is noted; what runs before is what comes back. */
+static int begin_confirmed(const struct config *before, unsigned int seconds, struct fail *f)
 {
-	struct config before = {}, running = {};
-	struct up_conf up = wanted->up;
 	struct instance in;
-	struct fail ignored;
-	bool good = false;
-	int err = read_running(&before, &good, f);
+	int err = open_to_change(&in, f);
 
-	config_whole_up(&up);
-	if (!err && wanted->has_up && !(good && config_same_up(&before.up, &wanted->up)))
-		err = apply_up(&up, f);
-	else if (!err && !before.has_up)
-		err = fail(f, -ENOENT,
-			   "not up in this network namespace, and there is no 'up' line");
-	if (err && before.has_up && wanted->has_up) {
-		config_whole_up(&before.up);
-		apply_up(&before.up, &ignored);
-	}
 	if (err)
-		goto out;
-	err = apply_open(&in, f);
-	if (!err) {
-		err = clear_gone(&in, wanted, f);
-		if (!err)
-			err = read_config(&in, &running, f);
-		if (!err)
-			err = change(&in, &running, wanted, keep, f);
-		instance_close(&in);
-	}
-	if (err && wanted->has_up) {
-		config_whole_up(&before.up);
-		if (before.has_up)
-			apply_up(&before.up, &ignored);
-		else
-			apply_down(false, &ignored);
-	}
-out:
-	config_free(&before);
+		return err;
+	err = confirm_begin(&in, seconds, before, f);
+	instance_close(&in);
+	return err;
+}
+
+static int change_all(const struct config *wanted, bool keep, unsigned int confirm, struct fail *f)
+{
+	struct config running = {};
+	struct instance in;
+	int err = open_to_change(&in, f);
+
+	if (err)
+		return err;
+	err = clear_gone(&in, wanted, f);
+	if (!err)
+		err = read_config(&in, &running, f);
+	if (!err)
+		err = apply_change(&in, &running, wanted, keep, f);
+	if (!err && confirm)
+		err = confirm_end(&in, confirm, f);
+	instance_close(&in);
 	config_free(&running);
 	return err;
 }
 
-int apply_config(const struct config *wanted, bool keep, struct fail *f)
+/* Where it has to be confirmed all of it can be taken back. */
+static void go_back(struct config *before, bool has_up, unsigned int confirm)
+{
+	struct fail ignored;
+
+	if (confirm) {
+		apply_undo_locked(&ignored);
+	} else if (has_up) {
+		config_whole_up(&before->up);
+		if (before->has_up)
+			apply_up(&before->up, &ignored);
+		else
+			apply_down(false, &ignored);
+	}
+}
+
+static int apply_locked(const struct config *wanted, bool keep, unsigned int confirm,
+			struct fail *f)
+{
+	struct config before = {};
+	struct up_conf up = wanted->up;
+	bool good = false, up_failed;
+	int err = apply_settle_locked(f);
+
+	config_whole_up(&up);
+	if (!err)
+		err = read_running(&before, &good, f);
+	if (!err && confirm && before.has_up)
+		err = begin_confirmed(&before, confirm, f);
+	if (err)
+		goto out;
+	up.confirm = confirm;
+	if (wanted->has_up && !(good && config_same_up(&before.up, &wanted->up)))
+		err = apply_up(&up, f);
+	else if (!before.has_up)
+		err = fail(f, -ENOENT,
+			   "not up in this network namespace, and there is no 'up' line");
+	up_failed = err;
+	if (!err)
+		err = change_all(wanted, keep, confirm, f);
+	/* An "up" that failed has left nothing where there was nothing. */
+	if (err && (before.has_up || !up_failed))
+		go_back(&before, wanted->has_up, confirm);
+out:
+	config_free(&before);
+	return err;
+}
+
+int apply_config(const struct config *wanted, bool keep, unsigned int confirm, struct fail *f)
 {
 	struct pin_dir lock;
 	int err = pin_hold(&lock, f);
 
 	if (err)
 		return err;
-	err = apply_locked(wanted, keep, f);
+	err = apply_locked(wanted, keep, confirm, f);
 	pin_unhold(&lock);
+	return err;
+}
+
+int apply_up_confirmed(const struct up_conf *c, struct fail *f)
+{
+	struct config before = {};
+	struct instance in;
+	struct fail ignored;
+	struct pin_dir lock;
+	bool good, begun = false;
+	int err = pin_hold(&lock, f);
+
+	if (err)
+		return err;
+	err = apply_settle_locked(f);
+	if (!err)
+		err = read_running(&before, &good, f);
+	if (!err && before.has_up) {
+		err = begin_confirmed(&before, c->confirm, f);
+		begun = !err;
+	}
+	if (!err)
+		err = apply_up(c, f);
+	if (!err) {
+		begun = true;
+		err = open_to_change(&in, f);
+		if (!err) {
+			err = confirm_end(&in, c->confirm, f);
+			instance_close(&in);
+		}
+	}
+	if (err && begun)
+		apply_undo_locked(&ignored);
+	pin_unhold(&lock);
+	config_free(&before);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apply/confirm.h"
 #include "apply/up.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
@@ -186,7 +187,7 @@ static void write_snat(struct nsx_conf *conf, const struct up_conf *c)
 /* What was given stays given, but for what can be taken back. */
 static __u32 given_now(const struct nsx_journal *journal, const struct up_conf *c)
 {
-	__u32 given = (journal->given & ~UP_GIVEN_NO_BIND_GUARD) | (c->given & ~UP_GIVEN_REPLACE_DEV);
+	__u32 given = (journal->given & ~UP_GIVEN_NO_BIND_GUARD) | (c->given & ~(UP_GIVEN_REPLACE_DEV | UP_GIVEN_CONFIRM));
 
 	if ((c->given & UP_GIVEN_FLOWS) && !c->flows)
 		given &= ~UP_GIVEN_FLOWS;
@@ -415,6 +416,8 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	err = instance_open_dir(&in, d, f);
 	if (!err)
 		__atomic_store_n(&in.conf->frozen_until, 0, __ATOMIC_SEQ_CST); /* of an upgrade */
+	if (!err && !c->confirm)
+		err = confirm_refuse(&in, f);
 	if (!err)
 		err = apply_recover(&in, f);
 	if (!err)
@@ -530,6 +533,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 			note("up: mode %s: %s", config_mode_name(in.conf->mode),
 			     in.journal->mode_reason);
 		/* The first comes last: its pin tells that all is there. */
+		if (c->confirm)
+			err = confirm_begin(&in, c->confirm, NULL, f);
 		for (int i = c->devs; !err && i--;)
 			err = datapath_attach_uplink(d, local->link[i].ifindex, i == 0, f);
 	}

@@ -64,10 +64,18 @@ static bool is_optional(const char *map)
 	return is_one_of(map, maps, sizeof(maps) / sizeof(maps[0]));
 }
 
+/* Nothing is in them, for a change that waits to be confirmed is in the way of an upgrade. */
+static bool is_empty(const char *map)
+{
+	static const char *const maps[] = { "nsx_undo_log", "nsx_settings" };
+
+	return is_one_of(map, maps, sizeof(maps) / sizeof(maps[0]));
+}
+
 /* Tables without which there is no upgrade. */
 static bool is_required(const char *map)
 {
-	return !is_optional(map) &&
+	return !is_optional(map) && !is_empty(map) &&
 	       (is_one_of(map, table_names, TABLES) || strcmp(map, "nsx_dialled") == 0);
 }
 
@@ -119,6 +127,10 @@ static int prepare(struct upgrade *u, const struct up_conf *wanted, struct fail 
 		err = conversion_read(&u->c, "nsx_journal", &u->journal, f);
 	if (!err)
 		err = up_check_running(&u->conf, &u->journal, wanted, f);
+	if (!err && u->conf.confirm)
+		err = fail(f, -EBUSY,
+			   "programs of another build run, and a change of programs cannot be taken "
+			   "back: run \"nsxdp up\" first, or after \"nsxdp confirm\"");
 	if (!err && u->conf.mode != NSX_MODE_TC)
 		err = datapath_load_xdp(&u->next, f);
 	if (!err && !u->journal.local_reason[0])

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apply/confirm.h"
 #include "apply/ns.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
@@ -206,10 +207,9 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 	return err;
 }
 
-int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_ns *ns,
-		struct fail *f)
+static struct nsx_veth_change change_to(const struct nsx_ns *ns)
 {
-	struct nsx_veth_change change = {
+	return (struct nsx_veth_change){
 		.ifindex = ns->ifindex,
 		.flags = veth_flags(ns),
 		.mss = ns->mss,
@@ -218,12 +218,22 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 		.source = ns->source,
 		.egress_cost = egress_cost(ns),
 	};
+}
+
+/* Where the change may be taken back, what was goes on being there: egress sets, room for flows. */
+int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_ns *ns,
+		struct fail *f)
+{
+	struct nsx_veth_change was = change_to(old), change = change_to(ns);
 	bool made, grows = ns->max_flows > old->max_flows;
-	int err = 0;
+	int err = 0, noted;
 
 	/* The look is not spared from before there is something to see until after. */
 	in->conf->clamps += ns->mss != 0;
 	in->conf->limits += ns_is_limited(ns);
+	noted = confirm_note_veth(in, &was, f);
+	if (noted < 0)
+		return noted;
 	/* There is room for as many references as may be counted. */
 	if (grows)
 		err = quota_make(in, ns);
@@ -231,7 +241,7 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 		err = egress_write(in, ns);
 	if (!err)
 		err = table_veth_change(in, &change);
-	if (!err && old->egress_set != ns->egress_set)
+	if (!err && !noted && old->egress_set != ns->egress_set)
 		err = egress_delete(in, old);
 	/* What goes on as the old ones let it. */
 	if (!err && ((ns->egress_set && old->egress_set != ns->egress_set) ||
@@ -240,9 +250,9 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 
 		err = ended < 0 ? ended : 0;
 	}
-	if (!err && ns->max_flows && !grows && ns->max_flows != old->max_flows)
+	if (!err && !noted && ns->max_flows && !grows && ns->max_flows != old->max_flows)
 		err = quota_make(in, ns);
-	if (!err && !ns->max_flows)
+	if (!err && !noted && !ns->max_flows)
 		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ns->ifindex);
 	ns_recount(in);
 	if (err)

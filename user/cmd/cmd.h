@@ -47,6 +47,8 @@ int cmd_apply(const struct cmd *cmd, int argc, char **argv);
 int cmd_diff(const struct cmd *cmd, int argc, char **argv);
 int cmd_export(const struct cmd *cmd, int argc, char **argv);
 int cmd_save(const struct cmd *cmd, int argc, char **argv);
+int cmd_confirm(const struct cmd *cmd, int argc, char **argv);
+int cmd_undo(const struct cmd *cmd, int argc, char **argv);
 int cmd_completion(const struct cmd *cmd, int argc, char **argv);
 int cmd_doctor(const struct cmd *cmd, int argc, char **argv);
 int cmd_features(const struct cmd *cmd, int argc, char **argv);

@@ -20,6 +20,7 @@
 struct file_conf {
 	unsigned int given;	/* FILE_* */
 	const char *path;
+	unsigned int confirm;	/* seconds; 0: the change stays */
 };
 
 /* The file that the instance is made by when the machine boots */
@@ -28,6 +29,7 @@ struct file_conf {
 
 #define FILE_DRY_RUN	1
 #define FILE_KEEP	2
+#define FILE_CONFIRM	4
 #define APPLY		1
 #define DIFF		2
 #define SAVE		4
@@ -42,9 +44,17 @@ static int read_path(const char *word, void *conf, struct fail *f)
 	return 0;
 }
 
+static int read_confirm(const char *word, void *conf, struct fail *f)
+{
+	struct file_conf *c = conf;
+
+	return config_read_confirm(word, &c->confirm, f);
+}
+
 static const struct option_desc options[] = {
 	{ "dry-run", NULL, "only print what would be done", FILE_DRY_RUN, APPLY, 0, false, NULL,
 	  NULL },
+	{ "confirm", "TIME", CONFIRM_HELP, FILE_CONFIRM, APPLY, 0, false, read_confirm, NULL },
 	{ "keep", NULL, "leave what the file does not name", FILE_KEEP, APPLY | DIFF, 0, false,
 	  NULL, NULL },
 	{},
@@ -168,7 +178,7 @@ static int run(const struct cmd *cmd, int argc, char **argv, const struct gramma
 		if (grammar != &diff_grammar)
 			status = 0;
 	} else {
-		status = apply_config(&wanted, c.given & FILE_KEEP, &f)
+		status = apply_config(&wanted, c.given & FILE_KEEP, c.confirm, &f)
 				 ? cmd_failed(cmd, c.path, &f)
 				 : 0;
 	}

@@ -12,7 +12,9 @@ int cmd_up(const struct cmd *cmd, int argc, char **argv)
 
 	if (config_read_up(argc, argv, &c, &f))
 		return cmd_usage(cmd, &f);
-	return apply_up(&c, &f) ? cmd_failed(cmd, NULL, &f) : 0;
+	return (c.confirm ? apply_up_confirmed(&c, &f) : apply_up(&c, &f))
+		       ? cmd_failed(cmd, NULL, &f)
+		       : 0;
 }
 
 #define DOWN_KEEP_NS	1

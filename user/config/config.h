@@ -32,6 +32,12 @@
 #define UP_GIVEN_ATTACH		0x100
 #define UP_GIVEN_REPLACE_DEV	0x200	/* not kept */
 #define UP_GIVEN_PUBLISH_AT	0x400
+#define UP_GIVEN_CONFIRM	0x800	/* not kept */
+
+#define CONFIRM_HELP "take the change back after that time, unless \"nsxdp confirm\" comes before"
+
+/* The value of --confirm, to seconds. */
+int config_read_confirm(const char *word, unsigned int *seconds, struct fail *f);
 
 /** struct up_conf - an instance: its uplinks and the pool of the namespaces' addresses */
 struct up_conf {
@@ -51,6 +57,7 @@ struct up_conf {
 	struct nsx_addr snat[NSX_SNAT_MAX];
 	__u32 snat_count;	/* 0: the route to a remote chooses */
 	struct nsx_addr publish_at; /* of ports that are given without; 0: at every one */
+	unsigned int confirm;	/* seconds until it is taken back, unless confirmed; 0: it stays */
 	__u16 snat_lo;		/* ports for masquerading, inclusive; 0: all from 1024 on */
 	__u16 snat_hi;
 };

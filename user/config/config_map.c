@@ -127,30 +127,13 @@ static void print_affinity(const void *conf, FILE *out)
 		fputs(" --affinity client", out);
 }
 
-/* SECONDS[s], MINUTESm or HOURSh */
 static int read_drain(const char *word, void *conf, struct fail *f)
 {
 	struct map_conf *c = conf;
-	size_t len = strlen(word);
-	unsigned long unit = 1, value;
-	char number[16];
 
-	if (len && len < sizeof(number)) {
-		memcpy(number, word, len + 1);
-		switch (word[len - 1]) {
-		case 'h':
-			unit *= 60;	/* fall through */
-		case 'm':
-			unit *= 60;	/* fall through */
-		case 's':
-			number[len - 1] = '\0';
-		}
-		if (parse_number(number, 0, DRAIN_MAX / unit, &value) == 0) {
-			c->drain = value * unit;
-			return 0;
-		}
-	}
-	return fail(f, -EINVAL, "not a time of a day or less, as 60s, 5m or 2h");
+	return parse_seconds(word, 0, DRAIN_MAX, &c->drain)
+		       ? fail(f, -EINVAL, "not a time of a day or less, as 60s, 5m or 2h")
+		       : 0;
 }
 
 /* A name, or none. */

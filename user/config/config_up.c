@@ -296,6 +296,22 @@ static void print_snat_ports(const void *conf, FILE *out)
 		fprintf(out, " --snat-ports %u-%u", c->snat_lo, c->snat_hi);
 }
 
+#define CONFIRM_MAX (24 * 3600)
+
+int config_read_confirm(const char *word, unsigned int *seconds, struct fail *f)
+{
+	return parse_seconds(word, 1, CONFIRM_MAX, seconds)
+		       ? fail(f, -EINVAL, "not a time from 1s to a day, as 60s, 5m or 2h")
+		       : 0;
+}
+
+static int read_confirm(const char *word, void *conf, struct fail *f)
+{
+	struct up_conf *c = conf;
+
+	return config_read_confirm(word, &c->confirm, f);
+}
+
 static void print_no_bind_guard(const void *conf, FILE *out)
 {
 	const struct up_conf *c = conf;
@@ -333,6 +349,7 @@ static const struct option_desc options[] = {
 	{ "publish-at", "ADDR",
 	  "the host's address at which ports are published that are given without one, as 127.0.0.1 (any)",
 	  UP_GIVEN_PUBLISH_AT, VERB_UP, 0, false, read_publish_at, print_publish_at },
+	{ "confirm", "TIME", CONFIRM_HELP, UP_GIVEN_CONFIRM, VERB_UP, 0, false, read_confirm, NULL },
 	{ "no-bind-guard", NULL, "let processes of the host bind to published ports",
 	  UP_GIVEN_NO_BIND_GUARD, VERB_UP, 0, false, NULL, print_no_bind_guard },
 	{},

@@ -271,16 +271,15 @@ static void read_line(struct reader *r, char *line)
 		read_words(r, count, words);
 }
 
-static void read_file(struct reader *r, const char *path)
+/* file NULL: it could not be opened, for errno. */
+static void read_stream(struct reader *r, const char *path, FILE *file)
 {
-	bool standard = strcmp(path, "-") == 0;
-	FILE *file = standard ? stdin : fopen(path, "re");
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t len;
 	struct fail f;
 
-	r->path = standard ? "standard input" : path;
+	r->path = path;
 	r->line = 0;
 	while (file && (len = getline(&line, &size, file)) >= 0) {
 		r->line++;
@@ -294,7 +293,14 @@ static void read_file(struct reader *r, const char *path)
 		error(r, f.text);
 	}
 	free(line);
-	if (file && !standard)
+}
+
+static void read_file(struct reader *r, const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	read_stream(r, path, file);
+	if (file)
 		fclose(file);
 }
 
@@ -328,23 +334,45 @@ static void free_reader(struct reader *r)
 	free(r);
 }
 
-int config_read_file(const char *path, const struct config *others, struct config *ret,
-		     FILE *errors)
+/* text: in the place of a file. */
+static int read_config(const char *path, const char *text, const struct config *others,
+		       struct config *ret, FILE *errors)
 {
 	struct reader *r = calloc(1, sizeof(*r));
+	FILE *memory = text ? fmemopen((void *)text, strlen(text), "r") : NULL;
 	int count;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!r)
+	if (!r || (text && !memory)) {
+		free(r);
 		return -ENOMEM;
+	}
 	r->config = ret;
 	r->errors = errors;
-	read_file(r, path);
+	if (memory)
+		read_stream(r, path, memory);
+	else if (strcmp(path, "-") == 0)
+		read_stream(r, "standard input", stdin);
+	else
+		read_file(r, path);
+	if (memory)
+		fclose(memory);
 	check_targets(r, others);
 	count = r->count;
 	free_reader(r);
 	config_sort(ret);
 	return count;
+}
+
+int config_read_file(const char *path, const struct config *others, struct config *ret,
+		     FILE *errors)
+{
+	return read_config(path, NULL, others, ret, errors);
+}
+
+int config_read_text(const char *text, struct config *ret, FILE *errors)
+{
+	return read_config("text", text, NULL, ret, errors);
 }
 
 void config_print(const struct config *c, FILE *out)

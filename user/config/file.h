@@ -18,6 +18,9 @@
 int config_read_file(const char *path, const struct config *others, struct config *ret,
 		     FILE *errors);
 
+/* The same of a text that is in memory. */
+int config_read_text(const char *text, struct config *ret, FILE *errors);
+
 /* Write the model as such a file. */
 void config_print(const struct config *c, FILE *out);
 

@@ -17,6 +17,7 @@ const char *layout_struct(const char *map)
 		{ "nsx_conf", "nsx_conf" },
 		{ "nsx_sessions", "nsx_bucket" },
 		{ "nsx_outside", "nsx_line" },
+		{ "nsx_undo_log", "nsx_undo" },
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)

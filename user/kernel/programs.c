@@ -28,6 +28,15 @@ __u32 now_tick(struct instance *in)
 	return run(in, "nsx_clock", NULL, 0, &now) ? 0 : now;
 }
 
+unsigned int confirm_left(struct instance *in)
+{
+	__s32 left = in->conf->confirm_until - now_tick(in);
+
+	if (in->conf->confirm != NSX_CONFIRM_MAKING && in->conf->confirm != NSX_CONFIRM_WAITING)
+		return 0;
+	return left <= 0 ? 0 : ((__u32)left << NSX_TICK_SHIFT) / in->conf->hz + 1;
+}
+
 int table_sweep_start(struct instance *in)
 {
 	__u32 ret;
@@ -100,6 +109,20 @@ static int flush(struct instance *in, struct nsx_flush *args)
 		ended += args->ended;
 		if (err || !args->busy)
 			return err ? err : ended;
+		usleep(1000);
+	}
+	return -EBUSY;
+}
+
+int table_undo(struct instance *in)
+{
+	__u32 ret;
+
+	for (int tries = 0; tries < BUSY_TRIES; tries++) {
+		int err = run(in, "nsx_undo", NULL, 0, &ret);
+
+		if (err || ret != EAGAIN)
+			return err ? err : -(int)ret;
 		usleep(1000);
 	}
 	return -EBUSY;

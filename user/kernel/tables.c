@@ -26,6 +26,7 @@ const char *const table_names[TABLES] = {
 	[TABLE_USAGE] = "nsx_usage",	     [TABLE_HELD] = "nsx_held",
 	[TABLE_INSIDE] = "nsx_inside",	     [TABLE_IDS] = "nsx_ns_ids",
 	[TABLE_PUBLISHED] = "nsx_published", [TABLE_JOURNAL] = "nsx_journal",
+	[TABLE_UNDO_LOG] = "nsx_undo_log",   [TABLE_SETTINGS] = "nsx_settings",
 };
 
 /*
@@ -57,6 +58,15 @@ static void *window_of(struct instance *in, int table, int fd, size_t offset, si
 static void *table_window(struct instance *in, enum table table, size_t offset, size_t size)
 {
 	return window_of(in, table, in->fd[table], offset, size);
+}
+
+static void close_window(struct instance *in, int table)
+{
+	for (int i = 0; i < in->windows; i++)
+		if (in->window[i].table == table) {
+			munmap(in->window[i].memory, in->window[i].size);
+			in->window[i--] = in->window[--in->windows];
+		}
 }
 
 static void instance_init(struct instance *in)
@@ -274,6 +284,58 @@ int table_residue(struct instance *in)
 			close(lines);
 	}
 	return count;
+}
+
+#define UNDO_WINDOW(which) (TABLES + 2 + (int)(which))
+
+int table_undo_make(struct instance *in, enum nsx_undo_map which, __u32 count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nsx_undos", sizeof(__u32),
+				sizeof(struct nsx_undo), count ? count : 1, &opts);
+	__u32 key = which;
+	int err = fd < 0 ? -errno : 0;
+
+	close_window(in, UNDO_WINDOW(which));
+	if (!err && bpf_map_update_elem(in->fd[TABLE_UNDO_LOG], &key, &fd, BPF_ANY))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+void table_undo_drop(struct instance *in)
+{
+	for (__u32 which = 0; which < NSX_UNDO_MAPS; which++) {
+		close_window(in, UNDO_WINDOW(which));
+		bpf_map_delete_elem(in->fd[TABLE_UNDO_LOG], &which);
+	}
+}
+
+struct nsx_undo *table_undo_log(struct instance *in, enum nsx_undo_map which, __u32 *count)
+{
+	int fd = table_inner(in, TABLE_UNDO_LOG, which);
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	struct nsx_undo *ret = NULL;
+
+	*count = 0;
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+		ret = window_of(in, UNDO_WINDOW(which), fd, 0,
+				(size_t)info.max_entries * sizeof(*ret));
+	if (ret)
+		*count = info.max_entries;
+	close(fd);
+	return ret;
+}
+
+struct nsx_settings *table_settings(struct instance *in)
+{
+	return table_window(in, TABLE_SETTINGS, 0, sizeof(struct nsx_settings));
 }
 
 int table_usage(struct instance *in, struct nsx_usage *ret)

@@ -36,6 +36,8 @@ enum table {
 	TABLE_IDS,
 	TABLE_PUBLISHED,
 	TABLE_JOURNAL,
+	TABLE_UNDO_LOG,
+	TABLE_SETTINGS,
 	TABLES,
 };
 
@@ -45,7 +47,8 @@ extern const char *const table_names[TABLES];
 
 /** struct window - a part of a table that is mapped into memory */
 struct window {
-	int table;	/* enum table, or a session table: TABLES plus its number */
+	/* enum table, a session table (TABLES plus its number), or a part of the undo log */
+	int table;
 	size_t offset;
 	size_t size;
 	void *memory;
@@ -110,6 +113,17 @@ struct nsx_service *table_service(struct instance *in, __u32 index);
 /* All reverse entries, NSX_REVERSE_BUCKETS. */
 struct nsx_reverse_bucket *table_reverse_buckets(struct instance *in);
 
+/*
+ * The undo log: a part of it with room for so many entries is made, or all of it is dropped; the
+ * entries of a part in place, and how many there is room for. NULL with errno where there are none.
+ */
+int table_undo_make(struct instance *in, enum nsx_undo_map which, __u32 count);
+void table_undo_drop(struct instance *in);
+struct nsx_undo *table_undo_log(struct instance *in, enum nsx_undo_map which, __u32 *count);
+
+/* Settings before a change that is to be confirmed; NULL with errno where they cannot be mapped. */
+struct nsx_settings *table_settings(struct instance *in);
+
 /* NULL with errno where it cannot be mapped. */
 struct nsx_published *table_published(struct instance *in);
 
@@ -164,6 +178,12 @@ void table_reverse_del(struct nsx_reverse *reverse);
 /* The datapath's clock, ticks. */
 __u32 now_tick(struct instance *in);
 
+/*
+ * Seconds until a change is taken back that waits to be confirmed, or is being made; 0: there is
+ * none, or it is about to be taken back.
+ */
+unsigned int confirm_left(struct instance *in);
+
 /* Have the sweeper run: from now on by itself, or once over everything. 0 or a negative errno. */
 int table_sweep_start(struct instance *in);
 int table_sweep(struct instance *in);
@@ -173,6 +193,12 @@ int table_sweep(struct instance *in);
  * room, or a negative errno.
  */
 int table_move(struct instance *in);
+
+/*
+ * Give packets back what was before a change that is not confirmed, all of it at once; -ENOENT where
+ * there is none.
+ */
+int table_undo(struct instance *in);
 
 /* Change what the datapath knows of a namespace's link. */
 int table_veth_change(struct instance *in, const struct nsx_veth_change *change);

@@ -367,6 +367,7 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "version", json_string(NSXDP_VERSION));
 	json_object_set_new(status, "publish_at",
 			    addr_v4(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
+	json_object_set_new(status, "confirm_seconds", json_integer(confirm_left(in)));
 	json_object_set_new(status, "link_group", json_integer(in->journal->link_group));
 	json_object_set_new(status, "datapath_version", json_string(in->meta.version));
 	health_free(&h);

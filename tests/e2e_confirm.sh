@@ -1,0 +1,283 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Changes that have to be confirmed: they are taken back in time by the kernel alone, and whole by the
+# next command.
+#
+#   e2e_confirm.sh [tc|xdp] [WORD]...
+MODE=${1:-tc}
+[ $# = 0 ] || shift
+T_GROUP="confirm, $MODE"
+. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/ports_lab.sh"
+TOOLS=$(dirname "$(realpath "$NSXDP")")
+A=$LAB_TMP/a.conf B=$LAB_TMP/b.conf
+
+tag() { # MACHINE PORT [ADDR]: which server answers, or nothing
+	local got
+	got=$(on "$1" timeout 1 $PY tags "${3:-$HOST}" "$2" 20000 1 2> /dev/null || true)
+	echo "${got##* }"
+}
+answers() { [ "$(tag "$1" "$2" "${4:-$HOST}")" = "$3" ]; }	# MACHINE PORT WHO [ADDR]
+goes_out() { [ "$(on "$1" timeout 2 $PY half_close $INET 7 2> /dev/null)" ]; }	# MACHINE
+
+# What the tables must be once nothing waits: as before, with nothing besides.
+as_before() {
+	nsxdp export | diff "$A" - && on host "$TOOLS/check"
+}
+
+t_01_an_operator_who_cuts_himself_off() {
+	nsxdp map add 6200 "$NS1:9000"
+	nsxdp map add 6201 "$NS1:9000" --allow 203.0.113.0/24
+	nsxdp export > "$A"
+	# His own connection by 6000 goes on, and a new one is made by 6200 where he has lost it.
+	on client $PY tcp_many $HOST 6000 3 9 > "$LAB_TMP/held" & local held=$!
+	eventually 10 grep -q open "$LAB_TMP/held"
+	answers client 6200 ns1 && answers client 6201 ns1 && goes_out ns1
+	sed -e "s/map add 6200 .*/map add 6200 $NS2:9000/" -e "s/203.0.113.0/198.51.100.0/" \
+		-e "/map add 6000/d" -e "s/ns add $NS1/& --egress-allow 203.0.113.0\/24/" "$A" > "$B"
+	nsxdp apply --confirm 4s "$B"
+	answers client 6200 ns2 && answers client 6201 "" && not answers client 6000 "" && not goes_out ns1
+	# From here on no command of nsxdp's runs.
+	eventually 6 answers client 6200 ns1
+	answers client 6201 ns1 && goes_out ns1
+	wait $held
+	grep -q "done 3" "$LAB_TMP/held"
+	as_before
+	nsxdp map del 6200
+	nsxdp map del 6201
+}
+
+t_02_confirmed_it_stays() {
+	nsxdp map add 6200 "$NS1:9000" "$NS2:9000"
+	nsxdp export > "$A"
+	sed -e "s/map add 6200 .*/map add 6200 $NS2:9000/" -e "/ns add $NS3/d" "$A" > "$B"
+	echo "map add 6201 $NS1:9000" >> "$B"
+	nsxdp apply --confirm 3s "$B"
+	[ "$(nsxdp -j status | python3 -c 'import json, sys; print(json.load(sys.stdin)["confirm_seconds"] > 0)')" = True ]
+	nsxdp status | grep -q "waits to be confirmed"
+	ip netns list | grep -q "$NS3"
+	nsxdp confirm
+	not ip netns exec "$NS3" true
+	sleep 3.5
+	nsxdp map set 6200 "$NS2:9000" --drain 0
+	nsxdp export | sort | diff <(sort "$B") -
+	on host "$TOOLS/check"
+	answers client 6200 ns2 && answers client 6201 ns1
+	refuse 1 "no change waits" nsxdp confirm
+	refuse 1 "no change waits" nsxdp undo
+	nsxdp apply "$A"
+	on_bg ns3 $PY tcp_tag_server 9000 ns3
+	on_bg ns3 $PY udp_tag_server 9000 ns3
+	nsxdp map del 6200
+}
+
+t_03_others_wait_and_undo_comes_before() {
+	nsxdp export > "$A"
+	sed "s/map add 6001 .*/map add 6001 $NS1:9000/" "$A" > "$B"
+	nsxdp apply --confirm 1h "$B"
+	refuse 1 "waits to be confirmed" nsxdp map add 6900 "$NS1:1"
+	refuse 1 "waits to be confirmed" nsxdp ns add x
+	refuse 1 "waits to be confirmed" nsxdp apply "$A"
+	refuse 1 "waits to be confirmed" nsxdp apply --confirm 1s "$A"
+	refuse 1 "waits to be confirmed" nsxdp up --dev ens5
+	refuse 1 "waits to be confirmed" nsxdp up --dev ens5 --confirm 5s
+	refuse 1 "confirm" on host "$TOOLS/other/nsxdp" up --dev ens5
+	nsxdp map list | grep -q 9000
+	answers client 6001 ns1
+	nsxdp undo
+	[ "$(on client $PY half_close $HOST 6001)" = 203.0.113.10 ]
+	as_before
+	refuse 2 "not a time" nsxdp apply --confirm 0 "$A"
+	refuse 2 "not a time" nsxdp apply --confirm soon "$A"
+	refuse 2 "not a time" nsxdp up --dev ens5 --confirm 2d
+	# Nothing to change is confirmed as anything else is.
+	nsxdp apply --confirm 5s "$A"
+	nsxdp confirm
+	as_before
+}
+
+t_04_a_change_that_fails_is_taken_back() {
+	nsxdp export > "$A"
+	sed "s/map add 6001 .*/map add 6001 $NS1:9000/" "$A" > "$B"
+	{ echo "ns add early --egress-deny 10.0.0.0/8"; echo "map add 6201 early:1 $NS2:2"; echo "map add 203.0.113.77:6202 $NS1:1"; } >> "$B"
+	refuse 1 "203.0.113.77" nsxdp apply --confirm 5s "$B"
+	as_before
+	sed -e "s/--addr 192.168.0.2\/30/--addr 192.168.0.130\/30/" -e "s/map add 6001 .*/map add 6001 $NS1:9000/" "$A" > "$B"
+	refuse 1 "cannot be taken back" nsxdp apply --confirm 5s "$B"
+	as_before
+	refuse 1 "waits" nsxdp confirm
+}
+
+# In between nothing that the change needs or needed is given away.
+t_05_services_addresses_ranges() {
+	on host ip addr add 203.0.113.5/32 dev ens5
+	nsxdp map add 6300-6349 "$NS1:9000-9049" 2> /dev/null || nsxdp map add 6300-6349 "$NS1:9000"
+	nsxdp map add 6200 "$NS1:9000" "$NS2:9000" "$NS3:9000" --rate 1000/s --affinity client
+	nsxdp map add 203.0.113.5:6201 "$NS2:9000"
+	nsxdp map add $HOST:6201 "$NS1:9000"
+	nsxdp map add -p udp 6200 "$NS3:9000"
+	nsxdp map add 6400-6499 "$NS1:7000" "$NS2:7000"
+	nsxdp export > "$A"
+	local who
+	who=$(tag client 6200)
+	answers client 6201 ns2 203.0.113.5 && answers client 6201 ns1 && answers client 6300 ns1
+	{ grep '^up\|^ns' "$A" | sed "/$NS3/d"; echo "ns add new"; echo "map add 6200 $NS2:9000"
+		echo "map add 6300-6324 $NS2:9000"; echo "map add 6325-6349 $NS1:9000"
+		echo "map add -p udp 6200 new:9000 $NS1:9000"; echo "map add 6350 $NS1:9000"
+		echo "map add $HOST:6201 $NS2:9000"; echo "map add 203.0.113.5:6201 $NS1:9000"; } > "$B"
+	nsxdp apply --confirm 4s "$B"
+	answers client 6200 ns2 && answers client 6201 ns1 203.0.113.5 && answers client 6201 ns2 &&
+		answers client 6300 ns2 && answers client 6325 ns1 && answers client 6350 ns1
+	ip netns exec new true && ip netns exec "$NS3" true
+	eventually 6 answers client 6300 ns1
+	answers client 6200 "$who" && answers client 6201 ns2 203.0.113.5 && answers client 6201 ns1 && answers client 6350 ""
+	[ "$(on client timeout 2 $PY udp_tag $HOST 6200 1 0 | tail -1)" = ns3 ] || on client timeout 2 $PY udp_tag $HOST 6200 1 0
+	as_before
+	not ip netns exec new true
+	nsxdp apply --confirm 30s "$B"
+	nsxdp confirm
+	on host "$TOOLS/check"
+	answers client 6200 ns2 && answers client 6300 ns2 && answers client 6350 ns1
+	nsxdp apply "$A"
+	grep -v "6200\|6201\|63\|64" "$A" > "$B"
+	nsxdp apply "$B"
+	on host ip addr del 203.0.113.5/32 dev ens5
+	on_bg ns3 $PY tcp_tag_server 9000 ns3
+	on_bg ns3 $PY udp_tag_server 9000 ns3
+	on host "$TOOLS/check"
+}
+
+# A namespace is no way around its limits by a change that was taken back.
+t_06_limits_of_namespaces() {
+	nsxdp ns set "$NS1" --egress-deny 198.51.100.0/24 --max-flows 20
+	nsxdp export > "$A"
+	not goes_out ns1
+	sed "s/ --egress-deny [^ ]*//; s/ --max-flows [^ ]*//" "$A" > "$B"
+	nsxdp apply --confirm 3s "$B"
+	goes_out ns1
+	eventually 6 not goes_out ns1
+	as_before
+	not goes_out ns1
+	# New ones that are not confirmed reach nothing.
+	echo "ns add new" >> "$A"
+	nsxdp apply --confirm 3s "$A"
+	nsenter --net=/run/netns/new timeout 2 $PY half_close $INET 7
+	sleep 4
+	not nsenter --net=/run/netns/new timeout 2 $PY half_close $INET 7
+	nsxdp ns list | not grep new
+	nsxdp ns set "$NS1" --egress-allow any --max-flows none
+	goes_out ns1
+}
+
+t_07_settings_of_a_running_instance() {
+	on host ip addr add 203.0.113.5/24 dev ens5
+	nsxdp export > "$A"
+	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
+	nsxdp up --dev ens5 --mode "$MODE" --snat 203.0.113.5 --timeout udp=77 --confirm 3s
+	nsxdp export | grep -q "snat 203.0.113.5.*\|udp=77"
+	[ "$(on ns1 $PY half_close $INET 7)" = 203.0.113.5 ]
+	sleep 4
+	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
+	as_before
+	nsxdp up --dev ens5 --mode "$MODE" --timeout udp=77 --confirm 3s
+	nsxdp confirm
+	sleep 3.5
+	nsxdp export | grep -q "udp=77"
+	nsxdp apply "$A"
+	on host ip addr del 203.0.113.5/24 dev ens5
+	as_before
+}
+
+# Whoever makes a change may be killed, and whoever is told to keep it.
+t_08_the_command_is_killed() {
+	nsxdp export > "$A"
+	sed -e "s/map add 6001 .*/map add 6001 $NS1:9000/" -e "/$NS3/d" "$A" > "$B"
+	echo "ns add new" >> "$B"
+	echo "map add 6200 new:1 $NS1:9000" >> "$B"
+	local n calls rc states=""
+	on host "$TOOLS/crash" 999999 "$NSXDP" apply --confirm 3s "$B" > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	nsxdp undo
+	as_before
+	for n in $((calls / 3)) $((calls / 2)) $((calls * 2 / 3)) $((calls - 20)); do
+		on host "$TOOLS/crash" "$n" "$NSXDP" apply --confirm 2s "$B" > /dev/null 2>&1 && rc=0 || rc=$?
+		[ $rc = 99 ]
+		sleep 2.5
+		[ "$(on client timeout 2 $PY half_close $HOST 6001)" = 203.0.113.10 ]
+		answers client 6200 ""
+		as_before
+	done
+	on host "$TOOLS/crash" 999999 "$NSXDP" confirm > /dev/null 2> "$LAB_TMP/calls" || true
+	nsxdp apply --confirm 30s "$B"
+	on host "$TOOLS/crash" 999999 "$NSXDP" confirm > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	for n in $((calls / 2)) $((calls - 10)); do
+		nsxdp apply "$A"
+		nsxdp apply --confirm 30s "$B"
+		on host "$TOOLS/crash" "$n" "$NSXDP" confirm > /dev/null 2>&1 && rc=0 || rc=$?
+		[ $rc = 99 ]
+		nsxdp map set 6001 "$NS1:9000" --drain 0 || true
+		nsxdp export > "$LAB_TMP/now"
+		diff "$A" "$LAB_TMP/now" > /dev/null || diff <(sort "$B" | sed 's/ --addr.*//') <(sort "$LAB_TMP/now" | sed 's/ --addr.*//')
+		on host "$TOOLS/check"
+	done
+	nsxdp apply "$A"
+	on_bg ns3 $PY tcp_tag_server 9000 ns3
+	on_bg ns3 $PY udp_tag_server 9000 ns3
+}
+
+# Each line that docs/undo.md shows, with a file and an uplink mode of this lab's own.
+t_09_the_page_about_it() {
+	local line n=0
+	nsxdp export > "$A"
+	sed "s/map add 6001 .*/map add 6001 $NS1:9000/" "$A" > "$B"
+	while read -r line; do
+		line=${line/\/etc\/nsxdp\/next.conf/$B}
+		# Only one of both can be had of one change.
+		[ "$line" != "nsxdp undo" ] || { nsxdp apply "$A" && nsxdp apply --confirm 60s "$B"; }
+		$line
+		n=$((n + 1))
+	done < <(python3 "$HERE/docs.py" "$HERE/../docs/undo.md" commands)
+	[ $n = 5 ]
+	nsxdp apply "$A"
+	as_before
+}
+
+# The last one: nothing is up before it.
+t_90_an_up_that_is_not_confirmed() {
+	nsxdp export > "$A"
+	nsxdp down
+	lab_kill
+	on_bg host $PY tcp_echo_server 6000
+	on_bg inet $PY tcp_echo_server 7
+	lab_listening host 6000 && lab_listening inet 7
+	on host ip -o link > "$LAB_TMP/links"
+	nsxdp up --dev ens5 --mode "$MODE" --confirm 3s
+	refuse 1 "waits to be confirmed" nsxdp ns add x
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+	nsxdp undo
+	on host ip -o link | diff "$LAB_TMP/links" -
+	lab_kill
+	# All of it from a file: the host's own server is behind a port that is published until then.
+	nsxdp apply --confirm 4s "$A"
+	on_bg ns1 $PY tcp_tag_server 8080 ns1
+	on_bg inet $PY tcp_echo_server 7
+	lab_listening ns1 8080 && lab_listening inet 7
+	answers client 6000 ns1 && goes_out ns1 && answers host 6000 ns1 127.0.0.1
+	sleep 4.2
+	not goes_out ns1 && answers client 6000 "" && answers host 6000 "" 127.0.0.1
+	on_bg host $PY tcp_tag_server 6000 host
+	lab_listening host 6000
+	answers client 6000 host && answers host 6000 host 127.0.0.1
+	refuse 1 "not up" nsxdp map list
+	not ip netns exec "$NS1" true
+	on host ip -o link | diff "$LAB_TMP/links" -
+	lab_kill
+	nsxdp apply "$A" --confirm 3s
+	nsxdp confirm
+	sleep 3.5
+	nsxdp export | diff "$A" -
+	on host "$TOOLS/check"
+}
+
+run_tests "$@"

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The undo log of a change that has to be confirmed. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/confirm.h"
+#include "apply/map.h"
+#include "apply/ns.h"
+#include "config/file.h"
+
+/* Steps besides those that are planned: what one of them brings about, such as ports that follow. */
+#define STEPS_MORE 64
+
+static void keep_settings(const struct nsx_conf *conf, struct nsx_settings *ret)
+{
+	memcpy(ret->timeout, conf->timeout, sizeof(ret->timeout));
+	memcpy(ret->snat, conf->snat, sizeof(ret->snat));
+	ret->snat_count = conf->snat_count;
+	ret->port_lo = conf->port_lo;
+	ret->port_hi = conf->port_hi;
+	ret->host_lo = conf->host_lo;
+	ret->host_hi = conf->host_hi;
+	ret->publish_at = conf->publish_at;
+}
+
+static int keep_text(struct instance *in, const struct config *before)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct nsx_undo *log;
+	__u32 count;
+	int err;
+
+	if (!out)
+		return -errno;
+	config_print(before, out);
+	err = fclose(out) ? -errno : 0;
+	if (!err)
+		err = table_undo_make(in, NSX_UNDO_TEXT, size / sizeof(*log) + 1);
+	if (!err) {
+		log = table_undo_log(in, NSX_UNDO_TEXT, &count);
+		if (log)
+			memcpy(log, text, size + 1);
+		else
+			err = -errno;
+	}
+	free(text);
+	return err;
+}
+
+static void set_deadline(struct instance *in, unsigned int seconds)
+{
+	__u32 until = now_tick(in) + nsx_ticks(in->conf, seconds);
+
+	__atomic_store_n(&in->conf->confirm_until, until, __ATOMIC_SEQ_CST);
+}
+
+int confirm_begin(struct instance *in, unsigned int seconds, const struct config *before,
+		  struct fail *f)
+{
+	struct nsx_settings *settings = table_settings(in);
+	int err = settings ? 0 : -errno;
+
+	if (!in->conf->lease)
+		return fail(f, -ENOTSUP,
+			    "--confirm: this kernel has no timers for BPF programs, which would "
+			    "take the change back");
+	if (!err && before) {
+		keep_settings(in->conf, settings);
+		err = keep_text(in, before);
+	}
+	if (!err)
+		err = table_undo_make(in, NSX_UNDO_STEPS, STEPS_MORE);
+	if (err) {
+		table_undo_drop(in);
+		return fail_errno(f, err, "cannot keep what is to be taken back");
+	}
+	in->conf->undo_count = 0;
+	in->conf->confirm_new = !before;
+	set_deadline(in, seconds);
+	__atomic_store_n(&in->conf->confirm, NSX_CONFIRM_MAKING, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int confirm_expect(struct instance *in, size_t steps, struct fail *f)
+{
+	int err = in->conf->undo_count ? -EBUSY
+				       : table_undo_make(in, NSX_UNDO_STEPS, 2 * steps + STEPS_MORE);
+
+	return err ? fail_errno(f, err, "cannot keep what is to be taken back") : 0;
+}
+
+static int too_late(struct fail *f)
+{
+	return fail(f, -ETIME, "the time to confirm it ran out before it was made");
+}
+
+int confirm_end(struct instance *in, unsigned int seconds, struct fail *f)
+{
+	__u32 making = NSX_CONFIRM_MAKING;
+
+	set_deadline(in, seconds);
+	return __atomic_compare_exchange_n(&in->conf->confirm, &making, NSX_CONFIRM_WAITING, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+		       ? 0
+		       : too_late(f);
+}
+
+/* The next entry, which counts from confirm_add() on; NULL without an error: there is no change. */
+static struct nsx_undo *next_step(struct instance *in, struct fail *f, int *err)
+{
+	__u32 state = __atomic_load_n(&in->conf->confirm, __ATOMIC_SEQ_CST), room;
+	struct nsx_undo *log;
+
+	*err = 0;
+	if (state == NSX_CONFIRM_UNDOING)
+		*err = too_late(f);
+	if (state != NSX_CONFIRM_MAKING || in->conf->confirm_new)
+		return NULL;
+	log = table_undo_log(in, NSX_UNDO_STEPS, &room);
+	if (!log)
+		*err = fail_errno(f, -errno, "cannot keep what is to be taken back");
+	else if (in->conf->undo_count >= room)
+		*err = fail(f, -ENOSPC, "this change has more steps than --confirm can take back");
+	return *err ? NULL : &log[in->conf->undo_count];
+}
+
+/* The sweeper may look at it from now on, or the command may die. */
+static int add_step(struct instance *in, struct nsx_undo *step, enum nsx_undo_kind kind)
+{
+	__atomic_store_n(&step->kind, kind, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&in->conf->undo_count, in->conf->undo_count + 1, __ATOMIC_SEQ_CST);
+	return 1;
+}
+
+int confirm_note_ports(struct instance *in, struct fail *f)
+{
+	struct nsx_intent *intent = &in->journal->intent;
+	int err;
+	struct nsx_undo *step = next_step(in, f, &err);
+
+	if (!step)
+		return err;
+	step->before = intent->before;
+	step->after = intent->after;
+	intent->undo = in->conf->undo_count + 1;
+	return add_step(in, step, NSX_UNDO_PORTS);
+}
+
+void confirm_forget_ports(struct instance *in)
+{
+	__u32 undo = in->journal->intent.undo, room;
+	struct nsx_undo *log = undo ? table_undo_log(in, NSX_UNDO_STEPS, &room) : NULL;
+
+	if (log && undo <= room)
+		__atomic_store_n(&log[undo - 1].kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
+}
+
+int confirm_note_veth(struct instance *in, const struct nsx_veth_change *was, struct fail *f)
+{
+	int err;
+	struct nsx_undo *step = next_step(in, f, &err);
+
+	if (!step)
+		return err;
+	step->veth = *was;
+	return add_step(in, step, NSX_UNDO_VETH);
+}
+
+int confirm_note_new_ns(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	int err;
+	struct nsx_undo *step = next_step(in, f, &err);
+
+	if (!step)
+		return err;
+	step->veth = (struct nsx_veth_change){ .ifindex = ns->ifindex, .source = ns->addr };
+	return add_step(in, step, NSX_UNDO_NEW_NS);
+}
+
+int confirm_note_del_ns(struct instance *in, const char *name, struct fail *f)
+{
+	int err;
+	struct nsx_undo *step = next_step(in, f, &err);
+
+	if (!step)
+		return err;
+	snprintf(step->name, sizeof(step->name), "%s", name);
+	return add_step(in, step, NSX_UNDO_DEL_NS);
+}
+
+int confirm_refuse(struct instance *in, struct fail *f)
+{
+	unsigned int left = confirm_left(in);
+
+	return left ? fail(f, -EBUSY,
+			   "a change waits to be confirmed, for %u more seconds: nsxdp confirm, or "
+			   "nsxdp undo",
+			   left)
+		    : 0;
+}
+
+/* Room for flows of a namespace that has no limit of them any more. */
+static void release_quota(struct instance *in, __u32 ifindex)
+{
+	struct nsx_veth veth;
+
+	if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ifindex, &veth) == 0 && !veth.max_flows)
+		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ifindex);
+}
+
+static int release_step(struct instance *in, struct nsx_undo *step, bool gone)
+{
+	struct nsx_ns ns;
+	int err = 0;
+
+	if (step->kind == NSX_UNDO_PORTS) {
+		err = gone ? publish_leave(in, &step->after, &step->before)
+			   : publish_leave(in, &step->before, &step->after);
+	} else if (step->kind == NSX_UNDO_VETH && !gone) {
+		release_quota(in, step->veth.ifindex);
+	} else if (step->kind == NSX_UNDO_DEL_NS && !gone) {
+		err = table_ns_get(in, step->name, &ns);
+		if (!err)
+			err = ns_remove(in, step->name, &ns, false);
+		if (err == -ENOENT)
+			err = 0;
+	}
+	if (!err)
+		__atomic_store_n(&step->kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+int confirm_release(struct instance *in, bool gone, struct fail *f)
+{
+	__u32 count = in->conf->undo_count, room;
+	struct nsx_undo *log = count ? table_undo_log(in, NSX_UNDO_STEPS, &room) : NULL;
+	int err = 0;
+
+	if (count && !log)
+		return fail_errno(f, -errno, "cannot read what was kept to take it back");
+	for (__u32 i = 0; i < count && i < room && !err; i++)
+		err = release_step(in, &log[gone ? count - 1 - i : i], gone);
+	if (err)
+		return fail_errno(f, err, "cannot remove all that is not needed any more");
+	services_sweep(in);
+	egress_sweep(in);
+	return 0;
+}
+
+/* What recoveries on the way have left to be counted is counted now. */
+int confirm_clear(struct instance *in, struct fail *f)
+{
+	int err = counters_recount(in);
+
+	if (err)
+		return fail_errno(f, err, "cannot take stock of what is counted");
+	services_recount(in);
+	ns_recount(in);
+	in->conf->undo_count = 0;
+	in->conf->confirm_new = 0;
+	in->journal->undo_tries = 0;
+	__atomic_store_n(&in->conf->confirm, NSX_CONFIRM_NONE, __ATOMIC_SEQ_CST);
+	table_undo_drop(in);
+	return 0;
+}
+
+const char *confirm_text(struct instance *in)
+{
+	__u32 count;
+	struct nsx_undo *log = table_undo_log(in, NSX_UNDO_TEXT, &count);
+
+	return log ? log->text : NULL;
+}
