@@ -163,4 +163,51 @@ t_06_the_sweeper_goes_on() {
 	[ "$(nsxdp -j status | python3 -c 'import json,sys; s = json.load(sys.stdin); print(s["flows"], s["session_table"]["used"])')" = "0 0" ]
 }
 
+is_frozen() { ! on ns1 timeout 0.8 $PY half_close $INET 7; }
+
+# Between the copy of a table and the switch old programs go on, and what they see comes after.
+t_07_what_old_programs_see_meanwhile() {
+	local upgrade
+	on ns1 $PY close_when "$LAB_TMP/close" $INET 7 41000 > "$LAB_TMP/closer" & local closer=$!
+	eventually 10 grep -q open "$LAB_TMP/closer"
+	nsxdp flow list | grep "41000 .*established"
+	NSXDP_TEST_UPGRADE_PAUSE=3 on host "$(dirname "$NSXDP")/other/nsxdp" up --dev ens5 & upgrade=$!
+	# A new flow is not begun, and a running one comes to its end.
+	eventually 10 is_frozen
+	touch "$LAB_TMP/close"
+	wait $closer
+	wait $upgrade
+	other flow list | grep 41000
+	other flow list | not grep "41000 .*established"
+	other -j status | python3 -c 'import json,sys; assert [v for v in json.load(sys.stdin)["verdicts"] if v["verdict"] == "drop-upgrade" and v["packets"]]'
+	nsxdp up --dev ens5
+}
+
+t_08_apply_upgrades_too() {
+	nsxdp export > "$LAB_TMP/same"
+	refuse 0 "replaced the programs of another build" other apply "$LAB_TMP/same"
+	other export | diff "$LAB_TMP/same" -
+	refuse 1 "have another layout" nsxdp apply <(grep -v '^up' "$LAB_TMP/same")
+	refuse 1 "have another layout" nsxdp apply --dry-run "$LAB_TMP/same"
+	refuse 0 "replaced the programs of another build" nsxdp apply "$LAB_TMP/same"
+	nsxdp export | diff "$LAB_TMP/same" -
+}
+
+# Each line that docs/upgrade.md shows, with a file of this lab's own.
+t_09_the_page_about_it() {
+	local line n=0
+	nsxdp export > "$LAB_TMP/same"
+	while read -r line; do
+		line=${line/#nsxdp/other}
+		case $line in
+		*apply) nsxdp apply "$LAB_TMP/saved" && n=$((n + 8)) ;;
+		*save) other save "$LAB_TMP/saved" && n=$((n + 1)) ;;
+		*down) other down && n=$((n + 2)) ;;
+		*up*) $line && n=$((n + 4)) ;;
+		esac
+	done < <(python3 "$HERE/docs.py" "$HERE/../docs/upgrade.md" commands)
+	[ $n = 15 ]
+	nsxdp export | diff "$LAB_TMP/same" -
+}
+
 run_tests "$@"

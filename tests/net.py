@@ -282,6 +282,20 @@ def bind_when(path, port):
     time.sleep(60)
 
 
+def close_when(path, host, port, source):
+    """A connection that is closed once the file is there."""
+    sock = socket.create_connection((host, int(port)), 5, ("0.0.0.0", int(source)))
+    sock.sendall(b"x")
+    sock.recv(1)
+    print("open", flush=True)
+    while not os.path.exists(path):
+        time.sleep(0.05)
+    sock.shutdown(socket.SHUT_WR)
+    while sock.recv(100):
+        pass
+    sock.close()
+
+
 def from_port(proto, host, port, source):
     """Talk from a port that the kernel chose for us: this one, for it has no other to choose."""
     sock = stream_or_datagram(proto)

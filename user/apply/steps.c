@@ -409,6 +409,12 @@ static int apply_locked(const struct config *wanted, bool keep, unsigned int con
 	config_whole_up(&up);
 	if (!err)
 		err = read_running(&before, &good, f);
+	/* Another build's tables. */
+	if (err == -EPROTO && wanted->has_up && !confirm) {
+		err = apply_up(&up, f);
+		if (!err)
+			err = read_running(&before, &good, f);
+	}
 	if (!err && confirm && before.has_up)
 		err = begin_confirmed(&before, confirm, f);
 	if (err)

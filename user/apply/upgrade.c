@@ -313,9 +313,21 @@ static int commit(struct upgrade *u, struct fail *f)
 	return err || !u->convert ? err : mark(u, NSX_META_READY, f);
 }
 
+/* Tests make what old programs see after the copy last for longer than some milliseconds. */
+static void test_pause(void)
+{
+	const char *seconds = getenv("NSXDP_TEST_UPGRADE_PAUSE");
+
+	if (seconds)
+		sleep(atoi(seconds));
+}
+
 static int finish(struct upgrade *u, struct fail *f)
 {
-	int err = switch_links(u, &u->next, f);
+	int err;
+
+	test_pause();
+	err = switch_links(u, &u->next, f);
 
 	if (err) {
 		switch_back(u);
