@@ -110,7 +110,7 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 	x->local = local;
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
-	if (NSX_KIND(state) != NSX_MAP || !map_answers(s, p->daddr))
+	if (NSX_KIND(state) != NSX_MAP || !map_answers(ctx, s, p->daddr))
 		return NSX_PASS_GATEWAY;
 	if (s->flags & NSX_F_SERVICE)
 		return NSX_TO_SERVICE;

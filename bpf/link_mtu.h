@@ -9,6 +9,7 @@
 #define NSXDP_LINK_MTU_H
 
 #include "defs.h"
+#include "device.h"
 #include "maps.h"
 
 /* What a link takes, kept for a second, per CPU. */
@@ -43,69 +44,6 @@ static __always_inline bool link_takes(__u32 ifindex, __u32 len)
 }
 
 #ifndef NSXDP_AT_XDP
-/* Of the kernel's types what is needed here, by their names without the suffix. */
-struct hlist_node___link {
-	struct hlist_node___link *next;
-} __attribute__((preserve_access_index));
-
-struct hlist_head___link {
-	struct hlist_node___link *first;
-} __attribute__((preserve_access_index));
-
-struct net___link {
-	struct hlist_head___link *dev_index_head;
-} __attribute__((preserve_access_index));
-
-struct net_device___link {
-	unsigned int mtu;
-	int ifindex;
-	struct hlist_node___link index_hlist;
-	struct {
-		struct net___link *net;
-	} nd_net;
-} __attribute__((preserve_access_index));
-
-struct sk_buff___link {
-	struct net_device___link *dev;
-} __attribute__((preserve_access_index));
-
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
-/* A member of one of these, wherever its address is from: a load, or before Linux 6.2 a helper. */
-#define READ(type, pointer, member)                                                              \
-	({                                                                                       \
-		type *object = (type *)(pointer);                                                \
-		typeof(object->member) value;                                                    \
-		if (bpf_rdonly_cast && !test_old_kernel)                                         \
-			value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type))) \
-					->member;                                                \
-		else                                                                             \
-			value = BPF_CORE_READ(object, member);                                   \
-		value;                                                                           \
-	})
-
-#define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
-#define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
-
-/* The device with this index in the network namespace of the packet's device. */
-static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
-{
-	void *skb = bpf_rdonly_cast && !test_old_kernel ? bpf_cast_to_kern_ctx(ctx) : ctx;
-	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
-	struct net___link *net = READ(struct net_device___link, dev, nd_net.net);
-	void *head = (void *)READ(struct net___link, net, dev_index_head) +
-		     (ifindex % DEV_INDEX_HASH) * sizeof(void *);
-	struct hlist_node___link *at = READ(struct hlist_head___link, head, first);
-
-	for (int i = 0; i < DEV_INDEX_CHAIN && at; i++) {
-		dev = (void *)at - bpf_core_field_offset(struct net_device___link, index_hlist);
-		if ((__u32)READ(struct net_device___link, dev, ifindex) == ifindex)
-			return dev;
-		at = READ(struct hlist_node___link, &dev->index_hlist, next);
-	}
-	return NULL;
-}
-
 /*
  * The MTU of a veth's far end. What the driver keeps follows the device, and begins with a pointer
  * to the far end; it may be a module, whose types a program cannot be given, so the pointer is read

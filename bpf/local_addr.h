@@ -185,6 +185,8 @@ static __always_inline __s32 local_add(struct nsx_conf *conf, const struct nsx_a
 	local->dev = dev;
 	local->len = 0;
 	local->on_uplink = on_uplink;
+	local->owner = 0;
+	local->owner_until = 0;
 	local->since = local->state == NSX_LOCAL_WRITING ? now : now - LOCAL_LONG_AGO;
 	local->gone_at = now;
 	if (bpf_map_update_elem(&nsx_local, &local->addr, &n, BPF_NOEXIST) == 0) {

@@ -75,6 +75,31 @@ static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
 	return is_local(conf, &addr);
 }
 
+#define LOOPBACK_IFINDEX 1
+
+/*
+ * The device that has an address of the host's, as packets and commands have found it; the devices
+ * themselves cannot be looked at here.
+ */
+static __always_inline __u32 owner_of(const struct nsx_conf *conf, __be32 v4)
+{
+	struct nsx_addr addr;
+	int index;
+
+	if (is_loopback(v4))
+		return LOOPBACK_IFINDEX;
+	addr_from_v4(&addr, v4);
+	index = local_index(conf, &addr);
+	return index < 0 ? 0 : conf->local[index & (NSX_LOCAL_MAX - 1)].owner;
+}
+
+/* As map_answers() in portmap.h. */
+static __always_inline bool answers_at(__be32 at, __be32 asked)
+{
+	return !at || at == asked ||
+	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, owner_of(&nsx_conf, asked)));
+}
+
 /* The port is published at this address; every one includes it. */
 static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 {
@@ -84,10 +109,10 @@ static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 	if (!v4)
 		return true;
 	if (s->at || !(s->flags & NSX_F_SERVICE))
-		return !s->at || s->at == v4;
+		return answers_at(s->at, v4);
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) ||
-	       address_place(index, v4, false) < NSX_TARGETS;
+	       address_place(index, v4, owner_of(&nsx_conf, v4), false) < NSX_TARGETS;
 }
 
 /*
@@ -102,8 +127,9 @@ static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, _
 
 	if (!svc)
 		return false;
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, addr, false)
-					      : svc->table[place];
+	place = svc->flags & NSX_S_BY_ADDRESS
+			? address_place(index, addr, owner_of(&nsx_conf, addr), false)
+			: svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;
 	k->addr = svc->target[place].addr.w[3];
@@ -125,7 +151,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 		return false;
 	s = is_here(conf, *addr) ? port_slot(proto & 1, *port) : NULL;
 	state = s ? slot_state(s) : NSX_FREE;
-	if (NSX_KIND(state) != NSX_MAP || (s->at && s->at != *addr))
+	if (NSX_KIND(state) != NSX_MAP || !answers_at(s->at, *addr))
 		return false;
 	/*
 	 * The kernel lets nothing leave the host with a source address of loopback: there is no way

@@ -126,7 +126,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (NSX_KIND(state) == NSX_CLAIMED)
 		return NSX_DROP_CHANGED;
 	if (NSX_KIND(state) == NSX_MAP
-		    ? !map_answers(s, p->daddr)
+		    ? !map_answers(ctx, s, p->daddr)
 		    : NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);

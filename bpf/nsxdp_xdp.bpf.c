@@ -106,7 +106,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	state = slot_state(s);
 	if (NSX_KIND(state) == NSX_MAP &&
-	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(s, p->daddr)))
+	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(ctx, s, p->daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
 		v = portmap_in(ctx, p, conf, s, state, 0, x);

@@ -15,6 +15,7 @@
 #include "reverse.h"
 #include "connection.h"
 #include "count.h"
+#include "device.h"
 #include "flow.h"
 #include "local_addr.h"
 #include "quota.h"
@@ -23,9 +24,12 @@
 #define RETURN_WINDOW 0x10000U
 
 /* A published port answers at the address that was asked. */
-static __always_inline bool map_answers(const struct nsx_slot *s, __be32 asked)
+static __always_inline bool map_answers(CTX *ctx, const struct nsx_slot *s, __be32 asked)
 {
-	return !s->at || s->at == asked;
+	__be32 at = s->at;
+
+	return !at || at == asked ||
+	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, address_owner(ctx, asked)));
 }
 
 static __always_inline void return_key(struct nsx_session_key *k, const struct pkt *p,

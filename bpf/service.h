@@ -11,6 +11,7 @@
 #define NSXDP_SERVICE_H
 
 #include "defs.h"
+#include "device.h"
 #include "connection.h"
 #include "count.h"
 #include "flow.h"
@@ -109,7 +110,7 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_service *svc;
 	const struct nsx_target *t;
-	__u32 index, place, hash;
+	__u32 index, place, hash, owner = 0;
 
 	if (!p || !s || !x)
 		return NSX_DROP_ERROR;
@@ -124,12 +125,15 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 		return NSX_DROP_RATE;
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, false)
+	if (svc->flags & NSX_S_BY_ADDRESS)
+		owner = address_owner(ctx, p->daddr);
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, owner, false)
 					      : svc->table[hash];
 	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP &&
 	    (__s32)(svc->drain_deadline - now_tick()) > 0) {
-		__u32 old = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, true)
-							  : svc->was_table[hash];
+		__u32 old = svc->flags & NSX_S_BY_ADDRESS
+				    ? address_place(index, p->daddr, owner, true)
+				    : svc->was_table[hash];
 
 		if (old != NSX_NO_TARGET)
 			old = (old & (NSX_TARGETS - 1)) + NSX_TARGETS;

@@ -18,21 +18,29 @@ static __always_inline __u32 table_place(__u32 hash)
 /**
  * address_place() - the target at the address that was asked, in a service with NSX_S_BY_ADDRESS
  * @index: of the service
+ * @owner: the device that has the address, ifindex; 0: none that is known
  * @was: of those that are drained
  *
- * A function that the verifier looks at once. Return: its place in the list, or NSX_NO_TARGET.
+ * The one at the address itself comes before one at its device. A function that the verifier looks
+ * at once. Return: its place in the list, or NSX_NO_TARGET.
  */
-__noinline int address_place(__u32 index, __be32 asked, int was)
+__noinline int address_place(__u32 index, __be32 asked, __u32 owner, int was)
 {
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+	__u32 place = NSX_NO_TARGET;
 
 	for (__u32 i = 0; svc && i < NSX_TARGETS; i++) {
+		__be32 at;
+
 		if (i >= (was ? svc->was_count : svc->count))
 			break;
-		if ((was ? &svc->was[i] : &svc->target[i])->at == asked)
+		at = (was ? &svc->was[i] : &svc->target[i])->at;
+		if (at == asked)
 			return i;
+		if (nsx_at_owner(&nsx_conf, at, owner))
+			place = i;
 	}
-	return NSX_NO_TARGET;
+	return place;
 }
 
 #endif

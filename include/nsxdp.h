@@ -20,6 +20,7 @@
 /* Until the place of a lost address is given to another one */
 #define NSX_LOCAL_GONE_SECONDS 2
 #define NSX_UPLINKS	8	/* devices that lead outside */
+#define NSX_DEVICES	16	/* devices whose addresses ports are published at */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
 #define NSX_REVERSE_WAYS	8
 #define NSX_REVERSE_PROBES	4	/* buckets that an endpoint may be in */
@@ -165,7 +166,8 @@ enum nsx_kind {
  * @service: NSX_MAP with NSX_F_SERVICE: index in the table of services; @inside is that of its
  *	first target then
  * @counter: NSX_MAP without NSX_F_SERVICE: its place in nsx_target_counts; 0: it is not counted
- * @at: NSX_MAP: the host's only address that it answers at, IPv4; 0: at every one
+ * @at: NSX_MAP: the host's only address that it answers at, IPv4; or those of a device: see
+ *	nsx_at_device(); 0: every one
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
@@ -231,7 +233,7 @@ struct nsx_target {
 	__be16 port;		/* for the first port of a range; the others follow */
 	__u16 weight;
 	__u16 xdp;		/* its namespace takes frames from XDP */
-	__be32 at;		/* NSX_S_BY_ADDRESS: the host's address that leads to it, IPv4 */
+	__be32 at;		/* NSX_S_BY_ADDRESS: which of the host's leads to it, as nsx_slot.at */
 };
 
 /* nsx_service.flags */
@@ -560,6 +562,8 @@ enum nsx_local_state {
  * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
  * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not
  *	tell from which
+ * @owner: the device that has it, as far as is known, ifindex; 0: none that matters
+ * @owner_until: ticks; before, the datapath need not look again
  * @checked: the tick in which a packet of an established flow last asked for its state
  */
 struct nsx_local_addr {
@@ -571,6 +575,8 @@ struct nsx_local_addr {
 	__u32 len;
 	__u32 on_uplink;
 	__u32 checked;
+	__u32 owner;
+	__u32 owner_until;
 	__u32 pad;
 };
 
@@ -610,6 +616,7 @@ struct nsx_intent {
  * @snat: addresses of the host that masquerading is spread over, each inside address having one
  *	(RFC 4787, REQ-2)
  * @publish_at: where ports are published that are given without an address; 0: at every one
+ * @devices: those whose addresses ports are published at, ifindexes; 0: none, or it is gone
  * @snat_count: how many of them; 0: the route to a remote chooses
  * @flows: masqueraded flows and remembered connections that the session table is made for
  * @tables: which of the two session tables is in use, NSX_TABLES_*; read once for each look-up
@@ -691,6 +698,7 @@ struct nsx_conf {
 	__u32 snat_count;
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
+	__u32 devices[NSX_DEVICES];
 	__u32 confirm;
 	__u32 confirm_until;
 	__u32 confirm_new;
@@ -796,6 +804,7 @@ struct nsx_settings {
  * @going: enum nsx_going
  * @undo_tries: how often a command has failed to bring back all that was before a change
  * @uplink_names: of nsx_conf.uplinks
+ * @device_names: of nsx_conf.devices; empty where the place is free
  * @mode_reason: why nsx_conf.mode is what it is, in words
  * @local_reason: why the host's own sockets do not reach published ports; empty where they do
  * @intent: what a command is about to change, or was when it died
@@ -814,6 +823,7 @@ struct nsx_journal {
 	__u8 undo_tries;
 	__u8 pad[5];
 	char uplink_names[NSX_UPLINKS][16];
+	char device_names[NSX_DEVICES][16];
 	char mode_reason[128];
 	char local_reason[128];
 	struct nsx_intent intent;
@@ -896,6 +906,28 @@ enum nsx_attach {
 #define nsx_ticks(conf, seconds) ((__u32)(((__u64)(seconds) * (conf)->hz) >> NSX_TICK_SHIFT))
 
 #define NSX_INLINE static inline __attribute__((always_inline))
+
+/*
+ * The place in nsx_conf.devices that nsx_slot.at or nsx_target.at means, plus one; 0: it means an
+ * address, or every one. No host has an address of 0.0.0.0/8 (RFC 1122, 3.2.1.3).
+ */
+NSX_INLINE __u32 nsx_at_device(__be32 at)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__u32 number = __builtin_bswap32(at);
+#else
+	__u32 number = at;
+#endif
+	return number <= NSX_DEVICES ? number : 0;
+}
+
+/* A port that is published there answers at an address that a device has. */
+NSX_INLINE int nsx_at_owner(const struct nsx_conf *conf, __be32 at, __u32 owner)
+{
+	__u32 number = nsx_at_device(at);
+
+	return number && owner && conf->devices[(number - 1) % NSX_DEVICES] == owner;
+}
 
 /*
  * The bucket of a published endpoint. Ports of a range lie in neighbours, four in each. Where a
@@ -1234,7 +1266,7 @@ _Static_assert(sizeof(struct nsx_line) == 64, "one cache line");
 _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3,
 	       "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_reverse) == 32, "no implicit padding");
-_Static_assert(sizeof(struct nsx_local_addr) == 48, "no implicit padding");
+_Static_assert(sizeof(struct nsx_local_addr) == 56, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 136, "no implicit padding");
 _Static_assert(sizeof(struct nsx_ns) == 952, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");

@@ -266,6 +266,72 @@ import json, sys
 print(sum(t["'"$1"'"] for m in json.load(sys.stdin) if m["port"] == 6200 for t in m["targets"]))'; }
 
 # With one target and without conditions too; a target takes its count along as long as it is one.
+# The address that answers at a port, if any does: MACHINE ADDR PORT
+answering() { local got; got=$(on "$1" timeout 1 $PY tags "$2" "$3" 20000 1 2> /dev/null || true); echo "${got##* }"; }
+is_answered() { [ "$(answering "$1" "$2" "$3")" = "$4" ]; }	# MACHINE ADDR PORT WHO
+
+t_13_at_the_addresses_of_a_device() {
+	refuse 1 "there is no interface nosuch" nsxdp map add nosuch:6200 "$NS1:9000"
+	refuse 2 "not a port" nsxdp map add 300.0.0.1:6200 "$NS1:9000"
+	on host ip addr add 198.18.0.1/32 dev lo
+	on client ip route add 198.18.0.1 via $HOST
+	nsxdp map add ens5:6200 "$NS1:9000"
+	nsxdp map list | grep "^ens5  *6200 "
+	nsxdp map list -j ens5:6200 | python3 -c 'import json,sys; m = json.load(sys.stdin); assert len(m) == 1 and m[0]["at"] == "ens5"'
+	is_answered client $HOST 6200 ns1 && is_answered host $HOST 6200 ns1 && is_answered ns2 $HOST 6200 ns1
+	is_answered client 198.18.0.1 6200 "" && is_answered host 127.0.0.1 6200 "" && is_answered ns2 198.18.0.1 6200 ""
+	# No command runs while its addresses change.
+	on host ip addr add 203.0.113.9/24 dev ens5
+	is_answered client 203.0.113.9 6200 ns1 && is_answered ns2 203.0.113.9 6200 ns1 && is_answered host 203.0.113.9 6200 ns1
+	on host ip addr del 203.0.113.9/24 dev ens5
+	on host ip addr add 203.0.113.9/32 dev lo
+	eventually 3 is_answered client 203.0.113.9 6200 ""
+	on host ip addr del 203.0.113.9/32 dev lo
+	on host ip addr add 203.0.113.9/24 dev ens5
+	eventually 3 is_answered client 203.0.113.9 6200 ns1
+	# One of its addresses, and another device, have the port too.
+	nsxdp map add 203.0.113.9:6200 "$NS2:9000"
+	nsxdp map add lo:6200 "$NS3:9000"
+	refuse 1 "taken" nsxdp map add ens5:6200 "$NS2:9000"
+	is_answered client $HOST 6200 ns1 && is_answered client 203.0.113.9 6200 ns2 && is_answered client 198.18.0.1 6200 ns3
+	is_answered host 127.0.0.1 6200 ns3 && is_answered host $HOST 6200 ns1 && is_answered ns1 203.0.113.9 6200 ns2
+	refuse 1 "Operation not permitted" on host $PY bind tcp $HOST 6200
+	nsxdp export > "$LAB_TMP/before"
+	grep "map add ens5:6200 $NS1:9000" "$LAB_TMP/before"
+	nsxdp apply "$LAB_TMP/before"
+	nsxdp map del lo:6200
+	nsxdp map del 203.0.113.9:6200
+	is_answered client 203.0.113.9 6200 ns1 && is_answered host 127.0.0.1 6200 ""
+	on host $PY bind tcp 127.0.0.1 6200
+	nsxdp map set ens5:6200 "$NS2:9000" "$NS3:9000" --drain 0
+	[ "$(answering client $HOST 6200)" != ns1 ]
+	nsxdp apply "$LAB_TMP/before"
+	nsxdp export | diff "$LAB_TMP/before" -
+	nsxdp map del lo:6200
+	nsxdp map del 203.0.113.9:6200
+	nsxdp map del ens5:6200
+	on host ip addr del 203.0.113.9/24 dev ens5
+	# A device of its name that is made again is followed by the next command.
+	on host ip link add wan type veth peer name wan-peer
+	on host ip addr add 198.18.0.2/32 dev wan
+	on client ip route add 198.18.0.2 via $HOST
+	nsxdp map add wan:6201 "$NS1:9000"
+	is_answered client 198.18.0.2 6201 ns1
+	on host ip link del wan
+	nsxdp -j doctor | grep -q "which is gone"
+	on host ip link add wan type veth peer name wan-peer
+	on host ip addr add 198.18.0.2/32 dev wan
+	nsxdp flow flush
+	eventually 3 is_answered client 198.18.0.2 6201 ns1
+	nsxdp map del wan:6201
+	on host ip link del wan
+	nsxdp -j doctor | not grep "which is gone"
+	on host ip addr del 198.18.0.1/32 dev lo
+	on client ip route del 198.18.0.1
+	on client ip route del 198.18.0.2
+	on host "$(dirname "$NSXDP")/check"
+}
+
 t_10_every_map_counts() {
 	local sent both
 	nsxdp map add 6200 "$NS1:9000"

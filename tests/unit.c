@@ -265,6 +265,14 @@ static void read_map(void **state)
 	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), MAP_ADD, &c, &f), 0);
 	assert_int_equal(c.proto, NSX_UDP);
 	assert_int_equal(config_read_map(WORDS("6000"), MAP_DEL, &c, &f), 0);
+	assert_int_equal(config_read_map(WORDS("ens5.7:6000", "ns1:8080"), MAP_ADD, &c, &f), 0);
+	assert_true(c.has_at);
+	assert_string_equal(c.at.dev, "ens5.7");
+	refused(config_read_map(WORDS("300.0.0.1:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "300.0.0.1");
+	refused(config_read_map(WORDS("a/b:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "a/b");
+	refused(config_read_map(WORDS(":6000", "ns1:80"), MAP_ADD, &c, &f), &f, ":6000");
+	refused(config_read_map(WORDS("sixteen-letters-:1", "ns1:80"), MAP_ADD, &c, &f), &f,
+		"sixteen-letters-");
 	refused(config_read_map(0, NULL, MAP_ADD, &c, &f), &f, "missing");
 	refused(config_read_map(WORDS("6000"), MAP_ADD, &c, &f), &f, "6000");
 	refused(config_read_map(WORDS("0", "ns1:80"), MAP_ADD, &c, &f), &f, "0");

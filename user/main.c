@@ -45,15 +45,16 @@ static const struct cmd commands[] = {
 	{ "ns", "show", cmd_ns_show, NULL, "NAME", "Show one namespace with its published ports." },
 	{ "ns", "exec", cmd_ns_exec, &ns_exec_grammar, "NAME [--] COMMAND [ARG]...",
 	  "Run a command in a namespace, as ip netns exec does." },
-	{ "map", "add", cmd_map_add, &map_add_grammar, "[ADDR:]PORT[-PORT] NS:PORT[=WEIGHT]...",
+	{ "map", "add", cmd_map_add, &map_add_grammar, "[ADDR|DEV:]PORT[-PORT] NS:PORT[=WEIGHT]...",
 	  "Publish a port, or a range of ports as one: what arrives at PORT of the host, or of its address\n"
-	  "ADDR alone, goes to NS:PORT. Several targets share the clients by weight." },
-	{ "map", "set", cmd_map_set, &map_set_grammar, "[ADDR:]PORT[-PORT] [NS:PORT[=WEIGHT]]...",
+	  "ADDR or the addresses of its interface DEV alone, goes to NS:PORT. Several targets share the\n"
+	  "clients by weight." },
+	{ "map", "set", cmd_map_set, &map_set_grammar, "[ADDR|DEV:]PORT[-PORT] [NS:PORT[=WEIGHT]]...",
 	  "Change a published port; what is not given stays. With other targets new connections go there at once,\n"
 	  "and running ones finish where they are." },
-	{ "map", "del", cmd_map_del, &map_del_grammar, "[ADDR:]PORT[-PORT]",
+	{ "map", "del", cmd_map_del, &map_del_grammar, "[ADDR|DEV:]PORT[-PORT]",
 	  "Stop publishing a port or a range." },
-	{ "map", "list", cmd_map_list, &map_list_grammar, "[[ADDR:]PORT[-PORT]]",
+	{ "map", "list", cmd_map_list, &map_list_grammar, "[[ADDR|DEV:]PORT[-PORT]]",
 	  "List the published ports, all or those at PORT." },
 	{ "flow", "list", cmd_flow_list, NULL, "",
 	  "List the flows that have state: masqueraded ones, and the few connections to published\n"

@@ -25,6 +25,8 @@ static void local_describe(struct instance *in, struct nsx_local_addr *local,
 			local->on_uplink = 1;
 		}
 	local->len = info->prefix_len < 31 ? info->prefix_len : 0;
+	local->owner = info->ifindex;
+	local->owner_until = 0;
 }
 
 static bool local_turn(struct nsx_local_addr *local, __u32 from, __u32 to)

@@ -6,6 +6,7 @@
 
 #include "apply/map.h"
 #include "apply/ns.h"
+#include "state/read.h"
 
 void map_fill(struct nsx_slot *map, const struct nsx_service *svc, const struct nsx_target *t,
 	      unsigned int i)
@@ -72,8 +73,9 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 	target_fill(ret, &ns);
 	ret->port = htons(t->port);
 	ret->weight = t->weight;
-	ret->at = c->has_at ? c->at.w[3] : 0;
-	return 0;
+	return find_at(in, c, &ret->at)
+		       ? fail(f, -ENODEV, "nothing is published at %s any more", c->at.dev)
+		       : 0;
 }
 
 void target_fill(struct nsx_target *t, const struct nsx_ns *ns)

@@ -2,6 +2,7 @@
 /* A change of what is published, from the model to the datapath. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,9 @@
 #include "apply/confirm.h"
 #include "apply/map.h"
 #include "apply/up.h"
+#include "kernel/link.h"
 #include "kernel/sockets.h"
+#include "state/read.h"
 
 #define DRAIN_SECONDS 300	/* unless --drain says otherwise */
 
@@ -21,6 +24,36 @@ static bool is_local(struct instance *in, const struct nsx_addr *addr)
 	return local_is_present(in, addr);
 }
 
+/** struct holder - a socket of the host's that has a port at one of a device's addresses */
+struct holder {
+	const struct map_conf *c;
+	char *text;
+	size_t size;
+	int port;	/* as sockets_holder() says */
+};
+
+static void holder_cb(const struct addr_info *addr, void *arg)
+{
+	struct holder *h = arg;
+
+	if (!h->port)
+		h->port = sockets_holder(h->c->proto, h->c->port, h->c->last, addr->addr.w[3],
+					 h->text, h->size);
+}
+
+static int holder_at_device(const struct map_conf *c, char *text, size_t size)
+{
+	struct holder h = { c, text, size, 0 };
+	int ifindex = if_nametoindex(c->at.dev);
+	struct nl nl = {};
+	int err = ifindex ? nl_open(&nl) : 0;
+
+	if (!err && ifindex)
+		err = addr_each(&nl, ifindex, holder_cb, &h);
+	nl_close(&nl);
+	return err ? err : h.port;
+}
+
 int map_check_host(const struct map_conf *c, struct fail *f)
 {
 	char holder[128], which[32] = "port";
@@ -28,8 +61,9 @@ int map_check_host(const struct map_conf *c, struct fail *f)
 
 	if (*c->owner)
 		return 0;
-	port = sockets_holder(c->proto, c->port, c->last, c->has_at ? c->at.w[3] : 0, holder,
-			      sizeof(holder));
+	port = c->at.dev[0] ? holder_at_device(c, holder, sizeof(holder))
+			    : sockets_holder(c->proto, c->port, c->last, c->at.addr.w[3], holder,
+					     sizeof(holder));
 
 	if (port < 0)
 		return fail_errno(f, port, "cannot ask the kernel for the host's sockets");
@@ -50,12 +84,14 @@ static __u32 drain_ticks(struct instance *in, const struct map_conf *before,
 }
 
 /* Targets at other addresses stay. */
-static void keep_others(struct publication *p, const struct publication *old,
+static void keep_others(struct instance *in, struct publication *p, const struct publication *old,
 			const struct map_conf *c)
 {
-	__be32 at = c->has_at ? c->at.w[3] : 0;
 	struct nsx_service *svc = &p->svc;
+	__be32 at;
 
+	if (find_at(in, c, &at))
+		return;
 	for (__u32 i = 0; i < old->svc.count && svc->count < NSX_TARGETS; i++)
 		if (old->svc.target[i].weight && old->svc.target[i].at != at)
 			svc->target[svc->count++] = old->svc.target[i];
@@ -78,7 +114,7 @@ static int plan(struct instance *in, const struct publication *old, const struct
 	int err = publication_make(in, ports, after != NULL, ret, f);
 
 	if (!err && old)
-		keep_others(&others, old, ports);
+		keep_others(in, &others, old, ports);
 	if (err || !others.svc.count)
 		return err;
 	if (after && (ret->svc.flags | old->svc.flags) & NSX_S_CONDITIONS)
@@ -112,14 +148,25 @@ static int find(struct instance *in, const struct map_conf *c, struct publicatio
 	return publication_read(in, s, old, f);
 }
 
-int map_check_new(struct instance *in, const struct map_conf *before, const struct map_conf *after,
-		  struct fail *f)
+/* It is the host's. */
+static int check_at(struct instance *in, const struct map_conf *c, struct fail *f)
 {
 	char addr[ADDR_STRLEN];
 
-	if (after->has_at && !is_local(in, &after->at))
-		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host", format_addr(&after->at, addr));
-	return before ? 0 : map_check_host(after, f);
+	if (c->at.dev[0] && !if_nametoindex(c->at.dev))
+		return fail(f, -ENODEV, "there is no interface %s", c->at.dev);
+	if (c->has_at && !c->at.dev[0] && !is_local(in, &c->at.addr))
+		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host",
+			    format_addr(&c->at.addr, addr));
+	return 0;
+}
+
+int map_check_new(struct instance *in, const struct map_conf *before, const struct map_conf *after,
+		  struct fail *f)
+{
+	int err = check_at(in, after, f);
+
+	return err || before ? err : map_check_host(after, f);
 }
 
 int apply_map(struct instance *in, const struct map_conf *before, const struct map_conf *after,
@@ -127,7 +174,6 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 {
 	const struct map_conf *ports = after ? after : before;
 	struct publication *old = calloc(2, sizeof(*old)), *new = old + 1;
-	char addr[ADDR_STRLEN];
 	bool found;
 	__u32 drain;
 	int err;
@@ -135,9 +181,10 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 	if (!old)
 		return fail_errno(f, -ENOMEM, "cannot plan the change");
 	err = find(in, ports, old, &found, f);
-	if (!err && after && after->has_at && !is_local(in, &after->at))
-		err = fail(f, -EADDRNOTAVAIL, "%s is no address of the host",
-			   format_addr(&after->at, addr));
+	if (!err && after)
+		err = check_at(in, after, f);
+	if (!err && after)
+		err = device_take(in, after, f);
 	if (!err && !found && after)
 		err = map_check_host(after, f);
 	if (!err && (found || after))

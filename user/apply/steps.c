@@ -162,6 +162,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 		failed = done;
 	}
 	progress_end(&progress);
+	devices_follow(in);
 	if (!err)
 		return 0;
 	if (steps->count > 1)
@@ -248,6 +249,7 @@ static int open_to_change(struct instance *in, struct fail *f)
 		return err;
 	}
 	publish_reap(in);
+	devices_follow(in);
 	return 0;
 }
 

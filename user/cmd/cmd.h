@@ -64,7 +64,7 @@ int cmd_usage(const struct cmd *cmd, const struct fail *f);
 /* Report words that make no command; returns the exit status. */
 int cmd_unknown(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* "nsxdp map add [ADDR:]PORT NS:PORT [OPTION]..." */
+/* "nsxdp map add [ADDR|DEV:]PORT NS:PORT [OPTION]..." */
 void cmd_print_synopsis(FILE *out, const struct cmd *c);
 
 /* A usage error where a command that takes no words got some; 0 where it got none. */

@@ -108,12 +108,18 @@ struct ns_conf {
 #define MAP_GIVEN_OWNER		0x40
 #define MAP_GIVEN_ANY_AT	0x80	/* 0.0.0.0: at every address, whatever the default is */
 
+/** struct map_at - where a port is published: at an address of the host, or at those of a device */
+struct map_at {
+	struct nsx_addr addr;	/* zeroed with .dev */
+	char dev[16];		/* empty: .addr */
+};
+
 /** struct map_conf - a published port, or a range of them; ports in host byte order */
 struct map_conf {
 	unsigned int given;	/* MAP_GIVEN_* */
 	__u8 proto;		/* enum nsx_proto */
-	struct nsx_addr at;	/* the host's address that it answers at */
-	bool has_at;		/* else at every one */
+	struct map_at at;	/* where it answers */
+	bool has_at;		/* else at every address of the host */
 	__u16 port;		/* the first */
 	__u16 last;		/* inclusive; the first where it is one port */
 	struct map_target {
@@ -227,6 +233,9 @@ const char *config_filtering_name(__u32 flags);
 
 /* "tc", "xdp", "xdp-generic", "auto". */
 const char *config_mode_name(__u8 mode);
+
+/* The address, or the name of the device. */
+const char *config_at_name(const struct map_at *at, char buf[ADDR_STRLEN]);
 
 /* "6000/tcp" or "6000-6099/tcp", the way published ports are named in messages. */
 const char *config_port_name(__u8 proto, __u16 first, __u16 last, char buf[ADDR_STRLEN]);

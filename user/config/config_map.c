@@ -184,26 +184,38 @@ static const struct option_desc options[] = {
 	{},
 };
 
-/* [ADDRESS:]PORT[-PORT] */
-static int read_ports(const char *word, struct map_conf *c)
+/* An address, or what is not made like one: the name of a device. */
+static int read_at(const char *word, struct map_conf *c)
 {
-	const char *colon = strchr(word, ':');
-	char addr[16];
-
-	if (!colon)
-		return parse_ports(word, &c->port, &c->last);
-	if ((size_t)(colon - word) >= sizeof(addr))
-		return -EINVAL;
-	memcpy(addr, word, colon - word);
-	addr[colon - word] = '\0';
-	if (parse_addr(addr, &c->at))
-		return -EINVAL;
-	c->has_at = addr_v4(&c->at) != 0;
+	if (!word[strspn(word, "0123456789.")]) {
+		if (parse_addr(word, &c->at.addr))
+			return -EINVAL;
+		c->has_at = addr_v4(&c->at.addr) != 0;
+	} else {
+		if (parse_ifname(word, c->at.dev))
+			return -EINVAL;
+		c->has_at = true;
+	}
 	if (!c->has_at) {
 		memset(&c->at, 0, sizeof(c->at));
 		c->given |= MAP_GIVEN_ANY_AT;
 	}
-	return parse_ports(colon + 1, &c->port, &c->last);
+	return 0;
+}
+
+/* [ADDRESS:|DEV:]PORT[-PORT] */
+static int read_ports(const char *word, struct map_conf *c)
+{
+	const char *colon = strchr(word, ':');
+	char at[16];
+
+	if (!colon)
+		return parse_ports(word, &c->port, &c->last);
+	if ((size_t)(colon - word) >= sizeof(at))
+		return -EINVAL;
+	memcpy(at, word, colon - word);
+	at[colon - word] = '\0';
+	return read_at(at, c) ? -EINVAL : parse_ports(colon + 1, &c->port, &c->last);
 }
 
 /* NAMESPACE:PORT[=WEIGHT] */
@@ -244,7 +256,7 @@ static int read_word(const char *word, void *conf, struct fail *f)
 	return read_ports(word, c)
 		       ? fail(f, -EINVAL,
 			      "'%s': not a port from 1 to 65535, nor a range FIRST-LAST, alone or "
-			      "behind ADDRESS:",
+			      "behind ADDRESS: or DEV:",
 			      word)
 		       : 0;
 }
@@ -319,7 +331,7 @@ void config_print_map(const struct map_conf *c, enum verb verb, FILE *out)
 	print_proto(c, out);
 	fputc(' ', out);
 	if (c->has_at)
-		fprintf(out, "%s:", format_addr(&c->at, addr));
+		fprintf(out, "%s:", config_at_name(&c->at, addr));
 	else if (c->given & MAP_GIVEN_ANY_AT)
 		fputs("0.0.0.0:", out);
 	fprintf(out, c->port == c->last ? "%u" : "%u-%u", c->port, c->last);
@@ -334,11 +346,19 @@ void config_print_map(const struct map_conf *c, enum verb verb, FILE *out)
 	print_owner(c, out);
 }
 
+const char *config_at_name(const struct map_at *at, char buf[ADDR_STRLEN])
+{
+	if (!at->dev[0])
+		return format_addr(&at->addr, buf);
+	strcpy(buf, at->dev);
+	return buf;
+}
+
 void config_default_at(struct map_conf *c, const struct up_conf *up)
 {
 	if (c->has_at || (c->given & MAP_GIVEN_ANY_AT) || !addr_v4(&up->publish_at))
 		return;
-	c->at = up->publish_at;
+	c->at.addr = up->publish_at;
 	c->has_at = true;
 }
 

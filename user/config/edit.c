@@ -85,7 +85,7 @@ struct map_conf *edit_map_find(struct config *c, const struct map_conf *wanted, 
 			found = map;
 	}
 	if (!wanted->has_at && overlaps > 1) {
-		fail(f, -EINVAL, "several addresses have it: say at which, as ADDRESS:PORT");
+		fail(f, -EINVAL, "several addresses have it: say at which, as ADDRESS:PORT or DEV:PORT");
 		return NULL;
 	}
 	if (!found && overlaps == 1)

@@ -542,6 +542,13 @@ int published_each(struct instance *in, published_cb cb, void *arg)
 	return err;
 }
 
+const char *table_device(const struct instance *in, __be32 at)
+{
+	__u32 number = nsx_at_device(at);
+
+	return number ? in->journal->device_names[number - 1] : NULL;
+}
+
 struct nsx_service *table_service(struct instance *in, __u32 index)
 {
 	struct nsx_service *all;

@@ -107,6 +107,9 @@ int table_inner(struct instance *in, enum table table, __u32 which);
 int table_usage(struct instance *in, struct nsx_usage *ret);
 const struct nsx_held *table_held(struct instance *in);
 
+/* The name of the device that nsx_slot.at means; NULL where that is no device. */
+const char *table_device(const struct instance *in, __be32 at);
+
 /* A service in place; NULL for index 0 and where the kernel refuses the memory. */
 struct nsx_service *table_service(struct instance *in, __u32 index);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is broken or may surprise, and what to do about it. */
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,15 @@ static void look_at_ports(json_t *rows, const struct nsx_conf *conf)
 		    "%u percent of the session table is in use", conf->occupancy);
 }
 
+static void look_at_devices(json_t *rows, const struct nsx_journal *journal)
+{
+	for (int i = 0; i < NSX_DEVICES; i++)
+		if (journal->device_names[i][0] && !if_nametoindex(journal->device_names[i]))
+			add(rows, "warning", journal->device_names[i],
+			    "any command that changes something, once it is back",
+			    "ports are published at the addresses of this interface, which is gone");
+}
+
 static void look_at_private(json_t *rows, struct instance *in)
 {
 	const struct nsx_conf *conf = in->conf;
@@ -172,6 +182,10 @@ static void look_at_instance(json_t *rows, struct instance *in)
 		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
 	look_at_ns(rows, &h);
 	look_at_ports(rows, conf);
+	look_at_devices(rows, in->journal);
+	if (confirm_left(in))
+		add(rows, "note", "instance", "nsxdp confirm, or nsxdp undo",
+		    "a change waits to be confirmed, for %u more seconds", confirm_left(in));
 	health_free(&h);
 }
 

@@ -117,7 +117,33 @@ static int add_target(struct instance *in, struct map_conf *c, const struct nsx_
 	return 0;
 }
 
-static struct map_conf *new_map(struct config *config, const struct nsx_slot *s, __be32 at)
+void read_at(const struct instance *in, __be32 at, struct map_conf *c)
+{
+	const char *dev = table_device(in, at);
+
+	memset(&c->at, 0, sizeof(c->at));
+	c->has_at = at != 0;
+	if (dev)
+		memcpy(c->at.dev, dev, sizeof(c->at.dev));
+	else if (at)
+		addr_set_v4(&c->at.addr, ntohl(at));
+}
+
+int find_at(const struct instance *in, const struct map_conf *c, __be32 *ret)
+{
+	*ret = c->has_at ? c->at.addr.w[3] : 0;
+	if (!c->has_at || !c->at.dev[0])
+		return 0;
+	for (__u32 i = 0; i < NSX_DEVICES; i++)
+		if (strcmp(in->journal->device_names[i], c->at.dev) == 0) {
+			*ret = htonl(i + 1);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static struct map_conf *new_map(const struct instance *in, struct config *config,
+				const struct nsx_slot *s, __be32 at)
 {
 	struct map_conf *c = config_add_map(config);
 
@@ -126,16 +152,14 @@ static struct map_conf *new_map(struct config *config, const struct nsx_slot *s,
 	c->proto = s->proto;
 	c->port = s->first;
 	c->last = s->last;
-	c->has_at = at != 0;
-	if (at)
-		addr_set_v4(&c->at, ntohl(at));
+	read_at(in, at, c);
 	return c;
 }
 
 static int add_simple(struct instance *in, struct config *config, const struct nsx_slot *s)
 {
 	const struct nsx_target t = { .id = s->id, .port = s->inside_port, .weight = 1 };
-	struct map_conf *c = new_map(config, s, s->at);
+	struct map_conf *c = new_map(in, config, s, s->at);
 
 	if (!c)
 		return -ENOMEM;
@@ -153,7 +177,7 @@ static int add_by_address(struct instance *in, struct config *config, const stru
 
 		if (!svc->target[i].weight)
 			continue;
-		c = new_map(config, s, svc->target[i].at);
+		c = new_map(in, config, s, svc->target[i].at);
 		if (!c)
 			return -ENOMEM;
 		err = add_target(in, c, &svc->target[i]);
@@ -164,7 +188,7 @@ static int add_by_address(struct instance *in, struct config *config, const stru
 static int add_service(struct instance *in, struct config *config, const struct nsx_slot *s,
 		       const struct nsx_service *svc)
 {
-	struct map_conf *c = new_map(config, s, s->at);
+	struct map_conf *c = new_map(in, config, s, s->at);
 	int err = 0;
 
 	if (!c)

@@ -19,6 +19,10 @@ int read_ns(struct instance *in, const char *name, struct config *ret, struct fa
 void read_up_conf(const struct instance *in, struct up_conf *ret);
 void read_ns_conf(const char *name, const struct nsx_ns *ns, struct ns_conf *ret);
 
+/* Where a port is published, from nsx_slot.at and to it; a device that has no place there is -ENOENT. */
+void read_at(const struct instance *in, __be32 at, struct map_conf *c);
+int find_at(const struct instance *in, const struct map_conf *c, __be32 *ret);
+
 /*
  * What is published by the slot of a first port: one, or one for each of its addresses. 0 or a
  * negative errno.

@@ -164,7 +164,7 @@ static json_t *map_json(const struct place *p, const struct map_conf *c)
 	char ports[16], at[ADDR_STRLEN] = "any";
 
 	if (c->has_at)
-		format_addr(&c->at, at);
+		config_at_name(&c->at, at);
 	map = json_pack("{s:s, s:s, s:i, s:i, s:s}", "at", at, "ports",
 			range_text(c->port, c->last, ports), "port", c->port, "last_port", c->last,
 			"proto", proto_name(c->proto));
@@ -232,9 +232,7 @@ static void append_draining(struct map_rows *r, struct place p, const struct map
 		for (__u32 n = 0; n < i && !seen; n++)
 			seen = p.svc->was[n].weight && p.svc->was[n].at == t->at;
 		p.at = t->at;
-		c.has_at = t->at != 0;
-		if (t->at)
-			addr_set_v4(&c.at, ntohl(t->at));
+		read_at(p.in, t->at, &c);
 		if (!seen && is_wanted(r, &p, &c))
 			json_array_append_new(r->rows, map_json(&p, &c));
 	}
@@ -254,7 +252,7 @@ static int append_map(struct instance *in, struct nsx_slot *s, void *arg)
 	if (s->flags & NSX_F_SERVICE)
 		p.svc = table_service(in, s->service);
 	for (size_t i = 0; i < model.map_count && !err; i++) {
-		p.at = model.map[i].has_at ? model.map[i].at.w[3] : 0;
+		find_at(in, &model.map[i], &p.at);
 		if (is_wanted(r, &p, &model.map[i]))
 			json_array_append_new(r->rows, map_json(&p, &model.map[i]));
 	}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel's own records say of a device, where no helper tells it. They are read under RCU,
+ * as the kernel reads them, while anybody may change them.
+ */
+#ifndef NSXDP_DEVICE_H
+#define NSXDP_DEVICE_H
+
+#include "defs.h"
+#include "scope.h"
+#include "slot.h"
+
+#ifndef NSXDP_AT_XDP
+/* Of the kernel's types what is needed here, by their names without the suffix. */
+struct hlist_node___link {
+	struct hlist_node___link *next;
+} __attribute__((preserve_access_index));
+
+struct hlist_head___link {
+	struct hlist_node___link *first;
+} __attribute__((preserve_access_index));
+
+struct net___link {
+	struct hlist_head___link *dev_index_head;
+} __attribute__((preserve_access_index));
+
+struct in_ifaddr___link {
+	struct in_ifaddr___link *ifa_next;
+	__be32 ifa_local;
+} __attribute__((preserve_access_index));
+
+struct in_device___link {
+	struct in_ifaddr___link *ifa_list;
+} __attribute__((preserve_access_index));
+
+struct net_device___link {
+	unsigned int mtu;
+	int ifindex;
+	struct in_device___link *ip_ptr;
+	struct hlist_node___link index_hlist;
+	struct {
+		struct net___link *net;
+	} nd_net;
+} __attribute__((preserve_access_index));
+
+struct sk_buff___link {
+	struct net_device___link *dev;
+} __attribute__((preserve_access_index));
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/* A member of one of these, wherever its address is from: a load, or before Linux 6.2 a helper. */
+#define READ(type, pointer, member)                                                              \
+	({                                                                                       \
+		type *object = (type *)(pointer);                                                \
+		typeof(object->member) value;                                                    \
+		if (bpf_rdonly_cast && !test_old_kernel)                                         \
+			value = ((type *)bpf_rdonly_cast(object, bpf_core_type_id_kernel(type))) \
+					->member;                                                \
+		else                                                                             \
+			value = BPF_CORE_READ(object, member);                                   \
+		value;                                                                           \
+	})
+
+#define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
+#define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
+
+/* The device with this index in the network namespace of the packet's device. */
+static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
+{
+	void *skb = bpf_rdonly_cast && !test_old_kernel ? bpf_cast_to_kern_ctx(ctx) : ctx;
+	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
+	struct net___link *net = READ(struct net_device___link, dev, nd_net.net);
+	void *head = (void *)READ(struct net___link, net, dev_index_head) +
+		     (ifindex % DEV_INDEX_HASH) * sizeof(void *);
+	struct hlist_node___link *at = READ(struct hlist_head___link, head, first);
+
+	for (int i = 0; i < DEV_INDEX_CHAIN && at; i++) {
+		dev = (void *)at - bpf_core_field_offset(struct net_device___link, index_hlist);
+		if ((__u32)READ(struct net_device___link, dev, ifindex) == ifindex)
+			return dev;
+		at = READ(struct hlist_node___link, &dev->index_hlist, next);
+	}
+	return NULL;
+}
+
+#define DEV_ADDRESSES	NSX_LOCAL_MAX	/* that are looked at */
+
+struct address_walk {
+	struct in_ifaddr___link *at;
+	__be32 addr;
+	__u32 found;
+};
+
+static long next_address(__u64 unused, struct address_walk *w)
+{
+	if (!w->at)
+		return 1;
+	if (READ(struct in_ifaddr___link, w->at, ifa_local) == w->addr) {
+		w->found = 1;
+		return 1;
+	}
+	w->at = READ(struct in_ifaddr___link, w->at, ifa_next);
+	return 0;
+}
+
+/* A device has an address. */
+__noinline int device_has(CTX *ctx, __u32 ifindex, __be32 addr)
+{
+	struct net_device___link *dev = dev_by_index(ctx, ifindex);
+	struct in_device___link *ip = dev ? READ(struct net_device___link, dev, ip_ptr) : NULL;
+	struct address_walk w = { .addr = addr };
+
+	if (!ip)
+		return false;
+	w.at = READ(struct in_device___link, ip, ifa_list);
+	bpf_loop(DEV_ADDRESSES, next_address, &w, 0);
+	return w.found;
+}
+#endif
+
+/* Its place in the list of the host's addresses; NULL where it has none. */
+static __always_inline struct nsx_local_addr *local_at(__be32 v4)
+{
+	struct nsx_addr addr = {};
+	int index;
+
+	addr_from_v4(&addr, v4);
+	index = local_index(&nsx_conf, &addr);
+	return index < 0 || index >= NSX_LOCAL_MAX ? NULL : &nsx_conf.local[index];
+}
+
+#ifdef NSXDP_AT_XDP
+/* As below, as far as it is known; a packet to an address that has to be looked at goes to TC. */
+static __always_inline __u32 address_owner(CTX *ctx, __be32 v4)
+{
+	const struct nsx_local_addr *local = local_at(v4);
+
+	return local && is_fresh(local->owner_until, now_tick(), 1) ? local->owner : 0;
+}
+#else
+/**
+ * address_owner() - which of the devices that ports are published at has an address of the host
+ *
+ * The kernel's lists are looked at twice a second for each address. Any CPU may do so against any
+ * other: both write what they find.
+ *
+ * Return: its ifindex, or 0.
+ */
+__noinline int address_owner(CTX *ctx, __be32 v4)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	struct nsx_local_addr *local = local_at(v4);
+	__u32 now = now_tick(), owner = 0;
+
+	if (!local)
+		return 0;
+	if (is_fresh(local->owner_until, now, 1))
+		return local->owner;
+	for (int i = 0; i < NSX_DEVICES && !owner; i++)
+		if (conf->devices[i] && device_has(ctx, conf->devices[i], v4))
+			owner = conf->devices[i];
+	local->owner = owner;
+	local->owner_until = now + nsx_ticks(conf, 1) / 2 + 1;
+	return owner;
+}
+#endif
+
+#endif
