@@ -45,8 +45,7 @@ struct nd_frame {
 } __attribute__((packed));
 
 /* ARP between the namespace's address and the host's: nobody else's address is spoken of. */
-static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf,
-				     const struct nsx_veth *veth)
+static __always_inline int admit_arp(CTX *ctx, const struct nsx_veth *veth)
 {
 	struct arp_frame *arp = ctx_data(ctx);
 	struct nsx_addr target;
@@ -59,7 +58,7 @@ static __always_inline int admit_arp(CTX *ctx, const struct nsx_conf *conf,
 	if (!mac_eq(arp->sender_mac, veth->mac) || arp->sender != veth->addr.w[3])
 		return NSX_DROP_SPOOFED;
 	addr_from_v4(&target, arp->target);
-	return addr_eq(&target, &veth->gw) || is_local(conf, &target) ? NSX_PASS_LINK
+	return addr_eq(&target, &veth->gw) || is_local(&target) ? NSX_PASS_LINK
 								      : NSX_DROP_LINK;
 }
 
@@ -103,7 +102,6 @@ static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
 /* A frame of a namespace that is not IPv4. */
 __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 
@@ -118,7 +116,7 @@ __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 	if (ctx_pull(ctx, sizeof(struct nd_frame)) < 0)
 		return NSX_DROP_BAD_PACKET;
 	if (p->ethertype == ETH_P_ARP)
-		return admit_arp(ctx, conf, veth);
+		return admit_arp(ctx, veth);
 	return p->ethertype == ETH_P_IPV6 ? admit_ipv6(ctx, veth) : NSX_DROP_LINK;
 }
 
@@ -179,7 +177,6 @@ static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
 /* 169.254.0.0/16 is the host's, or for namespaces that may reach it. */
 __noinline int admit_link_local(CTX *ctx, const struct pkt *p)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct nsx_addr dst;
@@ -187,7 +184,7 @@ __noinline int admit_link_local(CTX *ctx, const struct pkt *p)
 	if (!p || !veth)
 		return NSX_DROP_DETACHED;
 	addr_from_v4(&dst, p->daddr);
-	return (veth->flags & NSX_V_LINK_LOCAL) || is_local(conf, &dst) ? NSX_CONTINUE
+	return (veth->flags & NSX_V_LINK_LOCAL) || is_local(&dst) ? NSX_CONTINUE
 									: NSX_DROP_LINK_LOCAL;
 }
 

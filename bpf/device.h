@@ -126,8 +126,8 @@ static __always_inline struct nsx_local_addr *local_at(__be32 v4)
 	int index;
 
 	addr_from_v4(&addr, v4);
-	index = local_index(&nsx_conf, &addr);
-	return index < 0 || index >= NSX_LOCAL_MAX ? NULL : &nsx_conf.local[index];
+	index = local_index(&addr);
+	return index < 0 || index >= NSX_LOCAL_MAX ? NULL : &nsx_learned.local[index];
 }
 
 #ifdef NSXDP_AT_XDP

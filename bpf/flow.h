@@ -53,8 +53,8 @@ static __always_inline bool flow_alive(const struct nsx_slot *s, const struct ns
 {
 	/* What was seen in this tick is dead only with its address. */
 	if (s->seen == now)
-		return local_is_here(conf, s->local);
-	return nsx_flow_left(s, conf, now) >= 0;
+		return local_is_here(s->local);
+	return nsx_flow_left(s, conf, &nsx_learned, now) >= 0;
 }
 
 /*

@@ -29,7 +29,7 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = slot_read(s);
-	if (NSX_KIND(state) != NSX_FLOW || nsx_port_left(s, conf, now_tick()) < 0 ||
+	if (NSX_KIND(state) != NSX_FLOW || nsx_port_left(s, conf, &nsx_learned, now_tick()) < 0 ||
 	    !(s->flags & NSX_F_ANY_REMOTE) || !(p->veth_flags & NSX_V_ANY_REMOTE))
 		return NSX_PASS_GATEWAY;
 	x->other = s->inside;
@@ -138,7 +138,7 @@ static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const st
 	x->both = 1;
 	x->other = veth->addr;
 	x->other_port = p->dport;
-	return return_out(ctx, p, conf, &f, x);
+	return return_out(ctx, p, &f, x);
 }
 
 #endif

@@ -113,13 +113,12 @@ struct local_walk {
 
 static long broadcast_of(__u64 i, struct local_walk *w)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	const struct nsx_local_addr *local;
 	__u32 host;
 
 	if (i >= NSX_LOCAL_MAX)
 		return 1;
-	local = &conf->local[i];
+	local = &nsx_learned.local[i];
 	host = local->len ? 0xffffffffU >> (local->len & 31) : 0xff;
 	if (((bpf_ntohl(local->addr.w[3]) ^ w->addr) & ~host) || (w->addr & host) != host)
 		return 0;
@@ -127,11 +126,11 @@ static long broadcast_of(__u64 i, struct local_walk *w)
 	return 1;
 }
 
-static __always_inline bool is_broadcast(const struct nsx_conf *conf, __be32 v4)
+static __always_inline bool is_broadcast(__be32 v4)
 {
 	struct local_walk w = { .addr = bpf_ntohl(v4), .found = NSX_LOCAL_MAX };
 
-	bpf_loop(conf->local_count, broadcast_of, &w, 0);
+	bpf_loop(nsx_learned.local_count, broadcast_of, &w, 0);
 	return w.found < NSX_LOCAL_MAX;
 }
 
@@ -143,7 +142,7 @@ static long place_of_gone(__u64 i, struct local_walk *w)
 
 	if (i >= NSX_LOCAL_MAX)
 		return 1;
-	local = &conf->local[i];
+	local = &nsx_learned.local[i];
 	/* The first place is what the fast path serves: for an uplink's address only. */
 	if ((!i && !w->on_uplink) || local->state != NSX_LOCAL_GONE ||
 	    w->now - local->gone_at <= nsx_ticks(conf, NSX_LOCAL_GONE_SECONDS) ||
@@ -156,31 +155,30 @@ static long place_of_gone(__u64 i, struct local_walk *w)
 }
 
 /* A place for a further address: that of a lost one, else a new one. */
-static __always_inline __u32 local_place(struct nsx_conf *conf, __u32 now, bool on_uplink)
+static __always_inline __u32 local_place(__u32 now, bool on_uplink)
 {
 	struct local_walk w = { .now = now, .found = NSX_LOCAL_MAX, .on_uplink = on_uplink };
 	__u32 i;
 
-	bpf_loop(conf->local_count, place_of_gone, &w, 0);
+	bpf_loop(nsx_learned.local_count, place_of_gone, &w, 0);
 	if (w.found < NSX_LOCAL_MAX)
 		return w.found;
-	i = __sync_fetch_and_add(&conf->local_count, 1);
+	i = __sync_fetch_and_add(&nsx_learned.local_count, 1);
 	if (i >= NSX_LOCAL_MAX)
-		__sync_fetch_and_add(&conf->local_count, -1);
+		__sync_fetch_and_add(&nsx_learned.local_count, -1);
 	return i;
 }
 
 /* The index of an address that the kernel says is the host's. */
-static __always_inline __s32 local_add(struct nsx_conf *conf, const struct nsx_addr *addr,
-				       __u32 dev, bool on_uplink)
+static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, bool on_uplink)
 {
 	__u32 now = now_tick(),
-	      n = is_frozen(conf) ? NSX_LOCAL_MAX : local_place(conf, now, on_uplink);
+	      n = is_frozen(&nsx_conf) ? NSX_LOCAL_MAX : local_place(now, on_uplink);
 	struct nsx_local_addr *local;
 
 	if (n >= NSX_LOCAL_MAX)
 		return -1;
-	local = &conf->local[n];
+	local = &nsx_learned.local[n];
 	local->addr = *addr;
 	local->dev = dev;
 	local->len = 0;
@@ -196,7 +194,7 @@ static __always_inline __s32 local_add(struct nsx_conf *conf, const struct nsx_a
 	/* Another CPU has learnt it in this moment: this place is nobody's. */
 	local->addr.w[3] = 0;
 	__sync_lock_test_and_set(&local->state, NSX_LOCAL_GONE);
-	return local_index(conf, addr);
+	return local_index(addr);
 }
 
 /**
@@ -221,12 +219,12 @@ __noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int
 		return -1;
 	if (fib_cache_is_fresh(a, addr))
 		return a->index;
-	index = local_index(conf, addr);
+	index = local_index(addr);
 	if (index >= 0)
 		/* In the list already: no place more */
-		return local_is_here(conf, index) ? index : -1;
-	if (route_says_local(ctx, addr->w[3]) && !is_broadcast(conf, addr->w[3]))
-		index = local_add(conf, addr, dev, on_uplink);
+		return local_is_here(index) ? index : -1;
+	if (route_says_local(ctx, addr->w[3]) && !is_broadcast(addr->w[3]))
+		index = local_add(addr, dev, on_uplink);
 	fib_cache_note(a, conf, addr, index);
 	return index;
 }
@@ -246,7 +244,7 @@ __noinline int local_check(CTX *ctx, __u32 index)
 
 	if (index >= NSX_LOCAL_MAX)
 		return false;
-	local = &conf->local[index];
+	local = &nsx_learned.local[index];
 	addr = local->addr;
 	slot = local_slot(&addr);
 	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
@@ -271,7 +269,7 @@ __noinline int local_check(CTX *ctx, __u32 index)
  */
 static __always_inline void local_recheck(CTX *ctx, __u32 index)
 {
-	struct nsx_local_addr *local = &nsx_conf.local[index & (NSX_LOCAL_MAX - 1)];
+	struct nsx_local_addr *local = &nsx_learned.local[index & (NSX_LOCAL_MAX - 1)];
 	__u32 now = now_tick();
 
 	if (local->checked == now)
@@ -284,19 +282,19 @@ static __always_inline void local_recheck(CTX *ctx, __u32 index)
  * The address that flows leave from where the kernel does not tell which: the first that is the
  * host's still.
  */
-static __always_inline __s32 local_first(const struct nsx_conf *conf)
+static __always_inline __s32 local_first(void)
 {
 	for (__u32 i = 0; i < LOCAL_FIRST_TRIES; i++)
-		if (i < conf->local_count && local_is_here(conf, i) && conf->local[i].on_uplink)
+		if (i < nsx_learned.local_count && local_is_here(i) && nsx_learned.local[i].on_uplink)
 			return i;
 	return LOCAL_NO_UPLINK;
 }
 
 /* An address that was met elsewhere first is the uplink's that a route tells. */
-static __always_inline bool local_leaves_by(const struct nsx_conf *conf, __u32 index, __u32 dev)
+static __always_inline bool local_leaves_by(__u32 index, __u32 dev)
 {
 	struct nsx_local_addr *local =
-		(struct nsx_local_addr *)&conf->local[index & (NSX_LOCAL_MAX - 1)];
+		(struct nsx_local_addr *)&nsx_learned.local[index & (NSX_LOCAL_MAX - 1)];
 
 	if (!local->on_uplink) {
 		local->dev = dev;
@@ -325,15 +323,15 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
 		if (!is_uplink(conf, fib.ifindex))
 			return LOCAL_NO_UPLINK;
 		if (!fib.ipv4_src)
-			return local_first(conf);
+			return local_first();
 		addr_from_v4(&src, fib.ipv4_src);
-		index = local_index(conf, &src);
+		index = local_index(&src);
 		if (index < 0)
 			index = local_learn(ctx, &src, fib.ifindex, true);
 		if (index < 0 || !local_check(ctx, index))
-			return local_first(conf);
+			return local_first();
 		/* Packets from an uplink's address leave by it, and not by another. */
-		return local_leaves_by(conf, index, fib.ifindex) ? index : LOCAL_NO_UPLINK;
+		return local_leaves_by(index, fib.ifindex) ? index : LOCAL_NO_UPLINK;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:
 	case BPF_FIB_LKUP_RET_UNREACHABLE:
 	case BPF_FIB_LKUP_RET_PROHIBIT:
@@ -344,7 +342,7 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
 	default:
 		/* No answer changes nothing. */
 		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index
-									 : local_first(conf);
+									 : local_first();
 	}
 }
 
@@ -362,10 +360,10 @@ __noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
 	at = bpf_ntohl(inside) * 0x9e3779b1U >> 16;
 	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
 		__u32 n = at % conf->snat_count;
-		int index = n < NSX_SNAT_MAX ? local_index(conf, &conf->snat[n]) : -1;
+		int index = n < NSX_SNAT_MAX ? local_index(&conf->snat[n]) : -1;
 
 		if (index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
-		    conf->local[index].dev == conf->local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+		    nsx_learned.local[index].dev == nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
 			return index;
 	}
 	return by_route;
@@ -377,7 +375,6 @@ __noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
  */
 __noinline int local_sourced(CTX *ctx, __u32 by_route)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct nsx_addr source;
@@ -386,9 +383,9 @@ __noinline int local_sourced(CTX *ctx, __u32 by_route)
 	if (!veth)
 		return LOCAL_NO_UPLINK;
 	source = veth->source;
-	index = local_index(conf, &source);
+	index = local_index(&source);
 	if (index < 0 || index >= NSX_LOCAL_MAX || !local_check(ctx, index) ||
-	    conf->local[index].dev != conf->local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+	    nsx_learned.local[index].dev != nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
 		return LOCAL_NO_UPLINK;
 	return index;
 }

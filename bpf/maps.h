@@ -11,6 +11,9 @@
  */
 struct nsx_conf nsx_conf SEC(".data.nsx_conf");
 
+/* What the datapath finds out, in the same way. */
+struct nsx_learned nsx_learned SEC(".data.nsx_learned");
+
 /* The port registry: who holds an outside port, [protocol][port]. Serves both directions. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -65,14 +65,14 @@ static __always_inline bool is_loopback(__be32 v4)
 }
 
 /* Loopback, or an address of the host's. */
-static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
+static __always_inline bool is_here(__be32 v4)
 {
 	struct nsx_addr addr;
 
 	if (is_loopback(v4))
 		return true;
 	addr_from_v4(&addr, v4);
-	return is_local(conf, &addr);
+	return is_local(&addr);
 }
 
 #define LOOPBACK_IFINDEX 1
@@ -81,7 +81,7 @@ static __always_inline bool is_here(const struct nsx_conf *conf, __be32 v4)
  * The device that has an address of the host's, as packets and commands have found it; the devices
  * themselves cannot be looked at here.
  */
-static __always_inline __u32 owner_of(const struct nsx_conf *conf, __be32 v4)
+static __always_inline __u32 owner_of(__be32 v4)
 {
 	struct nsx_addr addr;
 	int index;
@@ -89,15 +89,15 @@ static __always_inline __u32 owner_of(const struct nsx_conf *conf, __be32 v4)
 	if (is_loopback(v4))
 		return LOOPBACK_IFINDEX;
 	addr_from_v4(&addr, v4);
-	index = local_index(conf, &addr);
-	return index < 0 ? 0 : conf->local[index & (NSX_LOCAL_MAX - 1)].owner;
+	index = local_index(&addr);
+	return index < 0 ? 0 : nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].owner;
 }
 
 /* As map_answers() in portmap.h. */
 static __always_inline bool answers_at(__be32 at, __be32 asked)
 {
 	return !at || at == asked ||
-	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, owner_of(&nsx_conf, asked)));
+	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, owner_of(asked)));
 }
 
 /* The port is published at this address; every one includes it. */
@@ -112,7 +112,7 @@ static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 		return answers_at(s->at, v4);
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) ||
-	       address_place(index, v4, owner_of(&nsx_conf, v4), false) < NSX_TARGETS;
+	       address_place(index, v4, owner_of(v4), false) < NSX_TARGETS;
 }
 
 /*
@@ -128,7 +128,7 @@ static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, _
 	if (!svc)
 		return false;
 	place = svc->flags & NSX_S_BY_ADDRESS
-			? address_place(index, addr, owner_of(&nsx_conf, addr), false)
+			? address_place(index, addr, owner_of(addr), false)
 			: svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;
@@ -149,7 +149,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 
 	if (proto < 0 || !is_ours(ctx, conf))
 		return false;
-	s = is_here(conf, *addr) ? port_slot(proto & 1, *port) : NULL;
+	s = is_here(*addr) ? port_slot(proto & 1, *port) : NULL;
 	state = s ? slot_state(s) : NSX_FREE;
 	if (NSX_KIND(state) != NSX_MAP || !answers_at(s->at, *addr))
 		return false;
@@ -292,14 +292,14 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
 	o.port = bpf_htons(ctx->sk->src_port);
 	if (ctx->sk->src_ip4) {
 		addr_from_v4(&addr, ctx->sk->src_ip4);
-		local = local_index(conf, &addr);
+		local = local_index(&addr);
 		o.local = local < 0 ? 0 : local;
-		return outside_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0;
+		return outside_find(&o, &f) && nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0;
 	}
 	/* Its address is chosen after this: by any of those that flows mostly leave from. */
-	for (local = 0; local < LOCAL_MOSTLY && local < (int)conf->local_count; local++) {
+	for (local = 0; local < LOCAL_MOSTLY && local < (int)nsx_learned.local_count; local++) {
 		o.local = local;
-		if (outside_find(&o, &f) && nsx_flow_left(f.slot, conf, now_tick()) >= 0)
+		if (outside_find(&o, &f) && nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0)
 			return true;
 	}
 	return false;
@@ -320,7 +320,7 @@ static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way
 
 	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port)
 		return true;
-	if (is_here(conf, addr)) {
+	if (is_here(addr)) {
 		/* What a bound socket of UDP could not dial is told, as a connected one is. */
 		if (way != SENDMSG || !is_loopback(ctx->sk->src_ip4) ||
 		    !is_published(proto, bpf_ntohs(port)))
@@ -334,7 +334,8 @@ static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way
 	kind = NSX_KIND(slot_state(s));
 	if (kind == NSX_MAP)
 		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
-	if ((kind != NSX_FLOW && kind != NSX_SHARED) || nsx_port_left(s, conf, now_tick()) < 0)
+	if ((kind != NSX_FLOW && kind != NSX_SHARED) ||
+	    nsx_port_left(s, conf, &nsx_learned, now_tick()) < 0)
 		return true;
 	host_takes(s, proto);
 	addr_from_v4(&remote, addr);

@@ -94,7 +94,7 @@ static __always_inline int send_pkt(CTX *ctx, enum nsx_hook hook, const struct p
 		return v;
 	if (p->icmp_error)
 		x->verdict = NSX_ICMP_ERROR;
-	return redirect_pkt(ctx, hook, conf, p, x, action);
+	return redirect_pkt(ctx, hook, p, x, action);
 }
 
 /* The namespace behind a veth may be reached from 169.254.0.0/16. */
@@ -139,7 +139,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if ((s->flags & NSX_F_HOST_RANGE) && host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_HOST;
 	if (!(s->flags & NSX_F_SERVICE))
-		return portmap_in(ctx, p, conf, s, state, local, x);
+		return portmap_in(ctx, p, s, state, local, x);
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_LINK_DOWN;
@@ -176,7 +176,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		return NSX_PASS_HOST;
 
 	addr_from_v4(&daddr, p->daddr);
-	local = local_index(conf, &daddr);
+	local = local_index(&daddr);
 	if (local < 0) {
 		if (in_pool(conf, &daddr))
 			return NSX_DROP_POOL;
@@ -185,7 +185,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 			return NSX_PASS_HOST;
 	}
 	local_recheck(ctx, local);
-	if (!local_is_here(conf, local) && !local_check(ctx, local))
+	if (!local_is_here(local) && !local_check(ctx, local))
 		return NSX_PASS_HOST;
 	if (p->fragment && !is_forwarded(p->ip_proto))
 		return NSX_PASS_HOST;
@@ -241,7 +241,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (!p || !x)
 		return NSX_DROP_ERROR;
 	addr_from_v4(&remote, p->daddr);
-	local = local_index(conf, &remote);
+	local = local_index(&remote);
 	if (local >= 0 && !local_check(ctx, local))
 		local = -1;	/* somebody else's, now */
 	pool = in_pool(conf, &remote);
@@ -289,7 +289,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) ||
 		    !(f.slot->flags & NSX_F_HAIRPIN))
 			return NSX_DROP_ISOLATED;
-		return return_out(ctx, p, conf, &f, x);
+		return return_out(ctx, p, &f, x);
 	}
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;

@@ -46,9 +46,9 @@ static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struc
 }
 
 /* Write, count and send; from here on the packet is ours. */
-static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum nsx_hook hook,
-				  const struct pkt *p, const struct xlat *x, const __u8 *dmac,
-				  const __u8 *smac, __u32 ifindex, const struct nsx_slot *held)
+static __always_inline int finish(CTX *ctx, enum nsx_hook hook, const struct pkt *p,
+				  const struct xlat *x, const __u8 *dmac, const __u8 *smac,
+				  __u32 ifindex, const struct nsx_slot *held)
 {
 	enum side side = hook == NSX_FROM_NS ? SIDE_SRC : SIDE_DST;
 	__u32 verdict = NSX_DROP_ERROR;
@@ -56,7 +56,7 @@ static __always_inline int finish(CTX *ctx, const struct nsx_conf *conf, enum ns
 
 	if (rewrite_whole(ctx, p, x, side) != NSX_CONTINUE)
 		goto drop;
-	if (hook == NSX_FROM_NS && !is_owned(ctx, conf, p, x, held)) {
+	if (hook == NSX_FROM_NS && !is_owned(ctx, p, x, held)) {
 		verdict = NSX_DROP_EGRESS_SOURCE;
 		goto drop;
 	}
@@ -95,10 +95,10 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	p = &w->p;
 	x = &w->x;
 	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) ||
-	    !addr_eq(&p->dst, &conf->local[0].addr))
+	    !addr_eq(&p->dst, &nsx_learned.local[0].addr))
 		return XDP_PASS;
 	local_recheck(ctx, 0);
-	if (!local_is_here(conf, 0) || !is_to(ctx, conf->uplink_mac) ||
+	if (!local_is_here(0) || !is_to(ctx, conf->uplink_mac) ||
 	    source_check(conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p->proto & 3, p->dport);
@@ -109,7 +109,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(ctx, s, p->daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
-		v = portmap_in(ctx, p, conf, s, state, 0, x);
+		v = portmap_in(ctx, p, s, state, 0, x);
 	else if (NSX_KIND(state) == NSX_FLOW)
 		v = snat_in(ctx, p, conf, s, state, 0, x);
 	else if (NSX_KIND(state) == NSX_SHARED)
@@ -119,7 +119,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	if (v != NSX_CONTINUE || (ctx_len(ctx) > ETH_HLEN + MTU_SURE &&
 				  !link_takes(x->ifindex, ctx_len(ctx) - ETH_HLEN)))
 		return XDP_PASS;
-	return finish(ctx, conf, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
+	return finish(ctx, NSX_FROM_UPLINK, p, x, x->mac, host_mac, x->ifindex, NULL);
 }
 
 SEC("xdp")
@@ -232,7 +232,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex ||
 	    ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
-	return finish(ctx, conf, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
+	return finish(ctx, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);
 }
 
 /* For namespaces that put VLAN tags into their frames, and test runs. */

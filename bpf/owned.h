@@ -48,10 +48,10 @@ __noinline int shared_is_of(const struct pkt *p, const struct xlat *x, __u32 ifi
  * @held: the registry's slot of the sender's own port number, which is mostly that of the written
  *	port too
  */
-static __always_inline bool is_owned(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p,
-				     const struct xlat *x, const struct nsx_slot *held)
+static __always_inline bool is_owned(CTX *ctx, const struct pkt *p, const struct xlat *x,
+				     const struct nsx_slot *held)
 {
-	const struct nsx_local_addr *local = &conf->local[x->local & (NSX_LOCAL_MAX - 1)];
+	const struct nsx_local_addr *local = &nsx_learned.local[x->local & (NSX_LOCAL_MAX - 1)];
 	const struct nsx_slot *s = held;
 	__u32 kind;
 

@@ -169,9 +169,8 @@ static __always_inline int return_note(CTX *ctx, const struct pkt *p, const stru
  * The slot notes when the link was last found to be up, so that a port is asked about once per
  * tick.
  */
-static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-				      struct nsx_slot *slot, __u32 state, __u32 local,
-				      struct xlat *x)
+static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_slot *slot,
+				      __u32 state, __u32 local, struct xlat *x)
 {
 	__u32 now = now_tick(), counter;
 
@@ -182,7 +181,7 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, const struc
 		slot->seen = now;
 	}
 	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (local || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && conf->local_count > 1)) {
+	if (local || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && nsx_learned.local_count > 1)) {
 		int v = return_note(ctx, p, x, local, 0);
 
 		if (v != NSX_CONTINUE)
@@ -213,18 +212,18 @@ static __always_inline bool return_find(const struct pkt *p, const struct nsx_co
 }
 
 /* The endpoint as the other end knows it, and where that other end is. */
-static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-				      const struct found *f, struct xlat *x)
+static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct found *f,
+				      struct xlat *x)
 {
 	struct nsx_slot *s = f->slot;
 	__u32 local = s->local & (NSX_LOCAL_MAX - 1);
 
 	local_recheck(ctx, local);
-	if (!local_is_here(conf, local))
+	if (!local_is_here(local))
 		return NSX_DROP_NO_FLOW;
 	x->local = local;
-	x->addr = conf->local[local].addr;
-	x->ifindex = conf->local[local].dev;
+	x->addr = nsx_learned.local[local].addr;
+	x->ifindex = nsx_learned.local[local].dev;
 	x->port = s->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
@@ -279,22 +278,22 @@ static __always_inline int published_out(CTX *ctx, const struct pkt *p, const st
 
 	if (!reverse || !addr_eq(&reverse->inside, &p->src) || !mac_eq(reverse->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
-	if (conf->local_count > 1 || (reverse->flags & NSX_B_STATEFUL)) {
+	if (nsx_learned.local_count > 1 || (reverse->flags & NSX_B_STATEFUL)) {
 		struct found f;
 
 		if (return_find(p, conf, now_tick(), &f))
-			return return_out(ctx, p, conf, &f, x);
+			return return_out(ctx, p, &f, x);
 	}
 	local_recheck(ctx, local);
-	if (!local_is_here(conf, local)) {
-		local = local_first(conf);
+	if (!local_is_here(local)) {
+		local = local_first();
 		if (local < 0)
 			return NSX_DROP_NO_UPLINK;
 	}
 	local &= NSX_LOCAL_MAX - 1;
 	x->local = local;
-	x->addr = conf->local[local].addr;
-	x->ifindex = conf->local[local].dev;
+	x->addr = nsx_learned.local[local].addr;
+	x->ifindex = nsx_learned.local[local].dev;
 	x->port = reverse->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;

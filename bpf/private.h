@@ -395,7 +395,7 @@ static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
 			return NSX_DROP_DETACHED;
 	} else {
 		addr_from_v4(&addr, ip->daddr);
-		if (local_index(conf, &addr) < 0)
+		if (local_index(&addr) < 0)
 			return NSX_DROP_FRAGMENT;
 		ifindex = conf->uplinks[1] ? frag_uplink(ip) : conf->uplinks[0];
 	}

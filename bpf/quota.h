@@ -48,7 +48,7 @@ static __always_inline bool quota_in_use(__u64 ref, const struct nsx_conf *conf,
 	if (number == QUOTA_RESERVED)
 		return nsx_idle(now, state) <= nsx_ticks(conf, 1);
 	s = quota_slot(number - 1);
-	return s && slot_read(s) == state && nsx_flow_left(s, conf, now) >= 0;
+	return s && slot_read(s) == state && nsx_flow_left(s, conf, &nsx_learned, now) >= 0;
 }
 
 struct quota_search {

@@ -134,7 +134,7 @@ static long write(__u64 unused, struct nsx_range *r)
 		return 1;
 	kind = NSX_KIND(slot_read(s));
 	masquerades = (kind == NSX_FLOW || kind == NSX_SHARED) &&
-		      nsx_port_left(s, conf, now_tick()) >= 0;
+		      nsx_port_left(s, conf, &nsx_learned, now_tick()) >= 0;
 	claim = port_seize(s);
 	if (!claim)
 		return range_busy(r);

@@ -18,8 +18,8 @@
  * the address belongs to. Where the next hop is known, that is all; else the kernel finds route and
  * neighbour for the translated packet and resolves the neighbour if it must (bpf_redirect_neigh).
  */
-static __always_inline int redirect_pkt(CTX *ctx, enum nsx_hook hook, const struct nsx_conf *conf,
-					const struct pkt *p, const struct xlat *x, int *action)
+static __always_inline int redirect_pkt(CTX *ctx, enum nsx_hook hook, const struct pkt *p,
+					const struct xlat *x, int *action)
 {
 	const __u8 *dmac = x->mac, *smac = host_mac;
 	const struct hop *hop;
@@ -28,7 +28,7 @@ static __always_inline int redirect_pkt(CTX *ctx, enum nsx_hook hook, const stru
 	ctx_scrub(ctx);
 	if (hook == NSX_FROM_NS)
 		ctx_forget_time(ctx);
-	if (!x->to_ns && !is_owned(ctx, conf, p, x, NULL))
+	if (!x->to_ns && !is_owned(ctx, p, x, NULL))
 		return NSX_DROP_EGRESS_SOURCE;
 	if (x->cut_to)
 		return transit_send(ctx, x, action) == 0 ? x->verdict : NSX_DROP_ERROR;

@@ -17,7 +17,7 @@
  */
 static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
 {
-	return !in_pool(conf, dst) && !is_local(conf, dst) && !is_multicast(dst->w[3]) &&
+	return !in_pool(conf, dst) && !is_local(dst) && !is_multicast(dst->w[3]) &&
 	       !is_martian(dst->w[3]);
 }
 
@@ -97,7 +97,7 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	fib->family = AF_INET;
 	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
-	fib->ipv4_src = conf->local[local & (NSX_LOCAL_MAX - 1)].addr.w[3];
+	fib->ipv4_src = nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr.w[3];
 	fib->ipv4_dst = dst->w[3];
 	err = neighbour ? bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) : fib_route(ctx, fib, 0);
 	if (err != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))

@@ -7,34 +7,34 @@
 #include "maps.h"
 
 /* Index in nsx_conf.local of an address that is or was the host's, or -1. */
-static __always_inline int local_index(const struct nsx_conf *conf, const struct nsx_addr *addr)
+static __always_inline int local_index(const struct nsx_addr *addr)
 {
 	struct nsx_addr key;
 	__u32 *index;
 
-	if (addr_eq(addr, &conf->local[0].addr))
+	if (addr_eq(addr, &nsx_learned.local[0].addr))
 		return 0;
-	if (conf->local_count < 2)
+	if (nsx_learned.local_count < 2)
 		return -1;
 	key = *addr;	/* kernels before 6.3 take no argument of a function for a key */
 	index = bpf_map_lookup_elem(&nsx_local, &key);
 	return index ? (int)*index : -1;
 }
 
-static __always_inline bool local_is_here(const struct nsx_conf *conf, __u32 index)
+static __always_inline bool local_is_here(__u32 index)
 {
-	bool here = READ_ONCE(conf->local[index & (NSX_LOCAL_MAX - 1)].state) == NSX_LOCAL_PRESENT;
+	bool here = READ_ONCE(nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].state) == NSX_LOCAL_PRESENT;
 
 	smp_rmb();	/* before the address, which is written first */
 	return here;
 }
 
 /* The address is the host's, as far as the datapath knows. */
-static __always_inline bool is_local(const struct nsx_conf *conf, const struct nsx_addr *addr)
+static __always_inline bool is_local(const struct nsx_addr *addr)
 {
-	int index = local_index(conf, addr);
+	int index = local_index(addr);
 
-	return index >= 0 && local_is_here(conf, index);
+	return index >= 0 && local_is_here(index);
 }
 
 static __always_inline bool in_pool(const struct nsx_conf *conf, const struct nsx_addr *a)

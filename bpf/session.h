@@ -397,14 +397,15 @@ static __always_inline bool alias_alive(const struct nsx_slot *s, const struct n
 	/* It is being written: for the same endpoint, perhaps. */
 	return kind == NSX_CLAIMED ||
 	       (kind == NSX_FLOW && port->inside_port == s->inside_port &&
-		addr_eq(&port->inside, &s->inside) && nsx_port_left(port, conf, now) >= 0);
+		addr_eq(&port->inside, &s->inside) && nsx_port_left(port, conf, &nsx_learned, now) >= 0);
 }
 
 /* The entry is alive. */
 static __always_inline bool session_alive(const struct nsx_slot *s, __u32 kind,
 					  const struct nsx_conf *conf, __u32 now)
 {
-	return kind == NSX_ALIAS ? alias_alive(s, conf, now) : nsx_flow_left(s, conf, now) >= 0;
+	return kind == NSX_ALIAS ? alias_alive(s, conf, now)
+				 : nsx_flow_left(s, conf, &nsx_learned, now) >= 0;
 }
 
 #define CLOSED_FIRST 0x40000000	/* added to the idle ticks of a closed connection */

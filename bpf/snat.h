@@ -38,14 +38,14 @@ static __always_inline bool snat_holds(const struct nsx_slot *s, const struct pk
 	return NSX_KIND(slot_read(s)) == NSX_FLOW && slot_is_ours(s, p) && s->ifindex == ifindex;
 }
 
-static __always_inline int snat_out(const struct nsx_conf *conf, const struct nsx_slot *port,
-				    __u32 state, __be16 outside_port, struct xlat *x)
+static __always_inline int snat_out(const struct nsx_slot *port, __u32 state, __be16 outside_port,
+				    struct xlat *x)
 {
 	__u32 local = port->local & (NSX_LOCAL_MAX - 1);
 
 	x->local = local;
-	x->addr = conf->local[local].addr;
-	x->ifindex = conf->local[local].dev;
+	x->addr = nsx_learned.local[local].addr;
+	x->ifindex = nsx_learned.local[local].dev;
 	x->port = outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
@@ -76,7 +76,7 @@ static __always_inline int snat_established(CTX *ctx, const struct pkt *p,
 		return NSX_DROP_NO_FLOW;
 	if (!p->icmp_error)
 		flow_touch(s, p, now, false);
-	return snat_out(conf, s, state, p->sport, x);
+	return snat_out(s, state, p->sport, x);
 }
 
 /* The identity of an endpoint's flow with a remote, in the session table. */
@@ -163,8 +163,8 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	if (!p->icmp_error)
 		session_touch(port, f.slot, p, conf, now, false);
 	x->local = local;
-	x->addr = conf->local[local].addr;
-	x->ifindex = conf->local[local].dev;
+	x->addr = nsx_learned.local[local].addr;
+	x->ifindex = nsx_learned.local[local].dev;
 	x->port = f.slot->outside_port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;
@@ -234,7 +234,7 @@ static __always_inline int snat_in(CTX *ctx, const struct pkt *p, const struct n
 		 * The host may have a socket that is connected to just this remote, or is bound
 		 * since.
 		 */
-		if (nsx_port_left(s, conf, now) < 0 || !slot_admits(s, &p->src) ||
+		if (nsx_port_left(s, conf, &nsx_learned, now) < 0 || !slot_admits(s, &p->src) ||
 		    host_expects(ctx, p, s->flags & NSX_F_HOST ? HOST_ANY : HOST_CONNECTED))
 			return NSX_PASS_HOST;
 	}

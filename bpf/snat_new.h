@@ -20,7 +20,7 @@ static __always_inline bool snat_knows(const struct nsx_slot *s, const struct pk
 {
 	if (slot_is_to(s, &p->dst, p->dport) && flow_alive(s, conf, now))
 		return true;
-	return slot_admits(s, &p->dst) && nsx_port_left(s, conf, now) >= 0;
+	return slot_admits(s, &p->dst) && nsx_port_left(s, conf, &nsx_learned, now) >= 0;
 }
 
 /*
@@ -88,7 +88,7 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 	state = slot_state(s);
 	kind = NSX_KIND(state);
 	if (kind == NSX_CLAIMED || (kind == NSX_FLOW && slot_is_ours(s, p) &&
-				    !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, now) >= 0))
+				    !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, &nsx_learned, now) >= 0))
 		return port == p->sport ? NSX_DROP_CHANGED : NSX_DROP_NO_PORT;
 	/* A bind that may come to nothing is no reason to refuse a flow. */
 	free = port_free(s, kind, conf, now) || (evict && kind == NSX_HOST);
@@ -244,7 +244,7 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 static __always_inline bool snat_keeps(const struct nsx_slot *port, const struct nsx_conf *conf,
 				       __u32 now)
 {
-	return nsx_local_serves(port, conf, now) &&
+	return nsx_local_serves(port, &nsx_learned, now) &&
 	       (nsx_further_left(port, now) >= 0 ||
 		(flow_alive(port, conf, now) && !nsx_tcp_closed(port->tcp)));
 }
@@ -412,8 +412,8 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, st
 	}
 	local &= NSX_LOCAL_MAX - 1;
 	x->local = local;
-	x->addr = conf->local[local].addr;
-	x->ifindex = conf->local[local].dev;
+	x->addr = nsx_learned.local[local].addr;
+	x->ifindex = nsx_learned.local[local].dev;
 	x->port = port;
 	x->side = SIDE_SRC;
 	x->verdict = NSX_MASQ_OUT;

@@ -17,14 +17,13 @@
  */
 __noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 {
-	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_sock_tuple t = {};
 
 	if (!p)
 		return false;
 	t.ipv4.saddr = p->dst.w[3];
 	t.ipv4.sport = p->dport;
-	t.ipv4.daddr = conf->local[p->local & (NSX_LOCAL_MAX - 1)].addr.w[3];
+	t.ipv4.daddr = nsx_learned.local[p->local & (NSX_LOCAL_MAX - 1)].addr.w[3];
 	t.ipv4.dport = port;
 	return host_socket(ctx, p->proto, &t, HOST_ANY);
 }
@@ -129,7 +128,7 @@ static __always_inline bool has_own_port(CTX *ctx, const struct pkt *p, const st
 	struct found f;
 
 	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) &&
-	    nsx_port_left(s, conf, now) >= 0)
+	    nsx_port_left(s, conf, &nsx_learned, now) >= 0)
 		return true;
 	endpoint_key(&w->key, p);
 	if (!session_find(&w->key, &f) || !alias_alive(f.slot, conf, now))

@@ -28,7 +28,7 @@ static __always_inline __s32 tuple_evictable(const struct found *f, const struct
 {
 	__s32 weight;
 
-	if (nsx_flow_left(f->slot, conf, now) < 0)
+	if (nsx_flow_left(f->slot, conf, &nsx_learned, now) < 0)
 		return PICK_FREE;
 	weight = slot_evictable(f->slot, NSX_FLOW, conf, now);
 	return has_rested(f->slot, weight, conf) ? weight : NEVER;

@@ -24,9 +24,9 @@ static __always_inline int source_check(const struct nsx_conf *conf, const struc
 		return NSX_DROP_MARTIAN;
 	if (p->saddr == p->daddr)
 		return NSX_DROP_LAND;
-	if (conf->local_count > 1) {	/* the one address is the destination */
+	if (nsx_learned.local_count > 1) {	/* the one address is the destination */
 		addr_from_v4(&src, p->saddr);
-		if (is_local(conf, &src))
+		if (is_local(&src))
 			return NSX_DROP_LOCAL_SOURCE;
 	}
 	return (p->saddr & conf->pool_mask.w[3]) == conf->pool.w[3] ? NSX_DROP_SPOOFED

@@ -81,7 +81,7 @@ __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
 	kind = NSX_KIND(e.state);
 	if (kind == NSX_FREE || kind == NSX_CLAIMED)
 		return 0;
-	if (kind == NSX_ALIAS ? alias_over(e.slot) : nsx_flow_over(e.slot, conf, now))
+	if (kind == NSX_ALIAS ? alias_over(e.slot) : nsx_flow_over(e.slot, conf, &nsx_learned, now))
 		return session_free(&e);
 	if (kind == NSX_FLOW)
 		sweep_lease(e.slot, e.state, conf, now);
@@ -111,7 +111,7 @@ __noinline int sweep_slot(__u32 index, __u32 now)
 	kind = NSX_KIND(state);
 	if (kind != NSX_FLOW && kind != NSX_SHARED && kind != NSX_HOST)
 		return 0;
-	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, now) || nsx_further_left(s, now) >= 0
+	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, &nsx_learned, now) || nsx_further_left(s, now) >= 0
 			     : !port_free(s, kind, conf, now))
 		return 0;
 	claim = port_claim(s, state, now);

@@ -107,24 +107,24 @@ __noinline int usage_measure_now(__u32 now)
 
 	if (!conf->flows)
 		return 0;
-	conf->measured = now;
+	nsx_learned.measured = now;
 	bpf_loop(cpus, usage_sum, &places, 0);
 	if (places < 0)
 		places = 0;
-	if (places > conf->high)
-		conf->high = places;
+	if (places > nsx_learned.high)
+		nsx_learned.high = places;
 	percent = (__u64)places * 100 / conf->flows;
 	if (percent > 100)
 		percent = 100;
-	if (conf->occupancy != percent)
-		conf->occupancy = percent;
+	if (nsx_learned.occupancy != percent)
+		nsx_learned.occupancy = percent;
 	return 0;
 }
 
 /* Measure how full the session table is, where that was not done in this tick. */
 static __always_inline void usage_measure(__u32 now)
 {
-	if (nsx_conf.measured != now)
+	if (nsx_learned.measured != now)
 		usage_measure_now(now);
 }
 

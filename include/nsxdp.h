@@ -605,10 +605,25 @@ struct nsx_intent {
 };
 
 /**
- * struct nsx_conf - settings of an instance, the only entry of its map
+ * struct nsx_learned - what the datapath finds out, the only entry of its map; commands write what
+ * they know of it too
+ * @local_count: how many of @local are valid
+ * @occupancy: percent of nsx_conf.flows that is in use
  * @local: the host's addresses; the first is the one that masqueraded flows leave from unless a
  *	route says otherwise
- * @local_count: how many of them are valid
+ * @measured: when @occupancy was measured, ticks; see bpf/usage.h
+ * @high: the most places of the session table that were in use
+ */
+struct nsx_learned {
+	__u32 local_count;
+	__u32 occupancy;
+	struct nsx_local_addr local[NSX_LOCAL_MAX];
+	__u32 measured;
+	__u32 high;
+};
+
+/**
+ * struct nsx_conf - what the operator set, and what "up" found for it: the only entry of its map
  * @pool, @pool_mask: where the namespaces' addresses come from
  * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
  * @port_lo, @port_hi: ports for masquerading, host byte order, inclusive, but for:
@@ -624,7 +639,6 @@ struct nsx_intent {
  *	not run
  * @room: flows that either session table is made for
  * @buckets, @lines: of either session table, and of its outside index
- * @high: the most places of the session table that were in use
  * @timeout: ticks, by enum nsx_timeout
  * @flags: NSX_UP_*
  * @hz: jiffies per second
@@ -644,8 +658,6 @@ struct nsx_intent {
  * @mark_index: skb->tc_index of both, 16 bits
  * @hash_seed: random per instance, so that nobody outside can aim at one bucket of the session
  *	table
- * @occupancy: percent of @flows that is in use
- * @measured: when that was, ticks; see bpf/usage.h
  * @frozen_until: the tables are being converted: before this tick no entry gets another owner and
  *	no flow begins; 0: they are not. At most NSX_FROZEN_SECONDS ahead, so that it ends by itself
  *	where the command dies
@@ -660,10 +672,8 @@ struct nsx_intent {
  *	so much smaller
  */
 struct nsx_conf {
-	struct nsx_local_addr local[NSX_LOCAL_MAX];
 	struct nsx_addr pool;
 	struct nsx_addr pool_mask;
-	__u32 local_count;
 	__u32 uplinks[NSX_UPLINKS];
 	__u16 port_lo;
 	__u16 port_hi;
@@ -682,11 +692,9 @@ struct nsx_conf {
 	__u8 uplink_mac[6];
 	__u8 pool_len;		/* IPv4 bits */
 	__u8 mode;		/* enum nsx_mode */
-	__u8 occupancy;
 	__u8 attach;		/* enum nsx_attach */
 	__u8 passive;
-	__u8 pad;
-	__u32 measured;
+	__u8 pad[2];
 	__u32 flows;
 	__u32 tables;
 	__u32 frozen_until;
@@ -694,7 +702,6 @@ struct nsx_conf {
 	__u32 room[2];
 	__u32 buckets[2];
 	__u32 lines[2];
-	__u32 high;
 	__u32 snat_count;
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
@@ -835,7 +842,7 @@ struct nsx_journal {
  * nsx_meta.semantics: raised where the contents of a table change their meaning but not their
  * layout, so that a conversion by the names of fields would be wrong.
  */
-#define NSX_SEMANTICS	1U
+#define NSX_SEMANTICS	2U
 
 #define NSX_META_MAGIC	0x70647873006e7378ULL
 #define NSX_META_MAPS	64
@@ -1099,9 +1106,10 @@ NSX_INLINE enum nsx_timeout nsx_flow_timeout(__u8 proto, __u8 tcp)
  * fuller the tables are, from all of its time down to NSX_EVICT_IDLE seconds: adaptive timeouts, as
  * in pf.conf(5).
  */
-NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf)
+NSX_INLINE __u32 nsx_flow_time(const struct nsx_slot *s, const struct nsx_conf *conf,
+			       const struct nsx_learned *learned)
 {
-	__u32 t = nsx_flow_timeout(s->proto, s->tcp), occupancy = conf->occupancy;
+	__u32 t = nsx_flow_timeout(s->proto, s->tcp), occupancy = learned->occupancy;
 	__u32 full = t < NSX_TIMEOUTS ? conf->timeout[t] : 0,
 	      least = nsx_ticks(conf, NSX_EVICT_IDLE);
 
@@ -1137,9 +1145,10 @@ NSX_INLINE __s32 nsx_further_left(const struct nsx_slot *s, __u32 now)
 }
 
 /* The host has the address that this is a flow of, and had it when the flow was last seen. */
-NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_learned *learned,
+				__u32 now)
 {
-	const struct nsx_local_addr *local = &conf->local[s->local & (NSX_LOCAL_MAX - 1)];
+	const struct nsx_local_addr *local = &learned->local[s->local & (NSX_LOCAL_MAX - 1)];
 
 	return local->state == NSX_LOCAL_PRESENT &&
 	       nsx_idle(now, s->seen) <= nsx_idle(now, local->since);
@@ -1149,35 +1158,38 @@ NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_conf 
  * A flow is over for good: not only dead because its address is not the host's at the moment, which
  * may come back with all its flows.
  */
-NSX_INLINE int nsx_flow_over(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+NSX_INLINE int nsx_flow_over(const struct nsx_slot *s, const struct nsx_conf *conf,
+			     const struct nsx_learned *learned, __u32 now)
 {
-	const struct nsx_local_addr *local = &conf->local[s->local & (NSX_LOCAL_MAX - 1)];
+	const struct nsx_local_addr *local = &learned->local[s->local & (NSX_LOCAL_MAX - 1)];
 	__u32 idle = nsx_idle(now, s->seen);
 
-	return idle > nsx_flow_time(s, conf) ||
+	return idle > nsx_flow_time(s, conf, learned) ||
 	       (local->state == NSX_LOCAL_PRESENT && idle > nsx_idle(now, local->since));
 }
 
 /* Ticks until a flow is dead; negative once it is. */
-NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+NSX_INLINE __s32 nsx_flow_left(const struct nsx_slot *s, const struct nsx_conf *conf,
+			       const struct nsx_learned *learned, __u32 now)
 {
-	__u32 idle = nsx_idle(now, s->seen), full = nsx_flow_time(s, conf);
+	__u32 idle = nsx_idle(now, s->seen), full = nsx_flow_time(s, conf, learned);
 
-	return nsx_local_serves(s, conf, now) && idle <= full ? (__s32)(full - idle) : -1;
+	return nsx_local_serves(s, learned, now) && idle <= full ? (__s32)(full - idle) : -1;
 }
 
 /*
  * Ticks until nobody holds a port of the registry that is NSX_FLOW or NSX_SHARED; negative where
  * nobody does.
  */
-NSX_INLINE __s32 nsx_port_left(const struct nsx_slot *s, const struct nsx_conf *conf, __u32 now)
+NSX_INLINE __s32 nsx_port_left(const struct nsx_slot *s, const struct nsx_conf *conf,
+			       const struct nsx_learned *learned, __u32 now)
 {
 	__s32 further = nsx_further_left(s, now), flow;
 
 	if (NSX_KIND(s->state) == NSX_SHARED)
 		return further;
-	flow = nsx_flow_left(s, conf, now);
-	return flow > further || !nsx_local_serves(s, conf, now) ? flow : further;
+	flow = nsx_flow_left(s, conf, learned, now);
+	return flow > further || !nsx_local_serves(s, learned, now) ? flow : further;
 }
 
 /* nsx_flush.by */

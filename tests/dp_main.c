@@ -231,7 +231,7 @@ static int slot_counts(const struct nsx_slot *s)
 	__u32 kind = NSX_KIND(s->state);
 
 	return (kind == NSX_FLOW || kind == NSX_RETURN) &&
-	       nsx_flow_left(s, in.conf, now_tick(&in)) >= 0;
+	       nsx_flow_left(s, in.conf, in.learned, now_tick(&in)) >= 0;
 }
 
 static void count_session(struct nsx_slot *s, void *count)
@@ -398,7 +398,7 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			ok = step_flows(s->number);
 			break;
 		case STEP_FILL:
-			in.conf->occupancy = s->number;
+			in.learned->occupancy = s->number;
 			in.conf->flows = 0;	/* nobody measures it then */
 			ok = 1;
 			break;

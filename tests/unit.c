@@ -477,17 +477,17 @@ static void clock_skew(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 10 },
-		.local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } },
 	};
+	struct nsx_learned learned = { .local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } } };
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1001 };
 
 	(void)state;
-	assert_true(nsx_flow_left(&s, &conf, 1000) >= 0);
-	assert_true(nsx_flow_left(&s, &conf, 1011) >= 0);
-	assert_true(nsx_flow_left(&s, &conf, 1012) < 0);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 1000) >= 0);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 1011) >= 0);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 1012) < 0);
 	s.seen = 5;
-	conf.local[0].since = 0x80000000U;
-	assert_true(nsx_flow_left(&s, &conf, 0xfffffffe) >= 0);	/* the clock wraps */
+	learned.local[0].since = 0x80000000U;
+	assert_true(nsx_flow_left(&s, &conf, &learned, 0xfffffffe) >= 0);	/* the clock wraps */
 }
 
 /* What has been idle for more than half of the clock's range is as dead as before. */
@@ -495,13 +495,13 @@ static void long_idle(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 10 },
-		.local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } },
 	};
+	struct nsx_learned learned = { .local = { { .state = NSX_LOCAL_PRESENT, .since = 1000 - 0x80000000U } } };
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 1000 };
 
 	(void)state;
 	for (__u64 idle = 11; idle < 0xffffff00U; idle += 0x1000000)
-		assert_true(nsx_flow_left(&s, &conf, 1000 + idle) < 0);
+		assert_true(nsx_flow_left(&s, &conf, &learned, 1000 + idle) < 0);
 }
 
 /*
@@ -554,18 +554,18 @@ static void address_places(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_ICMP] = 1000 },
-		.local = { { .state = NSX_LOCAL_GONE, .since = 100 } },
 	};
+	struct nsx_learned learned = { .local = { { .state = NSX_LOCAL_GONE, .since = 100 } } };
 	struct nsx_slot s = { .proto = NSX_ICMP, .seen = 500 };
 
 	(void)state;
-	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
-	conf.local[0].state = NSX_LOCAL_PRESENT;
-	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
-	conf.local[0].since = 505;
-	assert_true(nsx_flow_left(&s, &conf, 510) < 0);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 510) < 0);
+	learned.local[0].state = NSX_LOCAL_PRESENT;
+	assert_true(nsx_flow_left(&s, &conf, &learned, 510) >= 0);
+	learned.local[0].since = 505;
+	assert_true(nsx_flow_left(&s, &conf, &learned, 510) < 0);
 	s.seen = 506;
-	assert_true(nsx_flow_left(&s, &conf, 510) >= 0);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 510) >= 0);
 }
 
 /* An endpoint's port lives as long as the longest of its remotes, and no longer. */
@@ -573,24 +573,24 @@ static void further_remotes(void **state)
 {
 	struct nsx_conf conf = {
 		.timeout = { [NSX_TO_TCP_OPENING] = 10, [NSX_TO_TCP_ESTABLISHED] = 1000 },
-		.local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } },
 	};
+	struct nsx_learned learned = { .local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } } };
 	struct nsx_slot s = {
 		.proto = NSX_TCP, .tcp = NSX_T_SYN, .seen = 100, .flags = NSX_F_MANY, .until = 110
 	};
 
 	(void)state;
-	assert_int_equal(nsx_port_left(&s, &conf, 105), 5);
-	assert_true(nsx_port_left(&s, &conf, 111) < 0);
+	assert_int_equal(nsx_port_left(&s, &conf, &learned, 105), 5);
+	assert_true(nsx_port_left(&s, &conf, &learned, 111) < 0);
 	s.until = 1100;
-	assert_int_equal(nsx_port_left(&s, &conf, 1000), 100);
-	assert_true(nsx_flow_left(&s, &conf, 1000) < 0);
-	assert_true(nsx_port_left(&s, &conf, 1101) < 0);
-	assert_true(nsx_port_left(&s, &conf, 1100 + 0x80000000U) < 0);
+	assert_int_equal(nsx_port_left(&s, &conf, &learned, 1000), 100);
+	assert_true(nsx_flow_left(&s, &conf, &learned, 1000) < 0);
+	assert_true(nsx_port_left(&s, &conf, &learned, 1101) < 0);
+	assert_true(nsx_port_left(&s, &conf, &learned, 1100 + 0x80000000U) < 0);
 	s.state = NSX_SHARED;
 	s.flags = 0;
-	assert_int_equal(nsx_port_left(&s, &conf, 1000), 100);
-	assert_true(nsx_port_left(&s, &conf, 1101) < 0);
+	assert_int_equal(nsx_port_left(&s, &conf, &learned, 1000), 100);
+	assert_true(nsx_port_left(&s, &conf, &learned, 1101) < 0);
 }
 
 /*
@@ -599,24 +599,26 @@ static void further_remotes(void **state)
  */
 static void adaptive(void **state)
 {
+	struct nsx_learned learned = {
+		.local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } },
+	};
 	struct nsx_conf conf = { .hz = 1000,
-				 .local = { { .state = NSX_LOCAL_PRESENT, .since = 0x80000000U } },
 				 .timeout = { [NSX_TO_UDP_ONEWAY] = 3750, [NSX_TO_UDP] = 18750 } };
 	struct nsx_slot s = { .proto = NSX_UDP };
 
 	(void)state;
-	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.occupancy = 60;
-	assert_int_equal(nsx_flow_time(&s, &conf), 3750);
-	conf.occupancy = 80;
-	assert_int_equal(nsx_flow_time(&s, &conf), 187 + (3750 - 187) / 2);
-	conf.occupancy = 100;
-	assert_int_equal(nsx_flow_time(&s, &conf), 187);
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 3750);
+	learned.occupancy = 60;
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 3750);
+	learned.occupancy = 80;
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 187 + (3750 - 187) / 2);
+	learned.occupancy = 100;
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 187);
 	s.tcp = NSX_T_IN;
-	assert_int_equal(nsx_flow_time(&s, &conf), 18750);
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 18750);
 	s.tcp = 0;
 	conf.timeout[NSX_TO_UDP_ONEWAY] = 62;
-	assert_int_equal(nsx_flow_time(&s, &conf), 62);
+	assert_int_equal(nsx_flow_time(&s, &conf, &learned), 62);
 }
 
 /* struct { u32 a; u16 port[elements]; u8 low : 3; u8 high : bits; union { u64 x; u32 y; }; } in an order */
@@ -658,7 +660,8 @@ static void layouts(void **state)
 	const __u8 old[24] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0xb6, 0, 0, 0, 21, 22, 23, 24, 25, 26, 27, 28 };
 	const __u8 wanted[24] = { 21, 22, 23, 24, 25, 26, 27, 28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
 				  0xb6 >> 3 | (0xb6 & 7) << 5 };
-	static const char *const named[] = { "nsx_conf", "nsx_sessions", "nsx_outside", "nsx_dialled",
+	static const char *const named[] = { "nsx_conf", "nsx_learned", "nsx_sessions",
+					     "nsx_outside", "nsx_dialled",
 					     "struct nsx_range", "struct nsx_flush",
 					     "struct nsx_move", "struct nsx_veth_change" };
 	struct layout_plan plan;

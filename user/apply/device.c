@@ -60,8 +60,8 @@ static void set_device(struct instance *in, int place, __u32 ifindex)
 	if (in->conf->devices[place] == ifindex)
 		return;
 	in->conf->devices[place] = ifindex;
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++)
-		in->conf->local[i].owner_until = 0;
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
+		in->learned->local[i].owner_until = 0;
 }
 
 /* The name tells that the place is taken; the device has a number while it is there. */

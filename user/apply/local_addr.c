@@ -37,7 +37,7 @@ static bool local_turn(struct nsx_local_addr *local, __u32 from, __u32 to)
 
 void local_set_gone(struct instance *in, __u32 index, __u32 now)
 {
-	struct nsx_local_addr *local = &in->conf->local[index];
+	struct nsx_local_addr *local = &in->learned->local[index];
 
 	local->gone_at = now;
 	local_turn(local, NSX_LOCAL_PRESENT, NSX_LOCAL_GONE);
@@ -50,8 +50,8 @@ static __u32 local_place(struct instance *in, __u32 now, bool on_uplink, bool *f
 	__u32 i;
 
 	*fresh = false;
-	for (i = 0; i < NSX_LOCAL_MAX && i < conf->local_count; i++) {
-		struct nsx_local_addr *local = &conf->local[i];
+	for (i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
+		struct nsx_local_addr *local = &in->learned->local[i];
 
 		if ((i || on_uplink) && local->state == NSX_LOCAL_GONE &&
 		    now - local->gone_at > nsx_ticks(conf, NSX_LOCAL_GONE_SECONDS) &&
@@ -61,9 +61,9 @@ static __u32 local_place(struct instance *in, __u32 now, bool on_uplink, bool *f
 		}
 	}
 	*fresh = true;
-	i = __atomic_fetch_add(&conf->local_count, 1, __ATOMIC_SEQ_CST);
+	i = __atomic_fetch_add(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);
 	if (i >= NSX_LOCAL_MAX)
-		__atomic_fetch_sub(&conf->local_count, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_sub(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);
 	return i;
 }
 
@@ -75,7 +75,7 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 
 	local_describe(in, &like, info);
 	n = local_place(in, now, like.on_uplink, &fresh);
-	local = &in->conf->local[n];
+	local = &in->learned->local[n];
 
 	if (n >= NSX_LOCAL_MAX)
 		return -E2BIG;
@@ -94,8 +94,8 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 
 int local_keep(struct instance *in, const struct addr_info *info, __u32 now)
 {
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++) {
-		struct nsx_local_addr *local = &in->conf->local[i];
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
+		struct nsx_local_addr *local = &in->learned->local[i];
 
 		if (memcmp(&local->addr, &info->addr, sizeof(info->addr)) ||
 		    local->state == NSX_LOCAL_WRITING)
@@ -124,9 +124,9 @@ static void learn_cb(const struct addr_info *info, void *arg)
 bool local_is_present(struct instance *in, const struct nsx_addr *addr)
 {
 	apply_local_addr_learn(in);
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++)
-		if (memcmp(&in->conf->local[i].addr, addr, sizeof(*addr)) == 0)
-			return in->conf->local[i].state == NSX_LOCAL_PRESENT;
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
+		if (memcmp(&in->learned->local[i].addr, addr, sizeof(*addr)) == 0)
+			return in->learned->local[i].state == NSX_LOCAL_PRESENT;
 	return false;
 }
 

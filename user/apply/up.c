@@ -260,12 +260,12 @@ static int write_local(struct instance *in, const struct local_list *local, stru
 {
 	__u32 now = now_tick(in);
 
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++) {
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
 		bool here = false;
 
 		for (__u32 n = 0; n < local->count && !here; n++)
-			here = memcmp(&in->conf->local[i].addr, &local->addr[n].addr,
-				      sizeof(in->conf->local[i].addr)) == 0;
+			here = memcmp(&in->learned->local[i].addr, &local->addr[n].addr,
+				      sizeof(in->learned->local[i].addr)) == 0;
 		if (!here)
 			local_set_gone(in, i, now);
 	}

@@ -15,6 +15,7 @@ const char *layout_struct(const char *map)
 {
 	static const char *const types[][2] = {
 		{ "nsx_conf", "nsx_conf" },
+		{ "nsx_learned", "nsx_learned" },
 		{ "nsx_sessions", "nsx_bucket" },
 		{ "nsx_outside", "nsx_line" },
 		{ "nsx_undo_log", "nsx_undo" },

@@ -15,7 +15,8 @@
 #include "kernel/tables.h"
 
 const char *const table_names[TABLES] = {
-	[TABLE_CONF] = "nsx_conf",	     [TABLE_PORTS] = "nsx_ports",
+	[TABLE_CONF] = "nsx_conf",	     [TABLE_LEARNED] = "nsx_learned",
+	[TABLE_PORTS] = "nsx_ports",
 	[TABLE_SESSIONS] = "nsx_sessions",   [TABLE_REVERSE] = "nsx_reverse",
 	[TABLE_VETHS] = "nsx_veths",	     [TABLE_LOCAL] = "nsx_local",
 	[TABLE_NAMES] = "nsx_names",	     [TABLE_COUNTS] = "nsx_counts",
@@ -161,6 +162,8 @@ int instance_open_dir(struct instance *in, struct pin_dir *d, struct fail *f)
 		return err;
 	in->conf = table_window(in, TABLE_CONF, 0, sizeof(struct nsx_conf));
 	if (in->conf)
+		in->learned = table_window(in, TABLE_LEARNED, 0, sizeof(struct nsx_learned));
+	if (in->learned)
 		in->journal = table_window(in, TABLE_JOURNAL, 0, sizeof(struct nsx_journal));
 	return in->journal ? 0
 			   : fail_errno(f, -errno, "cannot map the tables in %s", in->dir.path);

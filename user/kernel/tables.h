@@ -16,6 +16,7 @@
 
 enum table {
 	TABLE_CONF,
+	TABLE_LEARNED,
 	TABLE_PORTS,
 	TABLE_SESSIONS,
 	TABLE_REVERSE,
@@ -63,6 +64,7 @@ struct instance {
 	struct nsx_meta meta;	/* .state is 0 where "up" has not written its settings yet */
 	int fd[TABLES];
 	struct nsx_conf *conf;
+	struct nsx_learned *learned;
 	struct nsx_journal *journal;
 	struct window window[TABLE_WINDOWS];
 	int windows;

@@ -94,8 +94,9 @@ static void look_at_ns(json_t *rows, const struct health *h)
 	ns_list_free(&list);
 }
 
-static void look_at_ports(json_t *rows, const struct nsx_conf *conf)
+static void look_at_ports(json_t *rows, const struct instance *in)
 {
+	const struct nsx_conf *conf = in->conf;
 	unsigned int lo, hi;
 	char value[64];
 
@@ -104,9 +105,9 @@ static void look_at_ports(json_t *rows, const struct nsx_conf *conf)
 		add(rows, "broken", "instance", "nsxdp up",
 		    "ip_local_port_range is %u-%u now: ports of the host's sockets may masquerade",
 		    lo, hi);
-	if (conf->occupancy >= FULL_PERCENT)
+	if (in->learned->occupancy >= FULL_PERCENT)
 		add(rows, "warning", "instance", "nsxdp up --flows NUMBER",
-		    "%u percent of the session table is in use", conf->occupancy);
+		    "%u percent of the session table is in use", in->learned->occupancy);
 }
 
 static void look_at_devices(json_t *rows, const struct nsx_journal *journal)
@@ -152,7 +153,6 @@ static void look_at_uplinks(json_t *rows, const struct health *h)
 
 static void look_at_instance(json_t *rows, struct instance *in)
 {
-	const struct nsx_conf *conf = in->conf;
 	struct pin_dir next;
 	struct health h;
 
@@ -181,7 +181,7 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	if (in->journal->intent.kind || in->journal->going || in->journal->changing[0])
 		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
 	look_at_ns(rows, &h);
-	look_at_ports(rows, conf);
+	look_at_ports(rows, in);
 	look_at_devices(rows, in->journal);
 	if (confirm_left(in))
 		add(rows, "note", "instance", "nsxdp confirm, or nsxdp undo",

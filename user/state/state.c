@@ -112,12 +112,13 @@ struct flow_rows {
 static void flow_append(struct flow_rows *r, const struct nsx_slot *s, bool session)
 {
 	__u32 kind = NSX_KIND(s->state);
+	const struct nsx_learned *learned = r->in->learned;
 	const struct nsx_conf *conf = r->in->conf;
 	__s32 left;
 
 	if (kind != NSX_FLOW && kind != NSX_RETURN)
 		return;
-	left = nsx_flow_left(s, conf, r->now);
+	left = nsx_flow_left(s, conf, learned, r->now);
 	if (left < 0)
 		return;
 	json_array_append_new(
@@ -126,7 +127,7 @@ static void flow_append(struct flow_rows *r, const struct nsx_slot *s, bool sess
 				   kind == NSX_FLOW ? "masquerade" : "published", "mapping",
 				   flow_mapping(s, session), "ns", ns_at_json(&r->list, &s->inside),
 				   "inside", endpoint_json(&s->inside, s->inside_port), "outside",
-				   endpoint_json(&conf->local[s->local & (NSX_LOCAL_MAX - 1)].addr,
+				   endpoint_json(&learned->local[s->local & (NSX_LOCAL_MAX - 1)].addr,
 						 s->outside_port),
 				   "remote", endpoint_json(&s->remote, s->remote_port), "state",
 				   flow_state(s), "expires",
@@ -271,7 +272,7 @@ static json_t *usage_json(struct instance *in)
 
 	if (table_usage(in, &usage))
 		memset(&usage, 0, sizeof(usage));
-	high = usage.places > in->conf->high ? usage.places : in->conf->high;
+	high = usage.places > in->learned->high ? usage.places : in->learned->high;
 	for (int p = 0; held && p < NSX_PROTOS; p++)
 		json_object_set_new(ports, proto_name(p),
 				    json_pack("{s:i, s:i, s:I}", "own", held->local[p], "shared",
@@ -342,9 +343,9 @@ json_t *state_status(struct instance *in)
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "",
 			 c.dev[i]);
 	}
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->conf->local_count; i++)
-		if (in->conf->local[i].state == NSX_LOCAL_PRESENT)
-			json_array_append_new(local, addr_json(&in->conf->local[i].addr));
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
+		if (in->learned->local[i].state == NSX_LOCAL_PRESENT)
+			json_array_append_new(local, addr_json(&in->learned->local[i].addr));
 	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&c.pool, pool), c.pool_len);
 	status = json_pack(

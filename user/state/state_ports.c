@@ -28,11 +28,11 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 	if (NSX_KIND(s->state) == NSX_MAP && s->first == port) {
 		range_text(s->first, s->last, ports);
 		snprintf(reason, sizeof(reason), "published, to port %u", ntohs(s->inside_port));
-	} else if (NSX_KIND(s->state) == NSX_SHARED && nsx_port_left(s, in->conf, now) >= 0) {
+	} else if (NSX_KIND(s->state) == NSX_SHARED && nsx_port_left(s, in->conf, in->learned, now) >= 0) {
 		snprintf(ports, sizeof(ports), "%u", port);
 		snprintf(reason, sizeof(reason), "masquerades, shared");
 		item = NULL;
-	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_port_left(s, in->conf, now) >= 0) {
+	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_port_left(s, in->conf, in->learned, now) >= 0) {
 		snprintf(ports, sizeof(ports), "%u", port);
 		snprintf(reason, sizeof(reason), "masquerades %s:%u", format_addr(&s->inside, addr),
 			 ntohs(s->inside_port));
