@@ -62,8 +62,8 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 		value;                                                                           \
 	})
 
-#define DEV_INDEX_HASH	256	/* NETDEV_HASHENTRIES */
-#define DEV_INDEX_CHAIN	64	/* devices that share a hash at most */
+#define DEV_INDEX_HASH 256 /* NETDEV_HASHENTRIES */
+#define DEV_INDEX_CHAIN 64 /* devices that share a hash at most */
 
 /* The device with this index in the network namespace of the packet's device. */
 static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 ifindex)
@@ -84,7 +84,7 @@ static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 if
 	return NULL;
 }
 
-#define DEV_ADDRESSES	NSX_LOCAL_MAX	/* that are looked at */
+#define DEV_ADDRESSES NSX_LOCAL_MAX /* that are looked at */
 
 struct address_walk {
 	struct in_ifaddr___link *at;

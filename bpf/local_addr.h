@@ -285,7 +285,8 @@ static __always_inline void local_recheck(CTX *ctx, __u32 index)
 static __always_inline __s32 local_first(void)
 {
 	for (__u32 i = 0; i < LOCAL_FIRST_TRIES; i++)
-		if (i < nsx_learned.local_count && local_is_here(i) && nsx_learned.local[i].on_uplink)
+		if (i < nsx_learned.local_count && local_is_here(i) &&
+		    nsx_learned.local[i].on_uplink)
 			return i;
 	return LOCAL_NO_UPLINK;
 }
@@ -363,7 +364,8 @@ __noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
 		int index = n < NSX_SNAT_MAX ? local_index(&conf->snat[n]) : -1;
 
 		if (index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
-		    nsx_learned.local[index].dev == nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+		    nsx_learned.local[index].dev ==
+			    nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
 			return index;
 	}
 	return by_route;

@@ -294,12 +294,14 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
 		addr_from_v4(&addr, ctx->sk->src_ip4);
 		local = local_index(&addr);
 		o.local = local < 0 ? 0 : local;
-		return outside_find(&o, &f) && nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0;
+		return outside_find(&o, &f) &&
+		       nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0;
 	}
 	/* Its address is chosen after this: by any of those that flows mostly leave from. */
 	for (local = 0; local < LOCAL_MOSTLY && local < (int)nsx_learned.local_count; local++) {
 		o.local = local;
-		if (outside_find(&o, &f) && nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0)
+		if (outside_find(&o, &f) &&
+		    nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0)
 			return true;
 	}
 	return false;

@@ -26,7 +26,8 @@ static __always_inline bool port_free(const struct nsx_slot *s, __u32 kind,
 							 ? conf->timeout[NSX_TO_ICMP]
 							 : nsx_ticks(conf, NSX_HOST_SECONDS));
 	return kind == NSX_FREE ||
-	       ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, &nsx_learned, now) < 0);
+	       ((kind == NSX_FLOW || kind == NSX_SHARED) &&
+		nsx_port_left(s, conf, &nsx_learned, now) < 0);
 }
 
 /*
@@ -110,7 +111,8 @@ static __always_inline __u32 port_claim(struct nsx_slot *s, __u32 state, __u32 n
 	span = s->until - s->seen;
 	/* Of an address that the host has lost nothing is needed. */
 	needed = kind == NSX_SHARED ||
-		 (kind == NSX_FLOW && (s->flags & NSX_F_MANY) && nsx_local_serves(s, &nsx_learned, now));
+		 (kind == NSX_FLOW && (s->flags & NSX_F_MANY) &&
+		  nsx_local_serves(s, &nsx_learned, now));
 	if (needed && (__s32)span >= 0 && idle <= span) {
 		slot_publish(s, claim, kind);
 		return 0;
@@ -138,7 +140,8 @@ static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 
 	if (kind == NSX_MAP || kind == NSX_CLAIMED || is_frozen(conf))
 		return;
-	if ((kind == NSX_FLOW || kind == NSX_SHARED) && nsx_port_left(s, conf, &nsx_learned, now) >= 0) {
+	if ((kind == NSX_FLOW || kind == NSX_SHARED) &&
+	    nsx_port_left(s, conf, &nsx_learned, now) >= 0) {
 		if (!(s->flags & NSX_F_HOST))
 			slot_flag(s, NSX_F_HOST);
 		return;

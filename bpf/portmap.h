@@ -181,7 +181,8 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 		slot->seen = now;
 	}
 	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (local || (slot->flags & NSX_F_STATEFUL) || (SYN_ALONE(p) && nsx_learned.local_count > 1)) {
+	if (local || (slot->flags & NSX_F_STATEFUL) ||
+	    (SYN_ALONE(p) && nsx_learned.local_count > 1)) {
 		int v = return_note(ctx, p, x, local, 0);
 
 		if (v != NSX_CONTINUE)

@@ -23,7 +23,8 @@ static __always_inline int local_index(const struct nsx_addr *addr)
 
 static __always_inline bool local_is_here(__u32 index)
 {
-	bool here = READ_ONCE(nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].state) == NSX_LOCAL_PRESENT;
+	const struct nsx_local_addr *local = &nsx_learned.local[index & (NSX_LOCAL_MAX - 1)];
+	bool here = READ_ONCE(local->state) == NSX_LOCAL_PRESENT;
 
 	smp_rmb();	/* before the address, which is written first */
 	return here;

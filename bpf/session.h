@@ -397,7 +397,8 @@ static __always_inline bool alias_alive(const struct nsx_slot *s, const struct n
 	/* It is being written: for the same endpoint, perhaps. */
 	return kind == NSX_CLAIMED ||
 	       (kind == NSX_FLOW && port->inside_port == s->inside_port &&
-		addr_eq(&port->inside, &s->inside) && nsx_port_left(port, conf, &nsx_learned, now) >= 0);
+		addr_eq(&port->inside, &s->inside) &&
+		nsx_port_left(port, conf, &nsx_learned, now) >= 0);
 }
 
 /* The entry is alive. */

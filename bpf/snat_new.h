@@ -88,7 +88,8 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 	state = slot_state(s);
 	kind = NSX_KIND(state);
 	if (kind == NSX_CLAIMED || (kind == NSX_FLOW && slot_is_ours(s, p) &&
-				    !(s->flags & NSX_F_HOST) && nsx_port_left(s, conf, &nsx_learned, now) >= 0))
+				    !(s->flags & NSX_F_HOST) &&
+				    nsx_port_left(s, conf, &nsx_learned, now) >= 0))
 		return port == p->sport ? NSX_DROP_CHANGED : NSX_DROP_NO_PORT;
 	/* A bind that may come to nothing is no reason to refuse a flow. */
 	free = port_free(s, kind, conf, now) || (evict && kind == NSX_HOST);

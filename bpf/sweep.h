@@ -25,6 +25,7 @@
 #define SWEEP_BUCKETS	320		/* at once: a table for a million flows takes 12 seconds */
 #define SWEEP_PORTS	512		/* the registry 8 seconds */
 #define SWEEP_SERVICES	32		/* services 0.6 seconds */
+#define SWEEP_ENDING	4		/* times as much while flows are ended */
 
 struct sweeper {
 	struct bpf_timer timer;
@@ -33,6 +34,8 @@ struct sweeper {
 	__u32 service;
 	__u32 rounds;
 	struct undo_timer undo;
+	__u32 end_buckets;	/* NSX_ENDING_RUNS: that are still to be looked at */
+	__u32 end_ports;
 };
 
 struct {
@@ -68,6 +71,18 @@ static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state
 		flow_keep_port(port, flow, conf, flow->seen, now);
 }
 
+/* It began under limits that were taken back. */
+static __always_inline bool is_ending(const struct nsx_slot *s, __u32 kind)
+{
+	__u32 ifindex = s->ifindex;
+	const struct nsx_veth *veth;
+
+	if (nsx_conf.ending == NSX_ENDING_NONE || kind != NSX_FLOW)
+		return false;
+	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+	return veth && (veth->flags & NSX_V_ENDING);
+}
+
 __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -81,6 +96,8 @@ __noinline int sweep_way(__u32 where, __u32 way, __u32 now)
 	kind = NSX_KIND(e.state);
 	if (kind == NSX_FREE || kind == NSX_CLAIMED)
 		return 0;
+	if (is_ending(e.slot, kind))
+		return session_free(&e);
 	if (kind == NSX_ALIAS ? alias_over(e.slot) : nsx_flow_over(e.slot, conf, &nsx_learned, now))
 		return session_free(&e);
 	if (kind == NSX_FLOW)
@@ -111,7 +128,16 @@ __noinline int sweep_slot(__u32 index, __u32 now)
 	kind = NSX_KIND(state);
 	if (kind != NSX_FLOW && kind != NSX_SHARED && kind != NSX_HOST)
 		return 0;
-	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, &nsx_learned, now) || nsx_further_left(s, now) >= 0
+	if (is_ending(s, kind)) {
+		claim = slot_claim(s, state);
+		if (!claim)
+			return 0;
+		port_end(s, kind);
+		slot_publish(s, claim, NSX_FREE);
+		return 1;
+	}
+	if (kind == NSX_FLOW ? !nsx_flow_over(s, conf, &nsx_learned, now) ||
+				       nsx_further_left(s, now) >= 0
 			     : !port_free(s, kind, conf, now))
 		return 0;
 	claim = port_claim(s, state, now);
@@ -195,15 +221,36 @@ static __always_inline void sweep_done(const struct sweep *w)
 	usage_measure(w->now);
 }
 
+/* Count the part that is about to be swept; a namespace that is added meanwhile begins anew. */
+static __always_inline void sweep_ending(struct sweeper *s, __u32 buckets, __u32 ports)
+{
+	struct nsx_conf *conf = &nsx_conf;
+
+	if (conf->ending == NSX_ENDING_ASKED) {
+		*(volatile __u32 *)&conf->ending = NSX_ENDING_RUNS;
+		s->end_buckets = conf->buckets[conf->tables & NSX_TABLES_CURRENT];
+		s->end_ports = NSX_PROTOS * NSX_PORTS;
+	} else if (!s->end_buckets && !s->end_ports) {
+		__sync_val_compare_and_swap(&conf->ending, NSX_ENDING_RUNS, NSX_ENDING_NONE);
+	}
+	s->end_buckets -= buckets < s->end_buckets ? buckets : s->end_buckets;
+	s->end_ports -= ports < s->end_ports ? ports : s->end_ports;
+}
+
 static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct sweep w = { .now = now_tick() };
-	__u32 tables, table, left, count = SWEEP_BUCKETS;
+	__u32 tables, table, left, count = SWEEP_BUCKETS, ports = SWEEP_PORTS;
 
 	if (is_frozen(conf))
 		goto again;
 	undo_in_time(&s->undo);
+	if (conf->ending != NSX_ENDING_NONE) {
+		count *= SWEEP_ENDING;
+		ports *= SWEEP_ENDING;
+		sweep_ending(s, count, ports);
+	}
 	tables = READ_ONCE(conf->tables);
 	/*
 	 * While entries move, or where the command that had them move has died, in both tables by
@@ -221,8 +268,8 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	bpf_loop(count, sweep_bucket, &w, 0);
 	s->bucket += count;
 	w.at = s->port;
-	bpf_loop(SWEEP_PORTS, sweep_port, &w, 0);
-	s->port = (s->port + SWEEP_PORTS) % (NSX_PROTOS * NSX_PORTS);
+	bpf_loop(ports, sweep_port, &w, 0);
+	s->port = (s->port + ports) % (NSX_PROTOS * NSX_PORTS);
 	w.at = s->service;
 	bpf_loop(SWEEP_SERVICES, sweep_service, &w, 0);
 	s->service = (s->service + SWEEP_SERVICES) % NSX_SERVICES;

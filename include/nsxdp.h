@@ -233,7 +233,8 @@ struct nsx_target {
 	__be16 port;		/* for the first port of a range; the others follow */
 	__u16 weight;
 	__u16 xdp;		/* its namespace takes frames from XDP */
-	__be32 at;		/* NSX_S_BY_ADDRESS: which of the host's leads to it, as nsx_slot.at */
+	/* NSX_S_BY_ADDRESS: which of the host's addresses leads to it, as nsx_slot.at */
+	__be32 at;
 };
 
 /* nsx_service.flags */
@@ -453,6 +454,8 @@ struct nsx_veth {
 /* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
 #define NSX_V_NETKIT	0x10
 #define NSX_V_SOURCE	0x20	/* what it sends leaves from .source */
+/* Its limits were taken back: flows that began under others end, see nsx_conf.ending */
+#define NSX_V_ENDING	0x40
 
 /* nsx_ns.state */
 enum nsx_ns_state {
@@ -664,8 +667,10 @@ struct nsx_learned {
  * @confirm: enum nsx_confirm; commands change it, and the sweeper where the time has run out, by
  *	compare-and-exchange
  * @confirm_until: ticks; a change that is not confirmed before is taken back
+ * @confirm_number: of that change, raised with each
  * @confirm_new: that change brought the instance up: before it nothing was there
  * @undo_count: entries in the undo log
+ * @ending: enum nsx_ending
  * @passive: the instance is to be as if it were not there: uplinks pass everything to the host, and
  *	namespaces reach nothing. Set where an "up" was not confirmed, until "down"
  * @frag_scale: how often NSX_FRAG_MEMORY is what fragments may take up here, rounded up: shares are
@@ -708,8 +713,10 @@ struct nsx_conf {
 	__u32 devices[NSX_DEVICES];
 	__u32 confirm;
 	__u32 confirm_until;
+	__u32 confirm_number;
 	__u32 confirm_new;
 	__u32 undo_count;
+	__u32 ending;
 	__u32 frag_scale;
 	__u32 defrag_mark;
 	__u32 passed_mark;
@@ -732,14 +739,22 @@ struct nsx_veth_change {
 	struct nsx_addr source;
 };
 
+/* nsx_conf.ending: the flows of namespaces with NSX_V_ENDING end, as the sweeper comes to them */
+enum nsx_ending {
+	NSX_ENDING_NONE,
+	NSX_ENDING_ASKED,	/* there is such a namespace, since now */
+	NSX_ENDING_RUNS,	/* the sweeper goes once over everything */
+};
+
 /* nsx_conf.confirm: where a change is that an operator has to confirm */
 enum nsx_confirm {
 	NSX_CONFIRM_NONE,
 	NSX_CONFIRM_MAKING,	/* it is being made */
-	NSX_CONFIRM_WAITING,	/* it is whole */
+	NSX_CONFIRM_WAITING,	/* it is complete */
 	NSX_CONFIRM_UNDOING,	/* it was not confirmed: packets are given back what was before */
 	NSX_CONFIRM_UNDONE,	/* they have it; the rest is left to the next command */
 	NSX_CONFIRM_KEEPING,	/* it was confirmed: what was kept to take it back goes */
+	NSX_CONFIRM_STATES,
 };
 
 /* nsx_undo.kind */
@@ -759,7 +774,8 @@ enum nsx_undo_map {
 };
 
 /**
- * struct nsx_undo - a step that can be taken back, written before it is made; in that order
+ * struct nsx_undo - a step that can be taken back; it is written first, then counted in
+ * nsx_conf.undo_count, and then made
  * @kind: enum nsx_undo_kind
  * @text: the next part of the text, in NSX_UNDO_TEXT, where there is nothing else in an entry
  */

@@ -277,6 +277,8 @@ int main(void)
 		say("an intent of kind %u is left", in.journal->intent.kind);
 	check_ports(&in, buckets);
 	check_published(&in);
+	if (in.conf->confirm > NSX_CONFIRM_WAITING)
+		say("a change is not settled: state %u", in.conf->confirm);
 	/* What was before a change that waits to be confirmed is there too. */
 	if (!in.conf->confirm) {
 		check_reverse(&in, buckets);

@@ -282,6 +282,23 @@ def bind_when(path, port):
     time.sleep(60)
 
 
+def until_lost(host, port, seconds):
+    """How long a connection answers: until an answer is missing for two seconds."""
+    sock = socket.create_connection((host, int(port)), 5)
+    sock.settimeout(2)
+    begin = time.monotonic()
+    print("open", flush=True)
+    while time.monotonic() < begin + int(seconds):
+        try:
+            sock.sendall(b"x")
+            sock.recv(1)
+        except OSError:
+            print("lost after %.1f" % (time.monotonic() - begin))
+            return
+        time.sleep(0.1)
+    raise ValueError("it answers still")
+
+
 def close_when(path, host, port, source):
     """A connection that is closed once the file is there."""
     sock = socket.create_connection((host, int(port)), 5, ("0.0.0.0", int(source)))

@@ -32,7 +32,7 @@ static const struct cmd commands[] = {
 	{ "save", NULL, cmd_save, &save_grammar, "[FILE]",
 	  "Write what runs to such a file (/etc/nsxdp/nsxdp.conf), which nsxdp.service applies at boot." },
 	{ "confirm", NULL, cmd_confirm, NULL, "",
-	  "Let the change stay that \"apply --confirm\" or \"up --confirm\" has made." },
+	  "Keep a change that \"apply\" or \"up\" made with --confirm." },
 	{ "undo", NULL, cmd_undo, NULL, "", "Take such a change back now." },
 	{ "ns", "add", cmd_ns_add, &ns_add_grammar, "NAME",
 	  "Make a namespace with its link, addresses, default route and resolv.conf." },
@@ -184,9 +184,10 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		fail(&f, -EPERM, "only root may do this");
 		return cmd_failed(cmd, NULL, &f);
 	}
-	/* Else a command shows what is not any more, or is refused by it. */
-	if (cmd->run != cmd_completion && cmd->run != cmd_down)
-		apply_settle();
+	/* Otherwise a command would show a change whose time has run out. */
+	if (cmd->run != cmd_completion && cmd->run != cmd_down && cmd->run != cmd_confirm &&
+	    cmd->run != cmd_undo && apply_settle(false, &f))
+		note("a change that has to be confirmed is not settled: %s", f.text);
 	return cmd->run(cmd, kept, argv);
 }
 

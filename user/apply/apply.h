@@ -26,6 +26,9 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f);
  */
 int apply_config(const struct config *wanted, bool keep, unsigned int confirm, struct fail *f);
 
+/* Namespaces of the model that somebody deleted, or their links, are made ready to be made again. */
+int apply_clear_gone(struct instance *in, const struct config *wanted, struct fail *f);
+
 /* The steps from what runs to what is wanted, checked before the first one is carried out. */
 int apply_change(struct instance *in, const struct config *running, const struct config *wanted,
 		 bool keep, struct fail *f);
@@ -35,10 +38,11 @@ int apply_confirm(struct fail *f);
 int apply_undo(struct fail *f);
 
 /*
- * What the sweeper has taken back, or is about to, is taken back whole; the same by a process that
- * has the lock already (pin_hold()), which -EBUSY tells that a change waits to be confirmed.
+ * What the sweeper has taken back, or is about to, is taken back completely, and what was confirmed
+ * is finished. wait: for the lock; else another command may have it, and does so. The same by a
+ * process that has it already (pin_hold()), which -EBUSY tells that a change waits to be confirmed.
  */
-void apply_settle(void);
+int apply_settle(bool wait, struct fail *f);
 int apply_settle_locked(struct fail *f);
 int apply_undo_locked(struct fail *f);
 
@@ -51,7 +55,7 @@ int apply_recover(struct instance *in, struct fail *f);
 /* up.c */
 int apply_up(const struct up_conf *c, struct fail *f);
 
-/* undo.c: the same with c->confirm */
+/* The same with c->confirm */
 int apply_up_confirmed(const struct up_conf *c, struct fail *f);
 int apply_down(bool keep_ns, struct fail *f);
 

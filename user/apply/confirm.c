@@ -14,6 +14,19 @@
 /* Steps besides those that are planned: what one of them brings about, such as ports that follow. */
 #define STEPS_MORE 64
 
+/* Of this process: others that find such a change know that whoever made it has died. */
+static bool noting;
+
+bool confirm_is_noting(void)
+{
+	return noting;
+}
+
+void confirm_give_up(void)
+{
+	noting = false;
+}
+
 static void keep_settings(const struct nsx_conf *conf, struct nsx_settings *ret)
 {
 	memcpy(ret->timeout, conf->timeout, sizeof(ret->timeout));
@@ -77,32 +90,37 @@ int confirm_begin(struct instance *in, unsigned int seconds, const struct config
 		err = table_undo_make(in, NSX_UNDO_STEPS, STEPS_MORE);
 	if (err) {
 		table_undo_drop(in);
-		return fail_errno(f, err, "cannot keep what is to be taken back");
+		return fail_errno(f, err, "cannot record the state before the change");
 	}
 	in->conf->undo_count = 0;
 	in->conf->confirm_new = !before;
+	in->conf->confirm_number++;
 	set_deadline(in, seconds);
+	noting = true;
 	__atomic_store_n(&in->conf->confirm, NSX_CONFIRM_MAKING, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
 int confirm_expect(struct instance *in, size_t steps, struct fail *f)
 {
-	int err = in->conf->undo_count ? -EBUSY
-				       : table_undo_make(in, NSX_UNDO_STEPS, 2 * steps + STEPS_MORE);
+	/* Some are made already: there is room for a few more. */
+	int err = in->conf->undo_count
+			  ? 0
+			  : table_undo_make(in, NSX_UNDO_STEPS, 2 * steps + STEPS_MORE);
 
-	return err ? fail_errno(f, err, "cannot keep what is to be taken back") : 0;
+	return err ? fail_errno(f, err, "cannot record the state before the change") : 0;
 }
 
 static int too_late(struct fail *f)
 {
-	return fail(f, -ETIME, "the time to confirm it ran out before it was made");
+	return fail(f, -ETIME, "the time ran out before the change was complete");
 }
 
 int confirm_end(struct instance *in, unsigned int seconds, struct fail *f)
 {
 	__u32 making = NSX_CONFIRM_MAKING;
 
+	noting = false;
 	set_deadline(in, seconds);
 	return __atomic_compare_exchange_n(&in->conf->confirm, &making, NSX_CONFIRM_WAITING, false,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
@@ -110,20 +128,22 @@ int confirm_end(struct instance *in, unsigned int seconds, struct fail *f)
 		       : too_late(f);
 }
 
-/* The next entry, which counts from confirm_add() on; NULL without an error: there is no change. */
+/* The next entry, which counts from add_step() on; NULL without an error: nothing is to be noted. */
 static struct nsx_undo *next_step(struct instance *in, struct fail *f, int *err)
 {
-	__u32 state = __atomic_load_n(&in->conf->confirm, __ATOMIC_SEQ_CST), room;
 	struct nsx_undo *log;
+	__u32 room;
 
 	*err = 0;
-	if (state == NSX_CONFIRM_UNDOING)
+	if (!noting)
+		return NULL;
+	if (__atomic_load_n(&in->conf->confirm, __ATOMIC_SEQ_CST) != NSX_CONFIRM_MAKING)
 		*err = too_late(f);
-	if (state != NSX_CONFIRM_MAKING || in->conf->confirm_new)
+	if (*err || in->conf->confirm_new)
 		return NULL;
 	log = table_undo_log(in, NSX_UNDO_STEPS, &room);
 	if (!log)
-		*err = fail_errno(f, -errno, "cannot keep what is to be taken back");
+		*err = fail_errno(f, -errno, "cannot record the state before the change");
 	else if (in->conf->undo_count >= room)
 		*err = fail(f, -ENOSPC, "this change has more steps than --confirm can take back");
 	return *err ? NULL : &log[in->conf->undo_count];
@@ -193,13 +213,13 @@ int confirm_note_del_ns(struct instance *in, const char *name, struct fail *f)
 	return add_step(in, step, NSX_UNDO_DEL_NS);
 }
 
-int confirm_refuse(struct instance *in, struct fail *f)
+int confirm_check(struct instance *in, struct fail *f)
 {
 	unsigned int left = confirm_left(in);
 
 	return left ? fail(f, -EBUSY,
-			   "a change waits to be confirmed, for %u more seconds: nsxdp confirm, or "
-			   "nsxdp undo",
+			   "a change is waiting to be confirmed (%u seconds left): run nsxdp confirm "
+			   "or nsxdp undo",
 			   left)
 		    : 0;
 }
@@ -213,43 +233,55 @@ static void release_quota(struct instance *in, __u32 ifindex)
 		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ifindex);
 }
 
-static int release_step(struct instance *in, struct nsx_undo *step, bool gone)
+static int keep_step(struct instance *in, struct nsx_undo *step)
 {
 	struct nsx_ns ns;
 	int err = 0;
 
-	if (step->kind == NSX_UNDO_PORTS) {
-		err = gone ? publish_leave(in, &step->after, &step->before)
-			   : publish_leave(in, &step->before, &step->after);
-	} else if (step->kind == NSX_UNDO_VETH && !gone) {
-		release_quota(in, step->veth.ifindex);
-	} else if (step->kind == NSX_UNDO_DEL_NS && !gone) {
+	switch (step->kind) {
+	case NSX_UNDO_PORTS: return publish_end(in, &step->before);
+	case NSX_UNDO_VETH: release_quota(in, step->veth.ifindex); return 0;
+	case NSX_UNDO_DEL_NS:
 		err = table_ns_get(in, step->name, &ns);
 		if (!err)
 			err = ns_remove(in, step->name, &ns, false);
-		if (err == -ENOENT)
-			err = 0;
+		return err == -ENOENT ? 0 : err;
 	}
-	if (!err)
-		__atomic_store_n(&step->kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
-	return err;
+	return 0;
 }
 
-int confirm_release(struct instance *in, bool gone, struct fail *f)
+static int drop_step(struct instance *in, struct nsx_undo *step)
+{
+	return step->kind == NSX_UNDO_PORTS ? publish_end(in, &step->after) : 0;
+}
+
+static int each_step(struct instance *in, int (*cb)(struct instance *in, struct nsx_undo *step),
+		     struct fail *f)
 {
 	__u32 count = in->conf->undo_count, room;
 	struct nsx_undo *log = count ? table_undo_log(in, NSX_UNDO_STEPS, &room) : NULL;
 	int err = 0;
 
 	if (count && !log)
-		return fail_errno(f, -errno, "cannot read what was kept to take it back");
-	for (__u32 i = 0; i < count && i < room && !err; i++)
-		err = release_step(in, &log[gone ? count - 1 - i : i], gone);
-	if (err)
-		return fail_errno(f, err, "cannot remove all that is not needed any more");
-	services_sweep(in);
-	egress_sweep(in);
-	return 0;
+		return fail_errno(f, -errno, "cannot read what was recorded of the change");
+	for (__u32 i = 0; i < count && i < room && !err; i++) {
+		err = cb(in, &log[i]);
+		if (!err)
+			__atomic_store_n(&log[i].kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
+	}
+	if (!err)
+		err = reverses_settle(in);
+	return err ? fail_errno(f, err, "cannot remove everything that is no longer needed") : 0;
+}
+
+int confirm_keep(struct instance *in, struct fail *f)
+{
+	return each_step(in, keep_step, f);
+}
+
+int confirm_drop(struct instance *in, struct fail *f)
+{
+	return each_step(in, drop_step, f);
 }
 
 /* What recoveries on the way have left to be counted is counted now. */
@@ -259,6 +291,8 @@ int confirm_clear(struct instance *in, struct fail *f)
 
 	if (err)
 		return fail_errno(f, err, "cannot take stock of what is counted");
+	services_sweep(in);
+	egress_sweep(in);
 	services_recount(in);
 	ns_recount(in);
 	in->conf->undo_count = 0;

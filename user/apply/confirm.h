@@ -34,21 +34,24 @@ int confirm_note_veth(struct instance *in, const struct nsx_veth_change *was, st
 int confirm_note_new_ns(struct instance *in, const struct nsx_ns *ns, struct fail *f);
 int confirm_note_del_ns(struct instance *in, const char *name, struct fail *f);
 
+/* No step is noted any more: the change is taken back by whoever makes it. */
+void confirm_give_up(void);
+
 /* The step that the intent in the journal is about was taken back. */
 void confirm_forget_ports(struct instance *in);
 
-/* Where one waits to be confirmed no other change is made. */
-int confirm_refuse(struct instance *in, struct fail *f);
+/* -EBUSY where a change waits to be confirmed: no other one is made meanwhile. */
+int confirm_check(struct instance *in, struct fail *f);
 
-/* A change is being made that has to be confirmed. */
-static inline bool confirm_is_noting(const struct instance *in)
-{
-	return in->conf->confirm == NSX_CONFIRM_MAKING ||
-	       in->conf->confirm == NSX_CONFIRM_UNDOING;
-}
+/* This command makes a change that has to be confirmed, so that its steps can be taken back. */
+bool confirm_is_noting(void);
 
-/* What was kept to take the change back, or, gone: what the change alone needed, goes. */
-int confirm_release(struct instance *in, bool gone, struct fail *f);
+/*
+ * The change is settled: what was kept to take it back goes (keep), or what the change alone needed
+ * (drop). Either may be done again where it fails.
+ */
+int confirm_keep(struct instance *in, struct fail *f);
+int confirm_drop(struct instance *in, struct fail *f);
 
 /* Nothing waits any more. */
 int confirm_clear(struct instance *in, struct fail *f);

@@ -42,7 +42,8 @@ static void free_places(struct instance *in)
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (!(used >> i & 1)) {
 			in->conf->devices[i] = 0;
-			memset(in->journal->device_names[i], 0, sizeof(in->journal->device_names[i]));
+			memset(in->journal->device_names[i], 0,
+			       sizeof(in->journal->device_names[i]));
 		}
 }
 
@@ -89,7 +90,8 @@ int device_take(struct instance *in, const struct map_conf *c, struct fail *f)
 		place = free_place(in->journal);
 	}
 	if (place < 0)
-		return fail(f, -ENOSPC, "ports are published at %d interfaces already, which is the most",
+		return fail(f, -ENOSPC,
+			    "ports are published at %d interfaces already, which is the most",
 			    NSX_DEVICES);
 	take(in, place, c->at.dev);
 	return 0;

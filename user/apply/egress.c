@@ -64,32 +64,66 @@ int egress_delete(struct instance *in, const struct nsx_ns *ns)
 	return err;
 }
 
-static bool is_used(const struct ns_list *list, __u32 set)
+static int by_number(const void *a, const void *b)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (list->item[i].ns.egress_set == set)
-			return true;
-	return false;
+	__u32 left = *(const __u32 *)a, right = *(const __u32 *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * The sets that namespaces have, and those that packets of theirs are judged by, which may be what
+ * was before a change; sorted. To be freed; NULL without memory.
+ */
+static __u32 *used_sets(struct instance *in, const struct ns_list *list)
+{
+	__u32 *used = calloc(list->count + 1, 2 * sizeof(*used));
+
+	for (size_t i = 0; used && i < list->count; i++) {
+		const struct nsx_ns *ns = &list->item[i].ns;
+		struct nsx_veth veth;
+
+		used[2 * i] = ns->egress_set;
+		if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) == 0)
+			used[2 * i + 1] = veth.egress;
+	}
+	if (used)
+		qsort(used, 2 * list->count, sizeof(*used), by_number);
+	return used;
+}
+
+/* The networks of sets that nobody has; a walk may not delete what it stands on. */
+static size_t find_unused(struct instance *in, const __u32 *used, size_t count,
+			  struct nsx_egress_key *ret)
+{
+	struct nsx_egress_key key, last, *prev = NULL;
+	size_t found = 0;
+
+	while (found < NSX_ALLOW_MAX &&
+	       bpf_map_get_next_key(in->fd[TABLE_EGRESS], prev, &key) == 0) {
+		if (!bsearch(&key.set, used, count, sizeof(*used), by_number))
+			ret[found++] = key;
+		last = key;
+		prev = &last;
+	}
+	return found;
 }
 
 void egress_sweep(struct instance *in)
 {
-	struct nsx_egress_key key, *prev = NULL;
+	struct nsx_egress_key *unused = calloc(NSX_ALLOW_MAX, sizeof(*unused));
 	struct ns_list list = {};
+	__u32 *used = NULL;
+	size_t count = 0;
 
-	if (table_ns_list(in, &list))
-		return;
-	while (bpf_map_get_next_key(in->fd[TABLE_EGRESS], prev, &key) == 0) {
-		static struct nsx_egress_key last;
-
-		/* Begin again: the key that is gone leads nowhere. */
-		if (!is_used(&list, key.set) &&
-		    bpf_map_delete_elem(in->fd[TABLE_EGRESS], &key) == 0) {
-			prev = NULL;
-			continue;
-		}
-		last = key;
-		prev = &last;
-	}
+	/* What stays only takes room. */
+	if (unused && table_ns_list(in, &list) == 0)
+		used = used_sets(in, &list);
+	if (used)
+		count = find_unused(in, used, 2 * list.count, unused);
+	for (size_t i = 0; i < count; i++)
+		bpf_map_delete_elem(in->fd[TABLE_EGRESS], &unused[i]);
 	ns_list_free(&list);
+	free(used);
+	free(unused);
 }

@@ -54,6 +54,12 @@ int reverse_add(struct instance *in, const struct nsx_service *svc, struct fail 
 int map_leave(struct instance *in, const struct nsx_service *svc, const struct nsx_target *targets,
 	       __u32 count);
 
+/*
+ * Make all reverse entries what the published ports say: those that are missing are added, those
+ * that no port leads to go. A negative errno where that fails.
+ */
+int reverses_settle(struct instance *in);
+
 /* All that there are by the link of a namespace. */
 void reverse_purge(struct instance *in, __u32 ifindex);
 

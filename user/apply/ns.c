@@ -83,8 +83,10 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 		fail_errno(f, err, "cannot write the table of names");
 	if (!err)
 		err = secure_link(&s->host, ns, f);
-	if (!err && confirm_note_new_ns(in, ns, f) < 0)
-		err = -EBUSY;
+	if (!err && ns->state == NSX_NS_MAKING)
+		err = confirm_note_new_ns(in, ns, f);
+	if (err > 0)
+		err = 0;
 	if (!err)
 		err = veth_register(in, ns, f);
 	if (!err)
@@ -505,7 +507,7 @@ int apply_ns(struct instance *in, const struct ns_conf *before, const struct ns_
 	if (after)
 		return after->adopted ? ns_adopt(in, after, f) : ns_add(in, after, f);
 	err = table_ns_get(in, name, &ns);
-	if (!err && confirm_is_noting(in))
+	if (!err && confirm_is_noting())
 		return ns_leave(in, name, &ns, f);
 	if (!err)
 		err = ns_remove(in, name, &ns, false);

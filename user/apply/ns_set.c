@@ -111,12 +111,13 @@ static int check(struct instance *in, const char *name, const struct nsx_ns *old
 		return fail(f, -EEXIST,
 			    "--dns: /etc/netns/%s/resolv.conf is there already, and stays as it is",
 			    name);
+	if (confirm_is_noting() &&
+	    (!same_link(old, ns) || ((old->flags ^ ns->flags) & NSX_NS_XDP)))
+		return fail(f, -ENOTSUP,
+			    "a new address, link type or datapath cannot be taken back: change it "
+			    "without --confirm");
 	if (same_link(old, ns))
 		return 0;
-	if (confirm_is_noting(in))
-		return fail(f, -ENOTSUP,
-			    "another address or kind of link cannot be taken back: change that "
-			    "without --confirm");
 	if (!(old->flags & NSX_NS_MADE_VETH))
 		return fail(f, -EINVAL, "its link %s is not nsxdp's: it keeps its address and kind",
 			    old->host_if);
@@ -169,7 +170,7 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 		 * Where it cannot be taken back, the next command makes it what the table says;
 		 * what was noted is taken back with the whole change.
 		 */
-		if (err && !confirm_is_noting(in) &&
+		if (err && !confirm_is_noting() &&
 		    (table_ns_set(in, c->name, &old) || change(in, c->name, &ns, &old, &ignored)))
 			return err;
 	}
@@ -235,6 +236,8 @@ int ns_relink(struct instance *in, const char *name, struct fail *f)
 	struct nsx_ns ns;
 	int err = table_ns_get(in, name, &ns);
 
+	if (confirm_is_noting())
+		return fail(f, -EBUSY, "somebody has deleted the link of %s in this moment", name);
 	if (err)
 		return fail_errno(f, err, "cannot read the table of names");
 	begin(in, name, &ns);

@@ -260,7 +260,7 @@ static int forget_cb(struct instance *in, struct nsx_slot *s, void *arg)
 	struct fail f;
 	int err;
 
-	if (confirm_is_noting(in))
+	if (confirm_is_noting())
 		return publish_without(in, s, *ns_id, &f);
 	if (forget_ns(in, s, *ns_id))
 		return 0;

@@ -302,9 +302,12 @@ static int leave_targets(struct instance *in, const struct nsx_service *svc)
 	return err ? err : more;
 }
 
-/* After the ports are what they should be: what only the other one needed goes. */
-static int leave(struct instance *in, const struct nsx_service *targets,
-		 const struct nsx_slot *gone, const struct nsx_slot *stays)
+/*
+ * After the ports are what they should be: what only the other one needed goes. Where that fails the
+ * intent stays, and the next command tries again: the slots are what they are, so that it can.
+ */
+static int finish(struct instance *in, const struct nsx_service *targets,
+		  const struct nsx_slot *gone, const struct nsx_slot *stays)
 {
 	int err = leave_targets(in, targets);
 
@@ -314,21 +317,8 @@ static int leave(struct instance *in, const struct nsx_service *targets,
 		service_free(in, slot_service(gone));
 	if (slot_counter(gone) != slot_counter(stays))
 		counter_free(in, slot_counter(gone));
+	in->journal->intent.kind = NSX_INTENT_NONE;
 	return 0;
-}
-
-/*
- * Where that fails the intent stays, and the next command tries again: the slots are what they are,
- * so that it can.
- */
-static int finish(struct instance *in, const struct nsx_service *targets,
-		  const struct nsx_slot *gone, const struct nsx_slot *stays)
-{
-	int err = leave(in, targets, gone, stays);
-
-	if (!err)
-		in->journal->intent.kind = NSX_INTENT_NONE;
-	return err;
 }
 
 static int put_slots(struct instance *in, const struct nsx_slot *map, const struct nsx_slot *before,
@@ -437,12 +427,46 @@ static int intent_service(struct instance *in, const struct nsx_slot *s, struct 
 	return 0;
 }
 
-int publish_leave(struct instance *in, const struct nsx_slot *gone, const struct nsx_slot *stays)
+static bool port_leads_to(struct instance *in, const struct nsx_service *svc,
+			  const struct nsx_target *t, unsigned int i)
 {
-	struct nsx_service targets;
-	int err = intent_service(in, gone, &targets);
+	const struct nsx_slot *s = table_port(in, svc->proto, svc->first + i);
+	struct nsx_slot endpoint;
 
-	return err ? err : leave(in, &targets, gone, stays);
+	map_fill(&endpoint, svc, t, i);
+	return s && map_leads_to(in, s, &endpoint);
+}
+
+/* Connections by those of the ports that do not lead to the target. */
+static int flush_target(struct instance *in, const struct nsx_service *svc,
+			const struct nsx_target *t)
+{
+	unsigned int count = svc->last - svc->first + 1, end;
+	int err = 0;
+
+	for (unsigned int i = 0; i < count && err >= 0; i = end + 1) {
+		for (end = i; end < count && !port_leads_to(in, svc, t, end); end++)
+			;
+		if (end > i)
+			err = table_flush_returns(in, &t->addr, svc->proto, svc->first + i, end - i);
+	}
+	return err < 0 ? err : 0;
+}
+
+int publish_end(struct instance *in, const struct nsx_slot *gone)
+{
+	const struct nsx_slot *s = table_port(in, gone->proto, gone->first);
+	struct nsx_service svc;
+	int err = s ? intent_service(in, gone, &svc) : -errno;
+
+	for (__u32 i = 0; !err && i < svc.count; i++)
+		err = flush_target(in, &svc, &svc.target[i]);
+	for (__u32 i = 0; !err && i < svc.was_count; i++)
+		err = flush_target(in, &svc, &svc.was[i]);
+	if (!err && slot_service(gone) &&
+	    !(is_map(s) && (s->flags & NSX_F_SERVICE) && s->service == gone->service))
+		service_free(in, slot_service(gone));
+	return err;
 }
 
 int publish_recover(struct instance *in, struct fail *f)

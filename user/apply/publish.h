@@ -61,10 +61,11 @@ int publish(struct instance *in, const struct publication *before, struct public
 	    struct fail *f);
 
 /*
- * What only gone, the first slot of ports that are now what stays says, needed goes: reverse
- * entries, service, counter. Either's .ifindex is 0 for nothing.
+ * What gone, a first slot as it was, led to goes as far as the ports do not lead there now: its
+ * service, and the connections that are remembered; not the reverse entries, for which see
+ * reverses_settle().
  */
-int publish_leave(struct instance *in, const struct nsx_slot *gone, const struct nsx_slot *stays);
+int publish_end(struct instance *in, const struct nsx_slot *gone);
 
 /* The first slot of published ports that overlap these; NULL, with errno 0 where there are none. */
 struct nsx_slot *published_at(struct instance *in, __u8 proto, __u16 first, __u16 last);

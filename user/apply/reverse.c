@@ -35,9 +35,9 @@ struct others {
 	const struct nsx_service *gone;
 	const struct nsx_target *target;
 	struct other {
-		struct nsx_slot *slot;	/* the one that the reverse entry is to answer for */
+		struct nsx_slot *slot; /* the one that the reverse entry is to answer for */
 		int count;
-	} *at;
+	} * at;
 };
 
 /* What a target of some publication has in common with the range. */
@@ -112,7 +112,7 @@ static int reverse_release(struct instance *in, const struct nsx_slot *gone,
  * range.
  */
 static int reverse_entries_release(struct instance *in, const struct nsx_service *svc,
-				    const struct nsx_target *t)
+				   const struct nsx_target *t)
 {
 	int count = svc->last - svc->first + 1;
 	struct others others = { svc, t, calloc(count, sizeof(*others.at)) };
@@ -169,10 +169,100 @@ int reverse_add(struct instance *in, const struct nsx_service *svc, struct fail 
 		done = table_range(in, NSX_RANGE_ADD_REVERSE, &map);
 		if (done == count)
 			continue;
-		return done < 0 ? fail_errno(f, done, "cannot write the reverse entries") :
-				  fail(f, -ENOSPC, "no room for further reverse entries");
+		return done < 0 ? fail_errno(f, done, "cannot write the reverse entries")
+				: fail(f, -ENOSPC, "no room for further reverse entries");
 	}
 	return 0;
+}
+
+/** struct leading - ports that lead to the endpoint of a reverse entry */
+struct leading {
+	struct nsx_slot *slot; /* one of them that is to answer */
+	__u32 count;
+	bool answers; /* the one that answers is among them */
+};
+
+static struct nsx_reverse *all_reverses(struct instance *in)
+{
+	struct nsx_reverse_bucket *buckets = table_reverse_buckets(in);
+
+	return buckets ? buckets->way : NULL;
+}
+
+static int note_leading_target(struct instance *in, const struct nsx_service *svc,
+			       const struct nsx_target *t, struct leading *all)
+{
+	struct nsx_reverse *first = all_reverses(in);
+	struct nsx_slot map;
+	int err;
+
+	if (!t->weight)
+		return 0;
+	map_fill(&map, svc, t, 0);
+	err = table_range(in, NSX_RANGE_ADD_REVERSE, &map);
+	for (unsigned int i = 0; err >= 0 && i <= (unsigned int)(svc->last - svc->first); i++) {
+		struct nsx_slot *s = table_port(in, svc->proto, svc->first + i);
+		struct nsx_reverse *reverse =
+			table_reverse(in, t->ifindex, htons(ntohs(t->port) + i), svc->proto);
+		struct leading *l = reverse ? &all[reverse - first] : NULL;
+
+		if (!l || !s || !is_map(s))
+			continue;
+		l->count++;
+		l->answers |= reverse->outside_port == s->outside_port;
+		if (!l->slot || !(s->flags & NSX_F_STATEFUL))
+			l->slot = s;
+	}
+	return err < 0 ? err : 0;
+}
+
+static int note_leading(struct instance *in, struct nsx_slot *s, void *arg)
+{
+	struct nsx_service svc;
+	int err = 0;
+
+	map_service(in, s, &svc);
+	for (__u32 i = 0; i < svc.count && !err; i++)
+		err = note_leading_target(in, &svc, &svc.target[i], arg);
+	for (__u32 i = 0; i < svc.was_count && !err; i++)
+		err = note_leading_target(in, &svc, &svc.was[i], arg);
+	return err;
+}
+
+static int settle_one(struct instance *in, struct nsx_reverse *reverse, const struct leading *l)
+{
+	struct nsx_slot alone = {};
+	int err;
+
+	if (!l->count) {
+		table_reverse_del(reverse);
+		return 0;
+	}
+	if (l->answers && (l->count > 1 || !(reverse->flags & NSX_B_STATEFUL)))
+		return 0;
+	alone.proto = l->slot->proto;
+	alone.first = alone.last = ntohs(l->slot->outside_port);
+	err = table_range(in, NSX_RANGE_ALONE, &alone);
+	if (err)
+		return err;
+	reverse->outside_port = l->slot->outside_port;
+	if (l->count == 1)
+		reverse->flags &= ~NSX_B_STATEFUL;
+	return 0;
+}
+
+int reverses_settle(struct instance *in)
+{
+	const size_t count = NSX_REVERSE_BUCKETS * NSX_REVERSE_WAYS;
+	struct leading *all = calloc(count, sizeof(*all));
+	struct nsx_reverse *reverse = all_reverses(in);
+	int err = all && reverse ? published_each(in, note_leading, all) : -ENOMEM;
+
+	for (size_t i = 0; i < count && !err; i++)
+		if (reverse[i].ifindex && reverse[i].ifindex != NSX_REVERSE_GONE)
+			err = settle_one(in, &reverse[i], &all[i]);
+	free(all);
+	return err;
 }
 
 /* After a namespace is gone, whatever its maps were. */

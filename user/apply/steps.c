@@ -132,6 +132,27 @@ static int check_published(const struct steps *steps, size_t count, size_t *fail
 	return err;
 }
 
+/*
+ * What was before a change that was taken back: each step for itself, for there is nothing to go
+ * back to. The first error is kept.
+ */
+static int carry_out_each(struct instance *in, const struct steps *steps, struct fail *f)
+{
+	struct fail why;
+	int first = 0;
+
+	for (size_t i = 0; i < steps->count; i++) {
+		int err = apply_step(in, &steps->step[i], &why);
+
+		if (!err || first)
+			continue;
+		first = err;
+		*f = why;
+		name_object(&steps->step[i], f);
+	}
+	return first;
+}
+
 static int carry_out(struct instance *in, const struct steps *steps, size_t *done, size_t end,
 		     struct progress *p, struct fail *f)
 {
@@ -151,6 +172,8 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	size_t done = 0, failed;
 	int err;
 
+	if (in->conf->confirm == NSX_CONFIRM_UNDONE)
+		return carry_out_each(in, steps, f);
 	progress_begin(&progress);
 	err = carry_out(in, steps, &done, publishing, &progress, f);
 	failed = done;
@@ -168,7 +191,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	if (steps->count > 1)
 		name_object(&steps->step[failed], f);
 	/* Else all of it is taken back, by what was noted. */
-	if (!confirm_is_noting(in))
+	if (!confirm_is_noting())
 		undo(in, steps, done);
 	return err;
 }
@@ -218,8 +241,8 @@ int apply_recover(struct instance *in, struct fail *f)
 		memcpy(name, in->journal->changing, sizeof(name));
 		/* What a tenant did inside is no reason to stop everything else. */
 		if (ns_set_recover(in, name, f)) {
-			note("%s: a command that died was changing it, and it cannot be finished: %s", name,
-			     f->text);
+			note("%s: a command that died was changing it, and it cannot be finished: %s",
+			     name, f->text);
 			in->journal->changing[0] = '\0';
 		}
 	}
@@ -236,12 +259,15 @@ int apply_recover(struct instance *in, struct fail *f)
 	return err;
 }
 
-/* Ready for a change, whether it has to be confirmed or not. */
+/*
+ * Ready for a change. What others left is not touched where one waits to be confirmed, or is being
+ * made that has to be.
+ */
 static int open_to_change(struct instance *in, struct fail *f)
 {
 	int err = instance_open(in, ACCESS_CHANGE, f);
 
-	if (err)
+	if (err || in->conf->confirm)
 		return err;
 	err = apply_recover(in, f);
 	if (err) {
@@ -259,18 +285,19 @@ int apply_open(struct instance *in, struct fail *f)
 	int err = 0;
 
 	while (!err) {
-		apply_settle();
-		err = open_to_change(in, f);
+		err = apply_settle(true, f);
+		if (!err)
+			err = open_to_change(in, f);
 		if (err || !in->conf->confirm)
 			return err;
-		err = confirm_refuse(in, f);
+		err = confirm_check(in, f);
 		instance_close(in);
 	}
 	return err;
 }
 
 /* Namespaces that somebody deleted are made again. */
-static int clear_gone(struct instance *in, const struct config *wanted, struct fail *f)
+int apply_clear_gone(struct instance *in, const struct config *wanted, struct fail *f)
 {
 	int err = 0;
 
@@ -295,8 +322,9 @@ static int check_step(struct instance *in, const struct config *running, const s
 	return err ? err : map_check_new(in, step->before, step->after, f);
 }
 
-static int check_steps(struct instance *in, const struct config *running, const struct config *wanted,
-		       const struct steps *steps, bool keep, struct fail *f)
+static int check_steps(struct instance *in, const struct config *running,
+		       const struct config *wanted, const struct steps *steps, bool keep,
+		       struct fail *f)
 {
 	int err = 0;
 
@@ -305,7 +333,8 @@ static int check_steps(struct instance *in, const struct config *running, const 
 
 		if (old && old->adopted != ns->adopted)
 			return fail(f, -EEXIST, "ns %s: it was %s", ns->name,
-				    old->adopted ? "adopted, not made: ns adopt" : "made, not adopted: ns add");
+				    old->adopted ? "adopted, not made: ns adopt"
+						 : "made, not adopted: ns add");
 	}
 	for (size_t i = 0; i < steps->count && !err; i++) {
 		err = check_step(in, running, &steps->step[i], keep, f);
@@ -325,8 +354,9 @@ int apply_change(struct instance *in, const struct config *running, const struct
 		return fail_errno(f, err, "cannot plan the change");
 	/* What is bound meanwhile is found by a second one; see check_published(). */
 	sockets_listing(steps.count > 1);
-	err = check_steps(in, running, wanted, &steps, keep, f);
-	if (!err && confirm_is_noting(in))
+	if (in->conf->confirm != NSX_CONFIRM_UNDONE)
+		err = check_steps(in, running, wanted, &steps, keep, f);
+	if (!err && confirm_is_noting())
 		err = confirm_expect(in, steps.count, f);
 	if (!err)
 		err = apply_steps(in, &steps, f);
@@ -351,15 +381,23 @@ static int read_running(struct config *running, bool *good, struct fail *f)
 	return err;
 }
 
-/* From here on what is changed is noted; what runs before is what comes back. */
-static int begin_confirmed(const struct config *before, unsigned int seconds, struct fail *f)
+/*
+ * From here on what is changed is noted; what runs before is what comes back. What others have
+ * deleted is mended first, for that is no part of the change.
+ */
+static int begin_confirmed(struct config *before, unsigned int seconds, struct fail *f)
 {
 	struct instance in;
 	int err = open_to_change(&in, f);
 
 	if (err)
 		return err;
-	err = confirm_begin(&in, seconds, before, f);
+	err = apply_clear_gone(&in, before, f);
+	config_free(before);
+	if (!err)
+		err = read_config(&in, before, f);
+	if (!err)
+		err = confirm_begin(&in, seconds, before, f);
 	instance_close(&in);
 	return err;
 }
@@ -372,7 +410,7 @@ static int change_all(const struct config *wanted, bool keep, unsigned int confi
 
 	if (err)
 		return err;
-	err = clear_gone(&in, wanted, f);
+	err = apply_clear_gone(&in, wanted, f);
 	if (!err)
 		err = read_config(&in, &running, f);
 	if (!err)
@@ -387,10 +425,11 @@ static int change_all(const struct config *wanted, bool keep, unsigned int confi
 /* Where it has to be confirmed all of it can be taken back. */
 static void go_back(struct config *before, bool has_up, unsigned int confirm)
 {
-	struct fail ignored;
+	struct fail ignored, why;
 
 	if (confirm) {
-		apply_undo_locked(&ignored);
+		if (apply_undo_locked(&why))
+			note("cannot take the change back completely: %s", why.text);
 	} else if (has_up) {
 		config_whole_up(&before->up);
 		if (before->has_up)
@@ -441,7 +480,7 @@ out:
 int apply_config(const struct config *wanted, bool keep, unsigned int confirm, struct fail *f)
 {
 	struct pin_dir lock;
-	int err = pin_hold(&lock, f);
+	int err = pin_hold(&lock, true, f);
 
 	if (err)
 		return err;
@@ -454,10 +493,9 @@ int apply_up_confirmed(const struct up_conf *c, struct fail *f)
 {
 	struct config before = {};
 	struct instance in;
-	struct fail ignored;
 	struct pin_dir lock;
 	bool good, begun = false;
-	int err = pin_hold(&lock, f);
+	int err = pin_hold(&lock, true, f);
 
 	if (err)
 		return err;
@@ -479,7 +517,7 @@ int apply_up_confirmed(const struct up_conf *c, struct fail *f)
 		}
 	}
 	if (err && begun)
-		apply_undo_locked(&ignored);
+		go_back(&before, false, c->confirm);
 	pin_unhold(&lock);
 	config_free(&before);
 	return err;

@@ -16,23 +16,26 @@
 #include "config/file.h"
 #include "state/read.h"
 
-/* As if it had not been made, as far as packets are concerned. */
+/*
+ * As if it had not been made, as far as packets are concerned. The sweeper may be in the middle of a
+ * walk of its own; once that has ended nobody else writes, and what it wrote last is put right.
+ */
 static int undo_datapath(struct instance *in, struct fail *f)
 {
-	int err = in->conf->confirm == NSX_CONFIRM_UNDONE ? 0 : table_undo(in);
+	int err = table_undo(in);
 
-	/* The sweeper may have come to its end in this moment. */
-	if (err && err != -ENOENT)
+	if (!err) {
+		__atomic_store_n(&in->conf->confirm, NSX_CONFIRM_UNDONE, __ATOMIC_SEQ_CST);
+		flows_wait(in);
+		err = table_undo(in);
+	}
+	if (err)
 		return fail_errno(f, err, "cannot take the change back");
-	__atomic_store_n(&in->conf->confirm, NSX_CONFIRM_UNDONE, __ATOMIC_SEQ_CST);
-	flows_wait(in);
 	if (in->journal->intent.kind)
 		err = publish_recover(in, f);
-	else
-		err = 0;
 	if (!err)
 		err = apply_recover(in, f);
-	return err ? err : confirm_release(in, true, f);
+	return err ? err : confirm_drop(in, f);
 }
 
 static int read_before(struct instance *in, struct config *ret, struct fail *f)
@@ -56,27 +59,39 @@ static int read_before(struct instance *in, struct config *ret, struct fail *f)
 	return count ? -EIO : 0;
 }
 
-/* The rest: whatever differs from the configuration before. */
+static void keep_first(int *err, int more, struct fail *f, const struct fail *why)
+{
+	if (!more || *err)
+		return;
+	*err = more;
+	*f = *why;
+}
+
+/* The rest, as far as that is possible: whatever differs from the configuration before. */
 static int restore(struct config *before, struct fail *f)
 {
 	struct config running = {};
 	struct instance in;
-	int err = instance_open(&in, ACCESS_READ, f);
+	struct fail why;
+	int err = 0, more = instance_open(&in, ACCESS_CHANGE, f);
 
-	if (err)
-		return err;
-	err = read_config(&in, &running, f);
+	if (more)
+		return more;
+	keep_first(&err, apply_clear_gone(&in, before, &why), f, &why);
+	more = read_config(&in, &running, &why);
+	keep_first(&err, more, f, &why);
 	instance_close(&in);
-	if (!err && !config_same_up(&running.up, &before->up)) {
+	if (!more && !config_same_up(&running.up, &before->up)) {
 		config_whole_up(&before->up);
-		err = apply_up(&before->up, f);
+		keep_first(&err, apply_up(&before->up, &why), f, &why);
 	}
-	if (!err)
-		err = instance_open(&in, ACCESS_CHANGE, f);
-	if (!err) {
-		err = apply_change(&in, &running, before, false, f);
+	if (!more)
+		more = instance_open(&in, ACCESS_CHANGE, &why);
+	if (!more) {
+		more = apply_change(&in, &running, before, false, &why);
 		instance_close(&in);
 	}
+	keep_first(&err, more, f, &why);
 	config_free(&running);
 	return err;
 }
@@ -92,6 +107,7 @@ int apply_undo_locked(struct fail *f)
 	bool was_up;
 	int err = instance_open(&in, ACCESS_CHANGE, f), left;
 
+	confirm_give_up();
 	if (err)
 		return err;
 	was_up = !in.conf->confirm_new;
@@ -111,11 +127,11 @@ int apply_undo_locked(struct fail *f)
 	if (err)
 		goto out;
 	if (left && ++in.journal->undo_tries < UNDO_TRIES) {
-		err = fail(f, left, "the change is taken back but for this: %.400s", why.text);
+		err = fail(f, left, "the change was taken back except for this: %.400s", why.text);
 	} else {
 		if (left)
-			note("the change is taken back but for this, which is given up: %s", why.text);
-		egress_sweep(&in);
+			note("the change was taken back except for this, which was given up: %s",
+			     why.text);
 		err = confirm_clear(&in, f);
 	}
 	instance_close(&in);
@@ -130,7 +146,7 @@ static int keep(struct instance *in, struct fail *f)
 	int err = apply_recover(in, f);
 
 	if (!err)
-		err = confirm_release(in, false, f);
+		err = confirm_keep(in, f);
 	return err ? err : confirm_clear(in, f);
 }
 
@@ -148,7 +164,7 @@ int apply_settle_locked(struct fail *f)
 	if (in.conf->confirm == NSX_CONFIRM_KEEPING)
 		err = keep(&in, f);
 	else if (in.conf->confirm == NSX_CONFIRM_WAITING && confirm_left(&in))
-		err = confirm_refuse(&in, f);
+		err = confirm_check(&in, f);
 	else
 		is_over = in.conf->confirm != NSX_CONFIRM_NONE;
 	instance_close(&in);
@@ -156,7 +172,7 @@ int apply_settle_locked(struct fail *f)
 		return err;
 	err = apply_undo_locked(f);
 	if (!err)
-		note("a change was not confirmed in time: it is taken back");
+		note("a change was not confirmed in time: it has been taken back");
 	return err;
 }
 
@@ -176,21 +192,19 @@ static bool is_due(void)
 	return ret;
 }
 
-void apply_settle(void)
+int apply_settle(bool wait, struct fail *f)
 {
 	struct pin_dir lock;
-	struct fail f;
 	int err;
 
 	if (!is_due())
-		return;
-	err = pin_hold(&lock, &f);
-	if (!err) {
-		err = apply_settle_locked(&f);
-		pin_unhold(&lock);
-	}
-	if (err && err != -EBUSY)
-		note("a change that was not confirmed cannot be taken back whole: %s", f.text);
+		return 0;
+	err = pin_hold(&lock, wait, f);
+	if (err)
+		return err == -EBUSY && !wait ? 0 : err;
+	err = apply_settle_locked(f);
+	pin_unhold(&lock);
+	return err;
 }
 
 static int confirm_locked(struct fail *f)
@@ -202,10 +216,12 @@ static int confirm_locked(struct fail *f)
 	if (err)
 		return err;
 	if (in.conf->confirm == NSX_CONFIRM_NONE)
-		err = fail(f, -ENOENT, "no change waits to be confirmed");
+		err = fail(f, -ENOENT, "no change is waiting to be confirmed");
+	else if (in.conf->confirm == NSX_CONFIRM_KEEPING)
+		err = keep(&in, f);
 	else if (confirm_left(&in) &&
-		 __atomic_compare_exchange_n(&in.conf->confirm, &waiting, NSX_CONFIRM_KEEPING, false,
-					     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		 __atomic_compare_exchange_n(&in.conf->confirm, &waiting, NSX_CONFIRM_KEEPING,
+					     false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		err = keep(&in, f);
 	else
 		err = -ETIME;
@@ -213,7 +229,7 @@ static int confirm_locked(struct fail *f)
 	if (err != -ETIME)
 		return err;
 	err = apply_undo_locked(f);
-	return err ? err : fail(f, -ETIME, "too late: the change is taken back");
+	return err ? err : fail(f, -ETIME, "too late: the change has been taken back");
 }
 
 static int undo_locked(struct fail *f)
@@ -226,14 +242,18 @@ static int undo_locked(struct fail *f)
 		return err;
 	state = in.conf->confirm;
 	instance_close(&in);
-	return state == NSX_CONFIRM_NONE ? fail(f, -ENOENT, "no change waits to be confirmed")
-					 : apply_undo_locked(f);
+	if (state == NSX_CONFIRM_NONE)
+		return fail(f, -ENOENT, "no change is waiting to be confirmed");
+	if (state == NSX_CONFIRM_KEEPING)
+		return fail(f, -EINVAL,
+			    "the change is confirmed already: run nsxdp confirm to finish that");
+	return apply_undo_locked(f);
 }
 
 static int with_lock(int (*run)(struct fail *f), struct fail *f)
 {
 	struct pin_dir lock;
-	int err = pin_hold(&lock, f);
+	int err = pin_hold(&lock, true, f);
 
 	if (err)
 		return err;

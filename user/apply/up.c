@@ -417,7 +417,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	if (!err)
 		__atomic_store_n(&in.conf->frozen_until, 0, __ATOMIC_SEQ_CST); /* of an upgrade */
 	if (!err && !c->confirm)
-		err = confirm_refuse(&in, f);
+		err = confirm_check(&in, f);
 	if (!err)
 		err = apply_recover(&in, f);
 	if (!err)

@@ -129,8 +129,10 @@ static int prepare(struct upgrade *u, const struct up_conf *wanted, struct fail 
 		err = up_check_running(&u->conf, &u->journal, wanted, f);
 	if (!err && u->conf.confirm)
 		err = fail(f, -EBUSY,
-			   "programs of another build run, and a change of programs cannot be taken "
-			   "back: run \"nsxdp up\" first, or after \"nsxdp confirm\"");
+			   "a change that has to be confirmed is not settled, and other programs "
+			   "cannot take it back: run \"nsxdp confirm\" or \"nsxdp undo\" of nsxdp %s "
+			   "first",
+			   u->running.version);
 	if (!err && u->conf.mode != NSX_MODE_TC)
 		err = datapath_load_xdp(&u->next, f);
 	if (!err && !u->journal.local_reason[0])

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apply/apply.h"
+#include "apply/confirm.h"
 #include "cmd/cmd.h"
 #include "config/edit.h"
 #include "config/file.h"
@@ -208,7 +209,11 @@ static int print_running(FILE *out, enum access_mode mode, struct fail *f)
 	int err = instance_open(&in, mode, f);
 
 	if (!err) {
-		err = read_config(&in, &running, f);
+		/* What is saved is there after a boot. */
+		if (mode == ACCESS_CHANGE)
+			err = confirm_check(&in, f);
+		if (!err)
+			err = read_config(&in, &running, f);
 		instance_close(&in);
 	}
 	if (!err)

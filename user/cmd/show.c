@@ -99,7 +99,7 @@ static void print_status(const json_t *s)
 	printf("flows       %" JSON_INTEGER_FORMAT "\n",
 	       json_integer_value(json_object_get(s, "flows")));
 	if (number(s, "confirm_seconds"))
-		printf("change      waits to be confirmed, for %lld seconds: nsxdp confirm, or nsxdp undo\n",
+		printf("change      waiting to be confirmed, %lld seconds left: nsxdp confirm, or nsxdp undo\n",
 		       number(s, "confirm_seconds"));
 	if (number(s, "orphans"))
 		printf("orphans     %lld instances of network namespaces that are gone: nsxdp down --orphans\n",

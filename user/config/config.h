@@ -34,7 +34,7 @@
 #define UP_GIVEN_PUBLISH_AT	0x400
 #define UP_GIVEN_CONFIRM	0x800	/* not kept */
 
-#define CONFIRM_HELP "take the change back after that time, unless \"nsxdp confirm\" comes before"
+#define CONFIRM_HELP "take the change back after this time unless \"nsxdp confirm\" is run first"
 
 /* The value of --confirm, to seconds. */
 int config_read_confirm(const char *word, unsigned int *seconds, struct fail *f);

@@ -376,6 +376,8 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 		return err;
 	if (!c.devs)
 		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
+	if (c.confirm && (c.given & UP_GIVEN_REPLACE_DEV))
+		return fail(f, -EINVAL, "--replace-dev: cannot be taken back, so not with --confirm");
 	*ret = c;
 	return 0;
 }

@@ -62,6 +62,8 @@ static void read_up(struct reader *r, int argc, char **argv)
 		error(r, "up is given twice");
 	else if (config_read_up(argc, argv, &r->config->up, &f))
 		error(r, f.text);
+	else if (r->config->up.confirm)
+		error(r, "--confirm is for the command line only");
 	else
 		r->config->has_up = true;
 }

@@ -176,7 +176,7 @@ static int pin_dir_lock(struct pin_dir *d, enum pin_access access, struct fail *
 	}
 }
 
-int pin_dir_create(struct pin_dir *d, struct fail *f)
+static int create(struct pin_dir *d, enum pin_access access, struct fail *f)
 {
 	int err = pin_dir_path(d, f);
 
@@ -186,9 +186,14 @@ int pin_dir_create(struct pin_dir *d, struct fail *f)
 		if ((mkdir(NSX_PIN_ROOT, 0700) && errno != EEXIST) ||
 		    (mkdir(d->path, 0700) && errno != EEXIST))
 			return fail_errno(f, -errno, "cannot make %s", d->path);
-		err = pin_dir_lock(d, PIN_LOCK, f);
+		err = pin_dir_lock(d, access, f);
 	} while (err == -ENOENT);
 	return err;
+}
+
+int pin_dir_create(struct pin_dir *d, struct fail *f)
+{
+	return create(d, PIN_LOCK, f);
 }
 
 int pin_dir_open_named(struct pin_dir *d, const char *name, struct fail *f)
@@ -215,14 +220,14 @@ void pin_dir_close(struct pin_dir *d)
 	d->fd = -1;
 }
 
-int pin_hold(struct pin_dir *d, struct fail *f)
+int pin_hold(struct pin_dir *d, bool wait, struct fail *f)
 {
 	int err;
 
 	d->fd = -1;
 	if (!bpffs_mounted())
 		return 0;
-	err = pin_dir_create(d, f);
+	err = create(d, wait ? PIN_LOCK : PIN_TRY_LOCK, f);
 	held = !err;
 	return err;
 }

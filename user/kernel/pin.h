@@ -52,9 +52,9 @@ void pin_dir_close(struct pin_dir *d);
 
 /*
  * Have the lock for several uses by this process one after the other, with the directory, which is
- * made where it is missing. Without a BPF file system there is nothing to lock yet.
+ * made where it is missing; without wait, -EBUSY where somebody has it. Without a BPF file system there is nothing to lock yet.
  */
-int pin_hold(struct pin_dir *d, struct fail *f);
+int pin_hold(struct pin_dir *d, bool wait, struct fail *f);
 void pin_unhold(struct pin_dir *d);
 
 /* The pin that tells that all is there: 1 where it is, 0 where not, or a negative errno. */

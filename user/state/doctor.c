@@ -185,7 +185,7 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	look_at_devices(rows, in->journal);
 	if (confirm_left(in))
 		add(rows, "note", "instance", "nsxdp confirm, or nsxdp undo",
-		    "a change waits to be confirmed, for %u more seconds", confirm_left(in));
+		    "a change is waiting to be confirmed (%u seconds left)", confirm_left(in));
 	health_free(&h);
 }
 

@@ -310,6 +310,17 @@ static int count_ports(struct instance *in, struct nsx_slot *s, void *arg)
 	return 0;
 }
 
+static const char *change_name(__u32 state)
+{
+	static const char *const names[NSX_CONFIRM_STATES] = {
+		[NSX_CONFIRM_NONE] = "none",	   [NSX_CONFIRM_MAKING] = "making",
+		[NSX_CONFIRM_WAITING] = "waiting", [NSX_CONFIRM_UNDOING] = "undoing",
+		[NSX_CONFIRM_UNDONE] = "undone",   [NSX_CONFIRM_KEEPING] = "keeping",
+	};
+
+	return state < NSX_CONFIRM_STATES ? names[state] : "?";
+}
+
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8];
@@ -368,6 +379,7 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "version", json_string(NSXDP_VERSION));
 	json_object_set_new(status, "publish_at",
 			    addr_v4(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
+	json_object_set_new(status, "change", json_string(change_name(in->conf->confirm)));
 	json_object_set_new(status, "confirm_seconds", json_integer(confirm_left(in)));
 	json_object_set_new(status, "link_group", json_integer(in->journal->link_group));
 	json_object_set_new(status, "datapath_version", json_string(in->meta.version));
