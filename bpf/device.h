@@ -127,42 +127,43 @@ static __always_inline struct nsx_local_addr *local_at(__be32 v4)
 
 	addr_from_v4(&addr, v4);
 	index = local_index(&addr);
-	return index < 0 || index >= NSX_LOCAL_MAX ? NULL : &nsx_learned.local[index];
+	/* The mask is for the verifier of kernels before 6.3, which forgets bounds. */
+	return index < 0 ? NULL : &nsx_learned.local[index & (NSX_LOCAL_MAX - 1)];
 }
 
 #ifdef NSXDP_AT_XDP
 /* As below, as far as it is known; a packet to an address that has to be looked at goes to TC. */
-static __always_inline __u32 address_owner(CTX *ctx, __be32 v4)
+static __always_inline __u32 address_owners(CTX *ctx, __be32 v4)
 {
 	const struct nsx_local_addr *local = local_at(v4);
 
-	return local && is_fresh(local->owner_until, now_tick(), 1) ? local->owner : 0;
+	return local && is_fresh(local->owners_until, now_tick(), 1) ? local->owners : 0;
 }
 #else
 /**
- * address_owner() - which of the devices that ports are published at has an address of the host
+ * address_owners() - which of the devices that ports are published at have an address of the host
  *
  * The kernel's lists are looked at twice a second for each address. Any CPU may do so against any
  * other: both write what they find.
  *
- * Return: its ifindex, or 0.
+ * Return: a bit for each place in nsx_conf.devices.
  */
-__noinline int address_owner(CTX *ctx, __be32 v4)
+__noinline int address_owners(CTX *ctx, __be32 v4)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_local_addr *local = local_at(v4);
-	__u32 now = now_tick(), owner = 0;
+	__u32 now = now_tick(), owners = 0;
 
 	if (!local)
 		return 0;
-	if (is_fresh(local->owner_until, now, 1))
-		return local->owner;
-	for (int i = 0; i < NSX_DEVICES && !owner; i++)
+	if (is_fresh(local->owners_until, now, 1))
+		return local->owners;
+	for (int i = 0; i < NSX_DEVICES; i++)
 		if (conf->devices[i] && device_has(ctx, conf->devices[i], v4))
-			owner = conf->devices[i];
-	local->owner = owner;
-	local->owner_until = now + nsx_ticks(conf, 1) / 2 + 1;
-	return owner;
+			owners |= 1U << i;
+	local->owners = owners;
+	local->owners_until = now + nsx_ticks(conf, 1) / 2 + 1;
+	return owners;
 }
 #endif
 

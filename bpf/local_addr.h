@@ -36,7 +36,7 @@
 struct fib_cache {
 	struct nsx_addr addr;
 	__u32 until;		/* ticks */
-	__s32 index;		/* the answer: in nsx_conf.local, or -1 */
+	__s32 index;		/* the answer: in nsx_learned.local, or -1 */
 };
 
 #define FIB_CACHE_SIZE 1024
@@ -183,8 +183,8 @@ static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, b
 	local->dev = dev;
 	local->len = 0;
 	local->on_uplink = on_uplink;
-	local->owner = 0;
-	local->owner_until = 0;
+	local->owners = 0;
+	local->owners_until = 0;
 	local->since = local->state == NSX_LOCAL_WRITING ? now : now - LOCAL_LONG_AGO;
 	local->gone_at = now;
 	if (bpf_map_update_elem(&nsx_local, &local->addr, &n, BPF_NOEXIST) == 0) {
@@ -202,7 +202,7 @@ static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, b
  * @dev: the uplink that it was met at
  * @on_uplink: by a route, so it is that uplink's
  *
- * Return: its index in nsx_conf.local, or -1.
+ * Return: its index in nsx_learned.local, or -1.
  */
 __noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int on_uplink)
 {
@@ -406,7 +406,7 @@ static __always_inline int local_chosen(CTX *ctx, const struct pkt *p, int by_ro
  * local_for() - the host's address that a new flow of a namespace to dst leaves from, as the route
  * chooses
  *
- * Return: its index in nsx_conf.local; LOCAL_ITSELF where dst is the host's itself, which is in the
+ * Return: its index in nsx_learned.local; LOCAL_ITSELF where dst is the host's itself, which is in the
  * list now; LOCAL_NO_UPLINK where the route leads nowhere, or by a device that is no uplink.
  */
 __noinline int local_for(CTX *ctx, const struct nsx_addr *dst)

@@ -112,7 +112,7 @@ struct {
 	__type(value, __u32);
 } nsx_inside SEC(".maps");
 
-/* The host's addresses beyond the first, to their index in nsx_conf.local. */
+/* The host's addresses beyond the first, to their index in nsx_learned.local. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NSX_LOCAL_MAX);

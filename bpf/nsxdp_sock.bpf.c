@@ -78,26 +78,30 @@ static __always_inline bool is_here(__be32 v4)
 #define LOOPBACK_IFINDEX 1
 
 /*
- * The device that has an address of the host's, as packets and commands have found it; the devices
- * themselves cannot be looked at here.
+ * The devices that have an address of the host's, as packets and commands have found it; they cannot
+ * be looked at here.
  */
-static __always_inline __u32 owner_of(__be32 v4)
+__noinline int owners_of(__be32 v4)
 {
+	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_addr addr;
+	__u32 owners = 0;
 	int index;
 
+	for (int i = 0; i < NSX_DEVICES && is_loopback(v4); i++)
+		owners |= (conf->devices[i] == LOOPBACK_IFINDEX) << i;
 	if (is_loopback(v4))
-		return LOOPBACK_IFINDEX;
+		return owners;
 	addr_from_v4(&addr, v4);
 	index = local_index(&addr);
-	return index < 0 ? 0 : nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].owner;
+	return index < 0 ? 0 : nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].owners;
 }
 
 /* As map_answers() in portmap.h. */
 static __always_inline bool answers_at(__be32 at, __be32 asked)
 {
 	return !at || at == asked ||
-	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, owner_of(asked)));
+	       (nsx_at_device(at) && nsx_at_owners(at, owners_of(asked)));
 }
 
 /* The port is published at this address; every one includes it. */
@@ -112,7 +116,7 @@ static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
 		return answers_at(s->at, v4);
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) ||
-	       address_place(index, v4, owner_of(v4), false) < NSX_TARGETS;
+	       address_place(index, v4, owners_of(v4), false) < NSX_TARGETS;
 }
 
 /*
@@ -128,7 +132,7 @@ static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, _
 	if (!svc)
 		return false;
 	place = svc->flags & NSX_S_BY_ADDRESS
-			? address_place(index, addr, owner_of(addr), false)
+			? address_place(index, addr, owners_of(addr), false)
 			: svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;

@@ -29,7 +29,7 @@ static __always_inline bool map_answers(CTX *ctx, const struct nsx_slot *s, __be
 	__be32 at = s->at;
 
 	return !at || at == asked ||
-	       (nsx_at_device(at) && nsx_at_owner(&nsx_conf, at, address_owner(ctx, asked)));
+	       (nsx_at_device(at) && nsx_at_owners(at, address_owners(ctx, asked)));
 }
 
 static __always_inline void return_key(struct nsx_session_key *k, const struct pkt *p,

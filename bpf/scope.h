@@ -6,7 +6,7 @@
 #include "defs.h"
 #include "maps.h"
 
-/* Index in nsx_conf.local of an address that is or was the host's, or -1. */
+/* Index in nsx_learned.local of an address that is or was the host's, or -1. */
 static __always_inline int local_index(const struct nsx_addr *addr)
 {
 	struct nsx_addr key;

@@ -110,7 +110,7 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_service *svc;
 	const struct nsx_target *t;
-	__u32 index, place, hash, owner = 0;
+	__u32 index, place, hash, owners = 0;
 
 	if (!p || !s || !x)
 		return NSX_DROP_ERROR;
@@ -126,13 +126,13 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
 	if (svc->flags & NSX_S_BY_ADDRESS)
-		owner = address_owner(ctx, p->daddr);
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, owner, false)
+		owners = address_owners(ctx, p->daddr);
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, owners, false)
 					      : svc->table[hash];
 	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP &&
 	    (__s32)(svc->drain_deadline - now_tick()) > 0) {
 		__u32 old = svc->flags & NSX_S_BY_ADDRESS
-				    ? address_place(index, p->daddr, owner, true)
+				    ? address_place(index, p->daddr, owners, true)
 				    : svc->was_table[hash];
 
 		if (old != NSX_NO_TARGET)

@@ -71,7 +71,10 @@ static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state
 		flow_keep_port(port, flow, conf, flow->seen, now);
 }
 
-/* It began under limits that were taken back. */
+/*
+ * Its namespace's limits were taken back. Those that are allowed still begin anew with their next
+ * packet.
+ */
 static __always_inline bool is_ending(const struct nsx_slot *s, __u32 kind)
 {
 	__u32 ifindex = s->ifindex;
@@ -228,7 +231,9 @@ static __always_inline void sweep_ending(struct sweeper *s, __u32 buckets, __u32
 
 	if (conf->ending == NSX_ENDING_ASKED) {
 		*(volatile __u32 *)&conf->ending = NSX_ENDING_RUNS;
-		s->end_buckets = conf->buckets[conf->tables & NSX_TABLES_CURRENT];
+		/* While entries move the tables take turns. */
+		s->end_buckets = 2 * (conf->buckets[0] > conf->buckets[1] ? conf->buckets[0]
+									  : conf->buckets[1]);
 		s->end_ports = NSX_PROTOS * NSX_PORTS;
 	} else if (!s->end_buckets && !s->end_ports) {
 		__sync_val_compare_and_swap(&conf->ending, NSX_ENDING_RUNS, NSX_ENDING_NONE);
@@ -249,7 +254,6 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	if (conf->ending != NSX_ENDING_NONE) {
 		count *= SWEEP_ENDING;
 		ports *= SWEEP_ENDING;
-		sweep_ending(s, count, ports);
 	}
 	tables = READ_ONCE(conf->tables);
 	/*
@@ -264,6 +268,8 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	left = s->bucket < conf->buckets[table] ? conf->buckets[table] - s->bucket : 0;
 	if (count > left)
 		count = left;
+	if (conf->ending != NSX_ENDING_NONE)
+		sweep_ending(s, count, ports);
 	w.at = s->bucket | (table ? NSX_PLACE_TABLE : 0);
 	bpf_loop(count, sweep_bucket, &w, 0);
 	s->bucket += count;

@@ -18,13 +18,13 @@ static __always_inline __u32 table_place(__u32 hash)
 /**
  * address_place() - the target at the address that was asked, in a service with NSX_S_BY_ADDRESS
  * @index: of the service
- * @owner: the device that has the address, ifindex; 0: none that is known
+ * @owners: the devices that have the address, as address_owners() says
  * @was: of those that are drained
  *
  * The one at the address itself comes before one at its device. A function that the verifier looks
  * at once. Return: its place in the list, or NSX_NO_TARGET.
  */
-__noinline int address_place(__u32 index, __be32 asked, __u32 owner, int was)
+__noinline int address_place(__u32 index, __be32 asked, __u32 owners, int was)
 {
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
 	__u32 place = NSX_NO_TARGET;
@@ -37,7 +37,7 @@ __noinline int address_place(__u32 index, __be32 asked, __u32 owner, int was)
 		at = (was ? &svc->was[i] : &svc->target[i])->at;
 		if (at == asked)
 			return i;
-		if (nsx_at_owner(&nsx_conf, at, owner))
+		if (nsx_at_owners(at, owners))
 			place = i;
 	}
 	return place;

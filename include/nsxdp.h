@@ -565,8 +565,8 @@ enum nsx_local_state {
  * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
  * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not
  *	tell from which
- * @owner: the device that has it, as far as is known, ifindex; 0: none that matters
- * @owner_until: ticks; before, the datapath need not look again
+ * @owners: the devices that have it, as far as is known: a bit for each place in nsx_conf.devices
+ * @owners_until: ticks; before, the datapath need not look again
  * @checked: the tick in which a packet of an established flow last asked for its state
  */
 struct nsx_local_addr {
@@ -578,8 +578,8 @@ struct nsx_local_addr {
 	__u32 len;
 	__u32 on_uplink;
 	__u32 checked;
-	__u32 owner;
-	__u32 owner_until;
+	__u32 owners;
+	__u32 owners_until;
 	__u32 pad;
 };
 
@@ -944,12 +944,12 @@ NSX_INLINE __u32 nsx_at_device(__be32 at)
 	return number <= NSX_DEVICES ? number : 0;
 }
 
-/* A port that is published there answers at an address that a device has. */
-NSX_INLINE int nsx_at_owner(const struct nsx_conf *conf, __be32 at, __u32 owner)
+/* A port that is published there answers at an address that these devices have: nsx_local_addr.owners */
+NSX_INLINE int nsx_at_owners(__be32 at, __u32 owners)
 {
 	__u32 number = nsx_at_device(at);
 
-	return number && owner && conf->devices[(number - 1) % NSX_DEVICES] == owner;
+	return number && (owners >> (number - 1) & 1);
 }
 
 /*

@@ -396,6 +396,23 @@ t_15_confirmed_but_not_finished() {
 	nsxdp export | diff "$B" -
 }
 
+# Ports that come back by themselves are found by commands, and keep their connections then.
+t_16_ports_and_a_namespace_go_and_come_back() {
+	nsxdp map add 6200 "$NS1:9000"
+	nsxdp export > "$A"
+	sed "/map add 6200 /d; /map add 6001 /d; /$NS3/d" "$A" > "$B"
+	nsxdp apply --confirm 1s "$B"
+	eventually 4 answers client 6200 ns1
+	on client $PY load $HOST 6200 3 20 0.1 > "$LAB_TMP/busy" & local load=$!
+	sleep 1
+	nsxdp map list | grep -q 6200
+	wait $load
+	cat "$LAB_TMP/busy"
+	grep -q "failed 0" "$LAB_TMP/busy"
+	as_before
+	nsxdp map del 6200
+}
+
 # The last one: nothing is up before it.
 t_90_an_up_that_is_not_confirmed() {
 	nsxdp export > "$A"

@@ -265,7 +265,6 @@ counted() { nsxdp -j map list | python3 -c '
 import json, sys
 print(sum(t["'"$1"'"] for m in json.load(sys.stdin) if m["port"] == 6200 for t in m["targets"]))'; }
 
-# With one target and without conditions too; a target takes its count along as long as it is one.
 # The address that answers at a port, if any does: MACHINE ADDR PORT
 answering() { local got; got=$(on "$1" timeout 1 $PY tags "$2" "$3" 20000 1 2> /dev/null || true); echo "${got##* }"; }
 is_answered() { [ "$(answering "$1" "$2" "$3")" = "$4" ]; }	# MACHINE ADDR PORT WHO
@@ -311,6 +310,23 @@ t_13_at_the_addresses_of_a_device() {
 	nsxdp map del 203.0.113.9:6200
 	nsxdp map del ens5:6200
 	on host ip addr del 203.0.113.9/24 dev ens5
+	# Two devices have one address; and the host has a port at every address that a device may get.
+	on host ip addr add 198.18.0.1/32 dev ens5
+	nsxdp map add lo:6202 "$NS1:9000"
+	nsxdp map add ens5:6203 "$NS2:9000"
+	is_answered client 198.18.0.1 6202 ns1 && is_answered client 198.18.0.1 6203 ns2
+	is_answered host 198.18.0.1 6202 ns1 && is_answered host 198.18.0.1 6203 ns2
+	on host ip addr del 198.18.0.1/32 dev ens5
+	nsxdp map del lo:6202
+	is_answered host 198.18.0.1 6203 ""
+	nsxdp map del ens5:6203
+	on host ip link add bare type veth peer name bare-peer
+	on_bg host $PY tcp_echo_server 6204
+	lab_listening host 6204
+	refuse 1 "taken by the host itself" nsxdp map add bare:6204 "$NS1:9000"
+	nsxdp map add bare:6205 "$NS1:9000"
+	nsxdp map del bare:6205
+	on host ip link del bare
 	# A device of its name that is made again is followed by the next command.
 	on host ip link add wan type veth peer name wan-peer
 	on host ip addr add 198.18.0.2/32 dev wan
@@ -332,6 +348,7 @@ t_13_at_the_addresses_of_a_device() {
 	on host "$(dirname "$NSXDP")/check"
 }
 
+# With one target and without conditions too; a target takes its count along as long as it is one.
 t_10_every_map_counts() {
 	local sent both
 	nsxdp map add 6200 "$NS1:9000"

@@ -145,7 +145,7 @@ static struct nsx_undo *next_step(struct instance *in, struct fail *f, int *err)
 	if (!log)
 		*err = fail_errno(f, -errno, "cannot record the state before the change");
 	else if (in->conf->undo_count >= room)
-		*err = fail(f, -ENOSPC, "this change has more steps than --confirm can take back");
+		*err = fail(f, -ENOSPC, "this change has too many steps to be taken back");
 	return *err ? NULL : &log[in->conf->undo_count];
 }
 
@@ -272,6 +272,18 @@ static int each_step(struct instance *in, int (*cb)(struct instance *in, struct 
 	if (!err)
 		err = reverses_settle(in);
 	return err ? fail_errno(f, err, "cannot remove everything that is no longer needed") : 0;
+}
+
+int confirm_republish(struct instance *in, struct fail *f)
+{
+	__u32 count = in->conf->undo_count, room;
+	struct nsx_undo *log = count ? table_undo_log(in, NSX_UNDO_STEPS, &room) : NULL;
+	int err = count && !log ? -errno : 0;
+
+	for (__u32 i = 0; i < count && i < room && !err; i++)
+		if (log[i].kind == NSX_UNDO_PORTS && log[i].before.ifindex)
+			err = table_published_set(in, log[i].before.proto, log[i].before.first);
+	return err ? fail_errno(f, err, "cannot note what is published") : 0;
 }
 
 int confirm_keep(struct instance *in, struct fail *f)

@@ -34,6 +34,9 @@ int confirm_note_veth(struct instance *in, const struct nsx_veth_change *was, st
 int confirm_note_new_ns(struct instance *in, const struct nsx_ns *ns, struct fail *f);
 int confirm_note_del_ns(struct instance *in, const char *name, struct fail *f);
 
+/* Ports that were published before the change are known to be. */
+int confirm_republish(struct instance *in, struct fail *f);
+
 /* No step is noted any more: the change is taken back by whoever makes it. */
 void confirm_give_up(void);
 

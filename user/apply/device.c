@@ -61,8 +61,10 @@ static void set_device(struct instance *in, int place, __u32 ifindex)
 	if (in->conf->devices[place] == ifindex)
 		return;
 	in->conf->devices[place] = ifindex;
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
-		in->learned->local[i].owner_until = 0;
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
+		in->learned->local[i].owners &= ~(1U << place);
+		in->learned->local[i].owners_until = 0;
+	}
 }
 
 /* The name tells that the place is taken; the device has a number while it is there. */
@@ -80,8 +82,6 @@ int device_take(struct instance *in, const struct map_conf *c, struct fail *f)
 
 	if (!c->has_at || !c->at.dev[0])
 		return 0;
-	if (!if_nametoindex(c->at.dev))
-		return fail(f, -ENODEV, "there is no interface %s", c->at.dev);
 	if (find_at(in, c, &at) == 0)
 		return 0;
 	place = free_place(in->journal);
@@ -90,8 +90,7 @@ int device_take(struct instance *in, const struct map_conf *c, struct fail *f)
 		place = free_place(in->journal);
 	}
 	if (place < 0)
-		return fail(f, -ENOSPC,
-			    "ports are published at %d interfaces already, which is the most",
+		return fail(f, -ENOSPC, "ports are already published at %d interfaces, the maximum",
 			    NSX_DEVICES);
 	take(in, place, c->at.dev);
 	return 0;
@@ -103,4 +102,6 @@ void devices_follow(struct instance *in)
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (in->journal->device_names[i][0])
 			set_device(in, i, if_nametoindex(in->journal->device_names[i]));
+	if (any_taken(in->journal))
+		apply_local_addr_learn(in);
 }

@@ -25,8 +25,10 @@ static void local_describe(struct instance *in, struct nsx_local_addr *local,
 			local->on_uplink = 1;
 		}
 	local->len = info->prefix_len < 31 ? info->prefix_len : 0;
-	local->owner = info->ifindex;
-	local->owner_until = 0;
+	for (int i = 0; i < NSX_DEVICES; i++)
+		if (in->conf->devices[i] == (__u32)info->ifindex)
+			local->owners |= 1U << i;
+	local->owners_until = 0;
 }
 
 static bool local_turn(struct nsx_local_addr *local, __u32 from, __u32 to)
@@ -73,6 +75,7 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 	bool fresh;
 	__u32 n;
 
+	memset(&like, 0, sizeof(like));
 	local_describe(in, &like, info);
 	n = local_place(in, now, like.on_uplink, &fresh);
 	local = &in->learned->local[n];
@@ -80,6 +83,7 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 	if (n >= NSX_LOCAL_MAX)
 		return -E2BIG;
 	local->addr = info->addr;
+	local->owners = 0;
 	local_describe(in, local, info);
 	local->since = fresh ? now - LONG_AGO : now;
 	local->gone_at = now;
@@ -134,6 +138,12 @@ void apply_local_addr_learn(struct instance *in)
 {
 	struct learn l = { in, now_tick(in) };
 	struct nl nl = {};
+
+	/* Packets have them looked up again; the host's own processes go by what is found now. */
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
+		in->learned->local[i].owners_until = 0;
+		in->learned->local[i].owners = 0;
+	}
 
 	if (nl_open(&nl) == 0)
 		addr_each(&nl, 0, learn_cb, &l);

@@ -237,7 +237,7 @@ int ns_relink(struct instance *in, const char *name, struct fail *f)
 	int err = table_ns_get(in, name, &ns);
 
 	if (confirm_is_noting())
-		return fail(f, -EBUSY, "somebody has deleted the link of %s in this moment", name);
+		return fail(f, -EBUSY, "the link of %s has just been deleted by somebody else", name);
 	if (err)
 		return fail_errno(f, err, "cannot read the table of names");
 	begin(in, name, &ns);

@@ -14,6 +14,7 @@
 #include "kernel/sockets.h"
 #include "state/read.h"
 
+#define NO_ADDRESS htonl(1)	/* 0.0.0.1: no socket is bound to it (RFC 1122, 3.2.1.3) */
 #define DRAIN_SECONDS 300	/* unless --drain says otherwise */
 
 /* At loopback a port is for the host alone. */
@@ -44,11 +45,14 @@ static void holder_cb(const struct addr_info *addr, void *arg)
 static int holder_at_device(const struct map_conf *c, char *text, size_t size)
 {
 	struct holder h = { c, text, size, 0 };
-	int ifindex = if_nametoindex(c->at.dev);
+	int ifindex = if_nametoindex(c->at.dev), err;
 	struct nl nl = {};
-	int err = ifindex ? nl_open(&nl) : 0;
 
-	if (!err && ifindex)
+	/* One that has it at every address has it at those that the device gets. */
+	h.port = sockets_holder(c->proto, c->port, c->last, NO_ADDRESS, text, size);
+	err = ifindex && !h.port ? nl_open(&nl) : 0;
+
+	if (!err && ifindex && !h.port)
 		err = addr_each(&nl, ifindex, holder_cb, &h);
 	nl_close(&nl);
 	return err ? err : h.port;
@@ -122,7 +126,7 @@ static int plan(struct instance *in, const struct publication *old, const struct
 			f, -EINVAL,
 			"a port that several addresses have takes one target at each, without conditions");
 	if (others.svc.count + ret->svc.count > NSX_TARGETS)
-		return fail(f, -ENOSPC, "a port has %d addresses at most", NSX_TARGETS);
+		return fail(f, -ENOSPC, "a port can be published at no more than %d addresses and interfaces", NSX_TARGETS);
 	memcpy(&ret->svc.target[ret->svc.count], others.svc.target,
 	       others.svc.count * sizeof(others.svc.target[0]));
 	ret->svc.count += others.svc.count;
@@ -153,6 +157,9 @@ static int check_at(struct instance *in, const struct map_conf *c, struct fail *
 {
 	char addr[ADDR_STRLEN];
 
+	/* What was before a change is brought back whether the device and the address are there or not. */
+	if (in->conf->confirm == NSX_CONFIRM_UNDONE)
+		return 0;
 	if (c->at.dev[0] && !if_nametoindex(c->at.dev))
 		return fail(f, -ENODEV, "there is no interface %s", c->at.dev);
 	if (c->has_at && !c->at.dev[0] && !is_local(in, &c->at.addr))

@@ -31,7 +31,8 @@ static int undo_datapath(struct instance *in, struct fail *f)
 	}
 	if (err)
 		return fail_errno(f, err, "cannot take the change back");
-	if (in->journal->intent.kind)
+	err = confirm_republish(in, f);
+	if (!err && in->journal->intent.kind)
 		err = publish_recover(in, f);
 	if (!err)
 		err = apply_recover(in, f);

@@ -212,6 +212,8 @@ static int print_running(FILE *out, enum access_mode mode, struct fail *f)
 		/* What is saved is there after a boot. */
 		if (mode == ACCESS_CHANGE)
 			err = confirm_check(&in, f);
+		if (!err && mode == ACCESS_CHANGE && in.conf->confirm)
+			err = fail(f, -EBUSY, "a change has been taken back, but not completely");
 		if (!err)
 			err = read_config(&in, &running, f);
 		instance_close(&in);

@@ -377,7 +377,7 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 	if (!c.devs)
 		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
 	if (c.confirm && (c.given & UP_GIVEN_REPLACE_DEV))
-		return fail(f, -EINVAL, "--replace-dev: cannot be taken back, so not with --confirm");
+		return fail(f, -EINVAL, "--replace-dev cannot be combined with --confirm: it cannot be taken back");
 	*ret = c;
 	return 0;
 }

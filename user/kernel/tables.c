@@ -518,7 +518,9 @@ static int published_word(struct instance *in, __u64 *word, struct nsx_slot *slo
 		struct nsx_slot *s = &slots[bit];
 
 		if (NSX_KIND(s->state) != NSX_MAP || s->first != ntohs(s->outside_port)) {
-			if (in->dir.exclusive && NSX_KIND(s->state) != NSX_CLAIMED)
+			/* What a change that has to be confirmed has removed may come back. */
+			if (in->dir.exclusive && !in->conf->confirm &&
+			    NSX_KIND(s->state) != NSX_CLAIMED)
 				*word &= ~(1ULL << bit);
 			continue;
 		}

@@ -115,7 +115,7 @@ static void look_at_devices(json_t *rows, const struct nsx_journal *journal)
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (journal->device_names[i][0] && !if_nametoindex(journal->device_names[i]))
 			add(rows, "warning", journal->device_names[i],
-			    "any command that changes something, once it is back",
+			    "once it is back, run any command that changes something",
 			    "ports are published at the addresses of this interface, which is gone");
 }
 
