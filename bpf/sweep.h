@@ -72,8 +72,9 @@ static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state
 }
 
 /*
- * Its namespace's limits were taken back. Those that are allowed still begin anew with their next
- * packet.
+ * Its namespace's limits were taken back, as by "ns set": what is allowed still begins anew with its
+ * next packet. A program that may sleep, as the one that starts the timer, cannot ask the table of
+ * networks which flows those are.
  */
 static __always_inline bool is_ending(const struct nsx_slot *s, __u32 kind)
 {

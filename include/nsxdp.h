@@ -454,7 +454,7 @@ struct nsx_veth {
 /* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
 #define NSX_V_NETKIT	0x10
 #define NSX_V_SOURCE	0x20	/* what it sends leaves from .source */
-/* Its limits were taken back: flows that began under others end, see nsx_conf.ending */
+/* Other limits were taken back: its flows end, see nsx_conf.ending */
 #define NSX_V_ENDING	0x40
 
 /* nsx_ns.state */

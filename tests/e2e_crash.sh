@@ -134,15 +134,17 @@ another() { # FILE: a change of everything
 		sed "s/map add 6000 $A:80/map add 6000 $B:80/" > "$1"
 }
 
-# Nobody confirms what a command has begun that died: the next one takes it back.
+# Nobody confirms what a command has begun that died: the next one takes it back. Each point takes
+# three commands, so there are fewer.
 t_17_apply_to_be_confirmed() {
+	local POINTS=$(((POINTS + 1) / 2))
 	another "$LAB_TMP/apply.conf"
 	sed -i "s/--max-flows 50/--max-flows 60 --clamp-mss/; /ns add $B/d; s/$B:80/$A:83/; /$B/d" "$LAB_TMP/apply.conf"
 	walk apply --confirm 1h "$LAB_TMP/apply.conf"
 }
 # These go on with the next command, whatever it is.
-t_18_confirm() { GOES_ON=1 WAITING=$LAB_TMP/apply.conf walk confirm; }
-t_19_undo() { GOES_ON=1 WAITING=$LAB_TMP/apply.conf walk undo; }
+t_18_confirm() { local POINTS=$(((POINTS + 1) / 2)); GOES_ON=1 WAITING=$LAB_TMP/apply.conf walk confirm; }
+t_19_undo() { local POINTS=$(((POINTS + 1) / 2)); GOES_ON=1 WAITING=$LAB_TMP/apply.conf walk undo; }
 
 t_20_apply() {
 	another "$LAB_TMP/apply.conf"

@@ -255,8 +255,9 @@ static int drop_step(struct instance *in, struct nsx_undo *step)
 	return step->kind == NSX_UNDO_PORTS ? publish_end(in, &step->after) : 0;
 }
 
+/* newest: from the last one on. Those that are left where it fails can be taken back still. */
 static int each_step(struct instance *in, int (*cb)(struct instance *in, struct nsx_undo *step),
-		     struct fail *f)
+		     bool newest, struct fail *f)
 {
 	__u32 count = in->conf->undo_count, room;
 	struct nsx_undo *log = count ? table_undo_log(in, NSX_UNDO_STEPS, &room) : NULL;
@@ -265,9 +266,11 @@ static int each_step(struct instance *in, int (*cb)(struct instance *in, struct 
 	if (count && !log)
 		return fail_errno(f, -errno, "cannot read what was recorded of the change");
 	for (__u32 i = 0; i < count && i < room && !err; i++) {
-		err = cb(in, &log[i]);
+		struct nsx_undo *step = &log[newest ? count - 1 - i : i];
+
+		err = cb(in, step);
 		if (!err)
-			__atomic_store_n(&log[i].kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&step->kind, NSX_UNDO_NONE, __ATOMIC_SEQ_CST);
 	}
 	if (!err)
 		err = reverses_settle(in);
@@ -288,12 +291,12 @@ int confirm_republish(struct instance *in, struct fail *f)
 
 int confirm_keep(struct instance *in, struct fail *f)
 {
-	return each_step(in, keep_step, f);
+	return each_step(in, keep_step, false, f);
 }
 
 int confirm_drop(struct instance *in, struct fail *f)
 {
-	return each_step(in, drop_step, f);
+	return each_step(in, drop_step, true, f);
 }
 
 /* What recoveries on the way have left to be counted is counted now. */

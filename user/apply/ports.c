@@ -48,8 +48,12 @@ static int holder_at_device(const struct map_conf *c, char *text, size_t size)
 	int ifindex = if_nametoindex(c->at.dev), err;
 	struct nl nl = {};
 
-	/* One that has it at every address has it at those that the device gets. */
-	h.port = sockets_holder(c->proto, c->port, c->last, NO_ADDRESS, text, size);
+	/*
+	 * One that has it at every address has it at those that the device gets; and lo has more than
+	 * are listed.
+	 */
+	h.port = sockets_holder(c->proto, c->port, c->last,
+				strcmp(c->at.dev, "lo") ? NO_ADDRESS : 0, text, size);
 	err = ifindex && !h.port ? nl_open(&nl) : 0;
 
 	if (!err && ifindex && !h.port)
@@ -155,13 +159,16 @@ static int find(struct instance *in, const struct map_conf *c, struct publicatio
 /* It is the host's. */
 static int check_at(struct instance *in, const struct map_conf *c, struct fail *f)
 {
-	char addr[ADDR_STRLEN];
+	char addr[ADDR_STRLEN], name[IF_NAMESIZE];
 
 	/* What was before a change is brought back whether the device and the address are there or not. */
 	if (in->conf->confirm == NSX_CONFIRM_UNDONE)
 		return 0;
-	if (c->at.dev[0] && !if_nametoindex(c->at.dev))
+	if (c->at.dev[0] && !if_indextoname(if_nametoindex(c->at.dev), name))
 		return fail(f, -ENODEV, "there is no interface %s", c->at.dev);
+	if (c->at.dev[0] && strcmp(name, c->at.dev))
+		return fail(f, -EINVAL, "%s is another name of the interface %s: use that", c->at.dev,
+			    name);
 	if (c->has_at && !c->at.dev[0] && !is_local(in, &c->at.addr))
 		return fail(f, -EADDRNOTAVAIL, "%s is no address of the host",
 			    format_addr(&c->at.addr, addr));

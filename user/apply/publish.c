@@ -54,6 +54,15 @@ static bool all_stay(const struct nsx_service *a, const struct nsx_service *b)
 	return true;
 }
 
+/* Clients of a device's addresses may be sent to one that is named itself from now on. */
+static bool takes_from_device(const struct nsx_service *was, const struct nsx_service *svc)
+{
+	for (__u32 i = 0; i < was->count && svc->count > was->count; i++)
+		if (was->target[i].weight && nsx_at_device(was->target[i].at))
+			return true;
+	return false;
+}
+
 /*
  * The only address of all targets, those that drain included; 0 where there is none or are several.
  */
@@ -219,7 +228,8 @@ void publication_drain(struct instance *in, const struct publication *before,
 	__u32 now = now_tick(in);
 	bool draining = was && (was->flags & NSX_S_DRAINING) &&
 			(__s32)(was->drain_deadline - now) > 0;
-	bool stay = was && (same_targets(was, svc) || (by_address(was, svc) && all_stay(was, svc)));
+	bool stay = was && (same_targets(was, svc) || (by_address(was, svc) && all_stay(was, svc) &&
+						       !takes_from_device(was, svc)));
 
 	if (stay && draining) {
 		keep_draining(was, svc);

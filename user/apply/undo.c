@@ -106,7 +106,7 @@ int apply_undo_locked(struct fail *f)
 	struct instance in;
 	struct fail why;
 	bool was_up;
-	int err = instance_open(&in, ACCESS_CHANGE, f), left;
+	int err = instance_open(&in, ACCESS_CHANGE, f), left = 0;
 
 	confirm_give_up();
 	if (err)
@@ -116,14 +116,14 @@ int apply_undo_locked(struct fail *f)
 		table_undo(&in);
 	else
 		err = undo_datapath(&in, f);
-	if (!err && was_up)
-		err = read_before(&in, &before, f);
+	left = err || !was_up ? 0 : read_before(&in, &before, &why);
 	instance_close(&in);
 	if (!was_up)
 		return apply_down(false, f);
 	if (err)
 		goto out;
-	left = restore(&before, &why);
+	if (!left)
+		left = restore(&before, &why);
 	err = instance_open(&in, ACCESS_CHANGE, f);
 	if (err)
 		goto out;

@@ -192,7 +192,8 @@ static int read_at(const char *word, struct map_conf *c)
 			return -EINVAL;
 		c->has_at = addr_v4(&c->at.addr) != 0;
 	} else {
-		if (parse_ifname(word, c->at.dev))
+		/* In a file "#" begins a comment. */
+		if (word[0] == '#' || parse_ifname(word, c->at.dev))
 			return -EINVAL;
 		c->has_at = true;
 	}
