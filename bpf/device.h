@@ -104,10 +104,10 @@ static long next_address(__u64 unused, struct address_walk *w)
 	return 0;
 }
 
-/* A device has an address. */
+/* A device has an address: 1, else 0; none has the index 0. */
 __noinline int device_has(CTX *ctx, __u32 ifindex, __be32 addr)
 {
-	struct net_device___link *dev = dev_by_index(ctx, ifindex);
+	struct net_device___link *dev = ifindex ? dev_by_index(ctx, ifindex) : NULL;
 	struct in_device___link *ip = dev ? READ(struct net_device___link, dev, ip_ptr) : NULL;
 	struct address_walk w = { .addr = addr };
 
@@ -158,9 +158,9 @@ __noinline int address_owners(CTX *ctx, __be32 v4)
 		return 0;
 	if (is_fresh(local->owners_until, now, 1))
 		return local->owners;
+	/* Without branches: the verifier would follow every set of devices. */
 	for (int i = 0; i < NSX_DEVICES; i++)
-		if (conf->devices[i] && device_has(ctx, conf->devices[i], v4))
-			owners |= 1U << i;
+		owners |= (__u32)device_has(ctx, conf->devices[i], v4) << i;
 	local->owners = owners;
 	local->owners_until = now + nsx_ticks(conf, 1) / 2 + 1;
 	return owners;

@@ -88,8 +88,9 @@ __noinline int owners_of(__be32 v4)
 	__u32 owners = 0;
 	int index;
 
-	for (int i = 0; i < NSX_DEVICES && is_loopback(v4); i++)
-		owners |= (conf->devices[i] == LOOPBACK_IFINDEX) << i;
+	/* Without branches, as in address_owners(): 0 less 1 has the upper bits set. */
+	for (int i = 0; i < NSX_DEVICES; i++)
+		owners |= ((__u64)(conf->devices[i] ^ LOOPBACK_IFINDEX) - 1) >> 63 << i;
 	if (is_loopback(v4))
 		return owners;
 	addr_from_v4(&addr, v4);

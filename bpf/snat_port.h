@@ -119,14 +119,19 @@ static __always_inline void endpoint_key(struct nsx_session_key *k, const struct
 
 /*
  * The endpoint has a port of its own, and the host does not want that. Without a look at remotes:
- * for who is about to make a flow by another port.
+ * for who is about to make a flow by another port. A function of its own, for its callers are deep
+ * in the stack.
  */
-static __always_inline bool has_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-					 struct work *w, __u32 now)
+__noinline int has_own_port(CTX *ctx, const struct pkt *p, __u32 now)
 {
-	const struct nsx_slot *s = port_slot(p->proto & 3, p->sport);
+	const struct nsx_conf *conf = &nsx_conf;
+	struct work *w = work_get();
+	const struct nsx_slot *s;
 	struct found f;
 
+	if (!p || !w)
+		return false;
+	s = port_slot(p->proto & 3, p->sport);
 	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) &&
 	    nsx_port_left(s, conf, &nsx_learned, now) >= 0)
 		return true;

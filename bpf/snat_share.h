@@ -170,7 +170,7 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 	/*
 	 * The endpoint may have got a port of its own from another CPU meanwhile: see snat_open().
 	 */
-	if (has_own_port(ctx, p, conf, w, now)) {
+	if (has_own_port(ctx, p, now)) {
 		session_undo(w->won.place, w->won.claim, NSX_FLOW);
 		return NSX_DROP_CHANGED;
 	}

@@ -947,9 +947,9 @@ NSX_INLINE __u32 nsx_at_device(__be32 at)
 /* A port that is published there answers at an address that these devices have: nsx_local_addr.owners */
 NSX_INLINE int nsx_at_owners(__be32 at, __u32 owners)
 {
-	__u32 number = nsx_at_device(at);
+	__u32 number = nsx_at_device(at) - 1;
 
-	return number && (owners >> (number - 1) & 1);
+	return number < NSX_DEVICES && (owners >> number & 1);
 }
 
 /*
