@@ -144,7 +144,7 @@ t_08_one_address() {
 	refuse 1 "refused" on client $PY half_close $HOST 6100
 	[ "$(on client $PY half_close 203.0.113.5 6001)" = 203.0.113.10 ]
 	refuse 1 "203.0.113.99 is no address of the host" nsxdp map add 203.0.113.99:6101 "$NS1:8080"
-	refuse 2 "behind ADDRESS:" nsxdp map add nosuch:6101 "$NS1:8080"
+	refuse 1 "there is no interface nosuch" nsxdp map add nosuch:6101 "$NS1:8080"
 	[ "$(on host $PY half_close 203.0.113.5 6100)" = 192.168.0.1 ]
 	nsxdp map del 203.0.113.5:6100
 	nsxdp map add 127.0.0.1:6100 "$NS1:8080"
