@@ -798,8 +798,8 @@ struct nsx_undo {
 };
 
 /**
- * struct nsx_settings - of nsx_conf, what programs read and a change by "up" may have changed: how
- * it was before
+ * struct nsx_settings - those of nsx_conf that "up" changes on a running instance, as they were before
+ * a change that has to be confirmed
  */
 struct nsx_settings {
 	__u32 timeout[NSX_TIMEOUTS];
