@@ -75,10 +75,10 @@ $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
 $(B)/tests:
 	$(Q)mkdir -p $@
 
-$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_stress.o dp_rows.o dp_rows_rfc.o pkt.o world.o) $(LIB_OBJ)
+$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_stress.o dp_rows.o dp_rows_rfc.o dp_rows6.o pkt.o pkt6.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o world.o) $(LIB_OBJ)
+$(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o pkt6.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # libFuzzer: clang's own coverage and sanitizers, over the sources that read words.
@@ -124,7 +124,7 @@ $(B)/loop: bench/loop.c $(B)/reflect.skel.h
 $(B)/sock: bench/sock.c | $(B)/user
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -o $@
 
-$(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o
+$(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o $(B)/tests/pkt6.o
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -Itests $(LDFLAGS) $^ -lbpf -lelf -lz -o $@
 
 # Another version, whose tables have other layouts.

@@ -12,13 +12,9 @@
 #include "local_addr.h"
 #include "parse.h"
 #include "scope.h"
+#include "source.h"
 
 #define ARP_ETHERNET	bpf_htons(1)
-#define ND_SOLICIT	135	/* RFC 4861, 4 */
-#define ND_ADVERT	136
-#define ND_ROUTER_ADVERT 134
-#define ND_REDIRECT	137
-#define IPPROTO_ICMPV6_ 58
 
 struct arp_frame {
 	struct ethhdr eth;
@@ -33,17 +29,6 @@ struct arp_frame {
 	__be32 target;
 } __attribute__((packed));
 
-struct nd_frame {
-	struct ethhdr eth;
-	__u8 version[6];	/* and traffic class, flow label, length */
-	__u8 next;
-	__u8 hop_limit;
-	__be16 src[8];
-	__be16 dst[8];
-	__u8 type;
-	__u8 code;
-} __attribute__((packed));
-
 /* ARP between the namespace's address and the host's: nobody else's address is spoken of. */
 static __always_inline int admit_arp(CTX *ctx, const struct nsx_veth *veth)
 {
@@ -55,51 +40,14 @@ static __always_inline int admit_arp(CTX *ctx, const struct nsx_veth *veth)
 	if (arp->hardware != ARP_ETHERNET || arp->protocol != ETH_P_IP ||
 	    arp->hardware_len != ETH_ALEN || arp->protocol_len != 4)
 		return NSX_DROP_LINK;
-	if (!mac_eq(arp->sender_mac, veth->mac) || arp->sender != veth->addr.w[3])
+	if (!mac_eq(arp->sender_mac, veth->mac) || arp->sender != veth->addr[NSX_V4].w[3])
 		return NSX_DROP_SPOOFED;
 	addr_from_v4(&target, arp->target);
 	return addr_eq(&target, &veth->gw) || is_local(&target) ? NSX_PASS_LINK
 								      : NSX_DROP_LINK;
 }
 
-/*
- * The link-local address that a MAC makes (RFC 4291, 2.5.1). Others would fill the host's table of
- * neighbours.
- */
-static __always_inline bool is_eui64(const __be16 *addr, const __u8 *mac)
-{
-	const __u8 *id = (const __u8 *)(addr + 4);
-
-	return addr[0] == bpf_htons(0xfe80) && !addr[1] && !addr[2] && !addr[3] &&
-	       id[0] == (mac[0] ^ 2) && id[1] == mac[1] && id[2] == mac[2] && id[3] == 0xff &&
-	       id[4] == 0xfe && id[5] == mac[3] && id[6] == mac[4] && id[7] == mac[5];
-}
-
-/* IPv6 is not forwarded; only neighbour discovery between the ends of the link reaches the host. */
-static __always_inline int admit_ipv6(CTX *ctx, const struct nsx_veth *veth)
-{
-	struct nd_frame *nd = ctx_data(ctx);
-
-	if ((void *)(nd + 1) > ctx_data_end(ctx))
-		return NSX_DROP_BAD_PACKET;
-	if (nd->next != IPPROTO_ICMPV6_)
-		return NSX_DROP_IPV6;
-	if (nd->type == ND_ROUTER_ADVERT)
-		return NSX_DROP_ROUTER_ADVERT;
-	if (nd->type == ND_REDIRECT)
-		return NSX_DROP_REDIRECT;
-	if ((nd->type != ND_SOLICIT && nd->type != ND_ADVERT) || nd->hop_limit != 255 || nd->code)
-		return NSX_DROP_IPV6;
-	if (!is_eui64(nd->src, veth->mac))
-		return NSX_DROP_IPV6;
-	/* ff02:: is the link's scope */
-	return (nd->dst[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80) ||
-			       nd->dst[0] == bpf_htons(0xff02)
-		       ? NSX_PASS_LINK
-		       : NSX_DROP_IPV6;
-}
-
-/* A frame of a namespace that is not IPv4. */
+/* A frame of a namespace that is not IP. */
 __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
@@ -113,11 +61,10 @@ __noinline int admit_frame(CTX *ctx, const struct pkt *p)
 		return NSX_DROP_VLAN;
 	if (!mac_eq(p->mac, veth->mac))
 		return NSX_DROP_SPOOFED;
-	if (ctx_pull(ctx, sizeof(struct nd_frame)) < 0)
-		return NSX_DROP_BAD_PACKET;
-	if (p->ethertype == ETH_P_ARP)
-		return admit_arp(ctx, veth);
-	return p->ethertype == ETH_P_IPV6 ? admit_ipv6(ctx, veth) : NSX_DROP_LINK;
+	if (p->ethertype != ETH_P_ARP)
+		return NSX_DROP_LINK;
+	return ctx_pull(ctx, sizeof(struct arp_frame)) < 0 ? NSX_DROP_BAD_PACKET
+							   : admit_arp(ctx, veth);
 }
 
 /* The rest of an IP header's sum, where it has options. */
@@ -164,7 +111,7 @@ static __always_inline bool offload_right(CTX *ctx, const struct pkt *p)
 
 	if (!ctx_partial(ctx, &start, &offset))
 		return true;
-	if (p->fragment || p->icmp_error || p->ip_proto == IPPROTO_ICMP_)
+	if (p->fragment || p->icmp_error || is_icmp(p))
 		return false;
 	if (p->proto == NSX_TCP)
 		return start == p->l4 && offset == TCP_CSUM;
@@ -179,14 +126,14 @@ __noinline int admit_link_local(CTX *ctx, const struct pkt *p)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
-	struct nsx_addr dst;
 
 	if (!p || !veth)
 		return NSX_DROP_DETACHED;
-	addr_from_v4(&dst, p->daddr);
-	return (veth->flags & NSX_V_LINK_LOCAL) || is_local(&dst) ? NSX_CONTINUE
-									: NSX_DROP_LINK_LOCAL;
+	return (veth->flags & NSX_V_LINK_LOCAL) || is_local(&p->daddr) ? NSX_CONTINUE
+									 : NSX_DROP_LINK_LOCAL;
 }
+
+#include "admit6.h"
 
 /**
  * admit_ns() - may this packet of a namespace be looked at further?
@@ -200,11 +147,14 @@ static __always_inline int admit_ns(CTX *ctx, const struct pkt *p, int parsed)
 		return NSX_DROP_VLAN;
 	if (parsed == NSX_PASS_LINK)
 		return admit_frame(ctx, p);
+	if (p->family == NSX_V6 && parsed == NSX_CONTINUE)
+		parsed = admit_v6(ctx, p);
 	if (parsed != NSX_CONTINUE)
 		return parsed;
-	if (!ip_sum_right(ctx, p) || !offload_right(ctx, p))
+	if ((p->family == NSX_V4 && !ip_sum_right(ctx, p)) || !offload_right(ctx, p))
 		return NSX_DROP_CHECKSUM;
-	return is_link_local(p->daddr) ? admit_link_local(ctx, p) : NSX_CONTINUE;
+	return p->family == NSX_V4 && is_link_local_of(&p->daddr, NSX_V4) ? admit_link_local(ctx, p)
+									    : NSX_CONTINUE;
 }
 
 #endif

@@ -37,6 +37,8 @@ struct icmp_reply {
 	struct icmphdr icmp;
 } __attribute__((packed));
 
+#include "answer6.h"
+
 /* Answers to those outside, as nsx_veth.answer_tat. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -89,25 +91,12 @@ static __always_inline __u32 partial_delta(CTX *ctx)
 	return csum_delta16(*field, sum ? sum : 0xffff);
 }
 
-/**
- * answer_pkt() - turn the packet into an ICMP error to its sender
- * @from: the host's address on the sender's side
- * @what: ANSWER_*
- * @action: set to the TC action
- *
- * Never about an ICMP error, nor a later fragment, nor what came from a group (RFC 1122, 3.2.2). A
- * super-packet is cut to the quoted part first, which makes an ordinary packet of it.
- * Return: 0, or -1 where no answer is given; the packet may be changed then, and is to be dropped.
- */
-__noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what, int *action)
+static __always_inline int answer4_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what)
 {
 	__u32 quote = ctx_len(ctx) - ETH_HLEN;
 	struct icmp_reply *r;
 	__u8 mac[ETH_ALEN];
 
-	if (!p || !action || p->icmp_error || p->fragment == FRAGMENT_LATER ||
-	    !answer_may(ctx, what) || (p->tagged && ctx_untag(ctx) < 0))
-		return -1;
 	quote = quote > QUOTE_MAX ? QUOTE_MAX : quote & ~1U;
 	if (bpf_skb_change_tail(ctx, ETH_HLEN + quote, 0) < 0 ||
 	    bpf_skb_adjust_room(ctx, ICMP_ROOM, BPF_ADJ_ROOM_MAC, 0) < 0 ||
@@ -130,7 +119,7 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->ip.protocol = 1;
 	r->ip.check = 0;
 	r->ip.saddr = from;
-	r->ip.daddr = p->saddr;
+	r->ip.daddr = p->saddr.w[3];
 	r->ip.check = ~sum_words((void *)r + ETH_HLEN, ctx_data_end(ctx), IP_HLEN_MIN / 2);
 	r->icmp.type = what & 0xff;
 	r->icmp.code = what >> 8 & 0xff;
@@ -140,8 +129,33 @@ __noinline int answer_pkt(CTX *ctx, const struct pkt *p, __be32 from, __u32 what
 	r->icmp.checksum = ~sum_words((void *)r + ETH_HLEN + IP_HLEN_MIN, ctx_data_end(ctx),
 				      (ICMP_HLEN + quote) / 2);
 	r->icmp.checksum = csum_apply(r->icmp.checksum, partial_delta(ctx));
+	return 0;
+}
+
+/**
+ * answer_pkt() - turn the packet into an ICMP error to its sender
+ * @from: the host's address on the sender's side
+ * @what: ANSWER_*
+ * @action: set to the TC action
+ *
+ * Never about an ICMP error, nor a later fragment, nor what came from a group (RFC 1122, 3.2.2). A
+ * super-packet is cut to the quoted part first, which makes an ordinary packet of it.
+ * Return: 0, or -1 where no answer is given; the packet may be changed then, and is to be dropped.
+ */
+__noinline int answer_pkt(CTX *ctx, const struct pkt *p, const struct nsx_addr *from, __u32 what,
+			  int *action)
+{
+	int err;
+
+	if (!p || !from || !action || p->icmp_error || p->fragment == FRAGMENT_LATER ||
+	    !answer_may(ctx, what) || (p->tagged && ctx_untag(ctx) < 0))
+		return -1;
+	err = p->family == NSX_V6 ? answer6_pkt(ctx, p, from, what)
+				  : answer4_pkt(ctx, p, from->w[3], what);
+	if (err < 0)
+		return -1;
 	/* What was reassembled does not say any more which neighbour it is from. */
-	if (p->reassembled && p->daddr == from)
+	if (p->reassembled && addr_eq(&p->daddr, from))
 		*action = bpf_redirect_neigh(ctx_ifindex(ctx), NULL, 0, 0);
 	else
 		*action = bpf_redirect(ctx_ifindex(ctx), 0);

@@ -13,6 +13,13 @@
 #include "defs.h"
 #include "maps.h"
 #include "parse.h"
+#include "tuple.h"
+
+/* The host's address on a namespace's link. */
+static __always_inline const struct nsx_addr *gateway_of(const struct nsx_veth *veth, __u32 family)
+{
+	return family == NSX_V6 ? &nsx_conf.gw6 : &veth->gw;
+}
 
 enum connection {
 	CONNECTION_NONE,
@@ -29,20 +36,25 @@ enum connection {
  *
  * Return: enum connection.
  */
-__noinline int connection_ask(CTX *ctx, const struct pkt *p, __be32 addr, __u32 port, __u32 ifindex)
+__noinline int connection_ask(CTX *ctx, const struct pkt *p, const struct nsx_addr *addr, __u32 port,
+			      __u32 ifindex)
 {
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct bpf_sock_tuple t = {};
+	const struct nsx_addr *src;
 	struct bpf_sock *sk;
 	__u32 state;
 
-	if (!p || !veth || veth->nsid < 0)
+	if (!p || !addr || !veth || veth->nsid < 0)
 		return CONNECTION_NONE;
-	t.ipv4.saddr = ifindex == ctx_ifindex(ctx) ? veth->gw.w[3] : p->src.w[3];
-	t.ipv4.sport = p->sport;
-	t.ipv4.daddr = addr;
-	t.ipv4.dport = port;
-	sk = bpf_skc_lookup_tcp(ctx, &t, sizeof(t.ipv4), veth->nsid, 0);
+	src = ifindex == ctx_ifindex(ctx) ? gateway_of(veth, p->family) : &p->src;
+	if (p->family == NSX_V6) {
+		tuple_v6(&t, src, p->sport, addr, port);
+		sk = bpf_skc_lookup_tcp(ctx, &t, sizeof(t.ipv6), veth->nsid, 0);
+	} else {
+		tuple_v4(&t, src, p->sport, addr, port);
+		sk = bpf_skc_lookup_tcp(ctx, &t, sizeof(t.ipv4), veth->nsid, 0);
+	}
 	if (!sk)
 		return CONNECTION_NONE;
 	state = READ_ONCE(sk->state);

@@ -27,6 +27,12 @@ static __always_inline __u32 csum_delta32(__be32 from, __be32 to)
 	return csum_narrow((__u64)(__u32)~from + to);
 }
 
+static __always_inline __u32 csum_delta128(const struct nsx_addr *from, const struct nsx_addr *to)
+{
+	return csum_delta32(from->w[0], to->w[0]) + csum_delta32(from->w[1], to->w[1]) +
+	       csum_delta32(from->w[2], to->w[2]) + csum_delta32(from->w[3], to->w[3]);
+}
+
 static __always_inline __u32 csum_delta16(__be16 from, __be16 to)
 {
 	return (__u32)(__u16)~from + to;

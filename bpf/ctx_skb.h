@@ -153,8 +153,10 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
  * addr_delta is the change of the pseudo-header, port_delta that of the L4 header. Under
  * CHECKSUM_PARTIAL the field holds the sum of the pseudo-header only, so the ports must not count;
  * unless it is of another header: a packet in a tunnel's;
- * under CHECKSUM_COMPLETE skb->csum covers the L4 header and must follow the checksum field, whose
- * change is not balanced by the addresses. A UDP checksum of zero means none and stays (RFC 768).
+ * under CHECKSUM_COMPLETE skb->csum covers the packet from the IP header on and must follow what is not
+ * balanced: of IPv4 the change of the checksum field, for that of the addresses is balanced by the
+ * header's own checksum; of IPv6 nothing. A UDP checksum of zero means none and stays (RFC 768, RFC
+ * 6935).
  */
 static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta,
 				       bool udp)
@@ -179,9 +181,19 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 	*field = csum_apply(*field, addr_delta + port_delta);
 	if (udp && *field == 0)
 		*field = 0xffff;
-	if (sum.mode == CHECKSUM_COMPLETE)
+	if (sum.mode == CHECKSUM_COMPLETE && ctx->protocol == ETH_P_IP)
 		bpf_csum_update(ctx, ~addr_delta);
 	return 0;
+}
+
+/* A change of the IPv6 header that no checksum in the packet balances. */
+static __always_inline void ctx_header_changed(CTX *ctx, __u32 delta)
+{
+	struct skb_sum sum = {};
+
+	skb_sum(ctx, &sum);
+	if (sum.mode == CHECKSUM_COMPLETE)
+		bpf_csum_update(ctx, delta);
 }
 
 /* Take off the tag of a frame that has only a priority. All pointers die. */

@@ -19,7 +19,12 @@ static __always_inline __u32 ctx_ifindex(CTX *ctx)
 
 static __always_inline __u32 ctx_len(CTX *ctx)
 {
-	return ctx->data_end - ctx->data;
+	void *data = ctx_data(ctx);
+	__u64 len = (__u64)ctx_data_end(ctx);
+
+	/* As a number: half of a pointer may not be kept. */
+	asm volatile("%0 -= %1" : "+r"(len) : "r"(data));
+	return len;
 }
 
 /* The tag is still in the frame, whose type is then not IPv4. */
@@ -62,6 +67,10 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 	if (udp && *field == 0)
 		*field = 0xffff;
 	return 0;
+}
+
+static __always_inline void ctx_header_changed(CTX *ctx, __u32 delta)
+{
 }
 
 #endif

@@ -27,7 +27,7 @@ __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *a
 		return v;
 	if (frag_defers(ctx, p))
 		return defrag_send(ctx, p, action);
-	frag_refund(NULL, p->saddr, ctx_len(ctx) - ETH_HLEN);
+	frag_refund(NULL, &p->saddr, ctx_len(ctx) - ETH_HLEN);
 	return frag_find(ctx, p, x);
 }
 
@@ -54,9 +54,9 @@ __noinline int fragment_out(CTX *ctx, const struct pkt *p, int *action)
 		return NSX_DROP_DETACHED;
 	if (is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
-	if (is_multicast(p->daddr))
+	if (to_multicast(p))
 		return NSX_DROP_MULTICAST;
-	if (is_martian(p->daddr))
+	if (to_martian(p))
 		return NSX_DROP_MARTIAN;
 	if (p->ttl <= 1 && p->fragment == FRAGMENT_FIRST)
 		return NSX_CONTINUE;

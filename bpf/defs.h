@@ -25,9 +25,18 @@
 #define IP_MF_OFFSET	bpf_htons(0x3fff)	/* the same with the more-fragments bit */
 #define IP_HLEN_MIN	20
 #define IP_HLEN_MAX	60
+#define IP6_HLEN	40
+#define IP6_OFFSET	bpf_htons(0xfff8)	/* in a fragment header */
+#define IP6_MF		bpf_htons(0x0001)
+#define IP6_FRAGMENT_HLEN 8
 #define IPPROTO_ICMP_	1
+#define IPPROTO_TCP_	6
+#define IPPROTO_UDP_	17
+#define IPPROTO_ICMPV6_	58
 /* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
 #define HEADERS_MAX	192
+/* The same of IPv6, whose L4 headers, outer and quoted, begin below 256 */
+#define HEADERS6_MAX	288
 
 #define ICMP_ECHOREPLY		0
 #define ICMP_DEST_UNREACH	3
@@ -38,6 +47,23 @@
 #define ICMP_PARAMETERPROB	12
 #define ICMP_HLEN		8
 
+/* RFC 4443, 4; RFC 4861, 4; RFC 2710; RFC 3810 */
+#define ICMPV6_DEST_UNREACH	1
+#define ICMPV6_TOO_BIG		2
+#define ICMPV6_TIME_EXCEEDED	3
+#define ICMPV6_INFO		128	/* types below are errors */
+#define ICMPV6_ECHO		128
+#define ICMPV6_ECHOREPLY	129
+#define MLD_QUERY		130
+#define MLD_REPORT		131
+#define MLD_DONE		132
+#define ND_ROUTER_SOLICIT	133
+#define ND_ROUTER_ADVERT	134
+#define ND_SOLICIT		135
+#define ND_ADVERT		136
+#define ND_REDIRECT		137
+#define MLD2_REPORT		143
+
 #define TCP_FIN	0x01
 #define TCP_SYN	0x02
 #define TCP_RST	0x04
@@ -46,6 +72,7 @@
 #define TCP_SEQ 4	/* offsets in the header */
 #define TCP_ACK_SEQ 8
 #define TCP_CSUM 16
+#define ICMP_CSUM 2
 #define UDP_HLEN 8
 #define UDP_CSUM 6
 
@@ -114,12 +141,19 @@ enum nsx_stage {
 #endif
 
 #define MTU_SURE 68	/* bytes of IP that every route and link takes (RFC 791, 3.2) */
+#define MTU6_LEAST 1280	/* the same of IPv6 (RFC 8200, 5) */
+
+#define AF_INET 2
+#define AF_INET6 10
 
 /* Which end of the packet is the namespace's, and is therefore translated. */
 enum side {
 	SIDE_SRC,
 	SIDE_DST,
 };
+
+/* Flags beside enum side: the packet is forwarded, so its TTL or hop limit goes down. */
+#define REWRITE_HOP 2
 
 /* What the look-ups decided: the new endpoint of one side and where the packet goes. */
 struct xlat {
@@ -171,6 +205,12 @@ static __always_inline void mac_copy(__u8 *to, const __u8 *from)
 {
 	*(__u32 *)to = *(__u32 *)from;
 	*(__u16 *)(to + 4) = *(__u16 *)(from + 4);
+}
+
+static __always_inline void addr_from_v6(struct nsx_addr *a, const struct in6_addr *v6)
+{
+	/* Two bytes behind a boundary of four in a frame, as everything is there. */
+	__builtin_memcpy(a, v6, sizeof(*a));
 }
 
 static __always_inline void addr_from_v4(struct nsx_addr *a, __be32 v4)

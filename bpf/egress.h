@@ -29,13 +29,15 @@ static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
 }
 
 /* A namespace with the set may open connections to this destination. */
-__noinline int egress_allows(__u32 set, __be32 daddr)
+__noinline int egress_allows(__u32 set, const struct nsx_addr *dst)
 {
-	struct nsx_egress_key key = { .bits = 32 + 128,
-				      .set = set,
-				      .addr = { 0, 0, NSX_V4_PREFIX, daddr } };
-	const __u8 *allowed = bpf_map_lookup_elem(&nsx_egress, &key);
+	struct nsx_egress_key key = { .bits = 32 + 128, .set = set };
+	const __u8 *allowed;
 
+	if (!dst)
+		return false;
+	__builtin_memcpy(key.addr, dst, sizeof(key.addr));
+	allowed = bpf_map_lookup_elem(&nsx_egress, &key);
 	return allowed && *allowed;
 }
 
@@ -54,7 +56,7 @@ __noinline int egress_refuses(CTX *ctx, const struct pkt *p)
 		return 0;
 	if (p->proto == NSX_TCP && !p->icmp_error && !SYN_ALONE(p))
 		return 0;
-	return !egress_allows(veth->egress, p->daddr);
+	return !egress_allows(veth->egress, &p->daddr);
 }
 
 /**

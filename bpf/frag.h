@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the
- * others by the identity that they share (RFC 791, 3.2). So fragments from outside go on as they
+ * others by the identity that they share (RFC 791, 3.2; RFC 8200, 4.5). So fragments from outside go on as they
  * come while they are in order.
  *
  * Fragments come in any order, overlap, or never become a datagram. The kernel has a reassembler
@@ -39,13 +39,14 @@
 #define FRAG_MAX	4096
 #define FRAG_SECONDS	2	/* in which the rest of a datagram has to come */
 
+/* @ip_proto: IPv4: of the datagram. IPv6: 0, for it is no part of the identity (RFC 8200, 4.5) */
 struct frag_key {
 	struct nsx_addr src;
 	struct nsx_addr dst;
 	__u32 ifindex;
-	__be16 id;
-	__u8 ip_proto;
-	__u8 pad;
+	__be32 id;
+	__u32 ip_proto;
+	__u32 pad;
 };
 
 /* A part of a datagram that was seen, in units of 8 bytes; empty where both are 0. */
@@ -79,11 +80,11 @@ struct {
 
 static __always_inline void frag_key(struct frag_key *k, const struct pkt *p, __u32 ifindex)
 {
-	addr_from_v4(&k->src, p->saddr);
-	addr_from_v4(&k->dst, p->daddr);
+	k->src = p->saddr;
+	k->dst = p->daddr;
 	k->ifindex = ifindex;
 	k->id = p->ip_id;
-	k->ip_proto = p->ip_proto;
+	k->ip_proto = p->family == NSX_V6 ? 0 : p->ip_proto;
 	k->pad = 0;
 }
 
@@ -97,7 +98,8 @@ static __always_inline bool frag_same(const struct frag *f, const struct frag_ke
 	const __u64 *a = (const __u64 *)&f->key, *b = (const __u64 *)k;
 
 	smp_rmb();
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4] &&
+	       a[5] == b[5];
 }
 
 static __always_inline bool frag_is_fresh(const struct frag *f)

@@ -25,7 +25,7 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 
 	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
-	s = port_slot(p->proto & 3, p->dport);
+	s = port_slot(p->row, p->dport);
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = slot_read(s);
@@ -49,7 +49,7 @@ __noinline int hairpin_flow(struct pkt *p, struct xlat *x)
 /* The end of it, once the sender has its mapping. dport: as it was. */
 static __always_inline void hairpin_flow_end(struct pkt *p, struct xlat *x, __be16 dport)
 {
-	addr_from_v4(&p->dst, p->daddr);
+	p->dst = p->daddr;
 	p->dport = dport;
 	x->both = 1;
 	x->to_ns = 1;
@@ -64,9 +64,9 @@ static __always_inline void from_itself(CTX *ctx, struct pkt *p, const struct ns
 	if (x->ifindex != ctx_ifindex(ctx))
 		return;
 	x->both = 1;
-	x->other = veth->gw;
+	x->other = *gateway_of(veth, p->family);
 	x->other_port = p->sport;
-	p->src = veth->gw;	/* as the server will know the client */
+	p->src = x->other;	/* as the server will know the client */
 }
 
 /* The end of hairpin() where the port has a service. */
@@ -79,7 +79,7 @@ __noinline int hairpin_service(CTX *ctx, struct pkt *p, struct xlat *x)
 
 	if (!p || !x || !veth)
 		return NSX_DROP_ERROR;
-	s = port_slot(p->proto & 3, p->dport);
+	s = port_slot(p->row, p->dport);
 	if (!s)
 		return NSX_DROP_ERROR;
 	v = service_in(ctx, p, s, x);
@@ -103,14 +103,14 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
 
 	if (p->proto >= NSX_ICMP || p->icmp_error)
 		return NSX_PASS_GATEWAY;
-	s = port_slot(p->proto & 3, p->dport);
+	s = port_slot(p->row, p->dport);
 	if (!s)
 		return NSX_PASS_GATEWAY;
 	state = slot_state(s);
 	x->local = local;
 	if (NSX_KIND(state) == NSX_FLOW && p->proto == NSX_UDP)
 		return NSX_BETWEEN_FLOWS;
-	if (NSX_KIND(state) != NSX_MAP || !map_answers(ctx, s, p->daddr))
+	if (NSX_KIND(state) != NSX_MAP || !map_answers(ctx, s, &p->daddr))
 		return NSX_PASS_GATEWAY;
 	if (s->flags & NSX_F_SERVICE)
 		return NSX_TO_SERVICE;
@@ -136,7 +136,7 @@ static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const st
 	    !(f.slot->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
-	x->other = veth->addr;
+	x->other = veth->addr[p->family & 1];
 	x->other_port = p->dport;
 	return return_out(ctx, p, &f, x);
 }

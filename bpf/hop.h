@@ -50,7 +50,7 @@ static __noinline int hop_resolve(CTX *ctx, const struct nsx_addr *dst, __u32 lo
 
 static __always_inline struct hop *hop_of(const struct nsx_addr *dst, __u32 local)
 {
-	__u32 index = ((dst->w[3] ^ local) * 0x9e3779b1U) >> 20;
+	__u32 index = addr_hash(dst, local) >> 20;
 
 	return bpf_map_lookup_elem(&nsx_hops, &index);
 }

@@ -12,6 +12,9 @@
  * The kernel does not say "local" to a program: it says that it would not forward. That means an
  * address of the host's where any other has a route, so without a default route nothing is learnt;
  * and where it is not the broadcast address of a network that is known.
+ *
+ * The first two places are for an address of each family, of an uplink: those that nearly all
+ * packets have. A family that the host does not have leaves its place empty.
  */
 #ifndef NSXDP_LOCAL_ADDR_H
 #define NSXDP_LOCAL_ADDR_H
@@ -21,6 +24,7 @@
 #include "route.h"
 #include "scope.h"
 #include "slot.h"
+#include "source6.h"
 
 /* BPF_FIB_LOOKUP_DIRECT: the main table, whatever rules there are */
 #define FIB_MAIN	(1U << 0)
@@ -29,8 +33,6 @@
 #define LOCAL_NO_UPLINK (-2)
 #define LOCAL_FIRST_TRIES 16
 #define LOCAL_LONG_AGO 0x80000000U	/* ticks: nobody had the place before */
-/* 240.0.0.1, which nobody has (RFC 1112): only a default route leads there */
-#define NOWHERE		bpf_htonl(0xf0000001)
 
 /* What was asked of an address, per CPU. */
 struct fib_cache {
@@ -58,7 +60,7 @@ struct {
 
 static __always_inline __u32 local_slot(const struct nsx_addr *addr)
 {
-	return (addr->w[3] * 0x9e3779b1U) >> 22;
+	return addr_hash(addr, 0) >> 22;
 }
 
 static __always_inline bool fib_cache_is_fresh(const struct fib_cache *a,
@@ -78,15 +80,18 @@ static __always_inline void fib_cache_note(struct fib_cache *a, const struct nsx
 enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
 
 /*
- * Whether a route leads to v4. Where the device that is asked from is gone or does not forward,
+ * Whether a route leads to an address. Where the device that is asked from is gone or does not forward,
  * that tells nothing.
  */
-__noinline int forwarding(CTX *ctx, __be32 v4)
+__noinline int forwarding(CTX *ctx, const struct nsx_addr *addr)
 {
-	struct bpf_fib_lookup fib = { .family = AF_INET, .ipv4_dst = v4 };
+	struct bpf_fib_lookup fib = {};
 	const struct nsx_conf *conf = &nsx_conf;
 	int err;
 
+	if (!addr)
+		return NOT_TOLD;
+	fib_to(&fib, addr);
 	fib.ifindex = conf->asker;
 	err = fib_route(ctx, &fib, 0);
 	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
@@ -95,12 +100,29 @@ __noinline int forwarding(CTX *ctx, __be32 v4)
 }
 
 /*
- * The kernel would not forward to v4, though it would to any other address: v4 is the host's, or a
- * broadcast address.
+ * An address that nobody has, where only a default route leads: 240.0.0.1 (RFC 1112), and one of
+ * 3fff::/20 (RFC 9637).
  */
-static __always_inline bool route_says_local(CTX *ctx, __be32 v4)
+static __always_inline void nowhere(struct nsx_addr *a, __u32 family)
 {
-	return forwarding(ctx, v4) == NOT_FORWARDED && forwarding(ctx, NOWHERE) == FORWARDED;
+	if (family == NSX_V4) {
+		addr_from_v4(a, bpf_htonl(0xf0000001));
+		return;
+	}
+	a->w[0] = bpf_htonl(0x3fff0fff);
+	a->w[1] = a->w[2] = a->w[3] = bpf_htonl(0xffffffff);
+}
+
+/*
+ * The kernel would not forward to an address, though it would to any other: it is the host's, or a
+ * broadcast or anycast address.
+ */
+static __always_inline bool route_says_local(CTX *ctx, const struct nsx_addr *addr)
+{
+	struct nsx_addr other;
+
+	nowhere(&other, family_of(addr));
+	return forwarding(ctx, addr) == NOT_FORWARDED && forwarding(ctx, &other) == FORWARDED;
 }
 
 /* A walk over the list; the verifier follows a call of bpf_loop() once. */
@@ -108,7 +130,7 @@ struct local_walk {
 	__u32 addr;	/* host byte order */
 	__u32 now;
 	__u32 found;	/* an index, or NSX_LOCAL_MAX */
-	__u32 on_uplink;
+	__u32 first;	/* of the first two places, the one that may be taken; else NSX_LOCAL_MAX */
 };
 
 static long broadcast_of(__u64 i, struct local_walk *w)
@@ -119,6 +141,8 @@ static long broadcast_of(__u64 i, struct local_walk *w)
 	if (i >= NSX_LOCAL_MAX)
 		return 1;
 	local = &nsx_learned.local[i];
+	if (!nsx_is_v4(&local->addr))
+		return 0;
 	host = local->len ? 0xffffffffU >> (local->len & 31) : 0xff;
 	if (((bpf_ntohl(local->addr.w[3]) ^ w->addr) & ~host) || (w->addr & host) != host)
 		return 0;
@@ -126,10 +150,12 @@ static long broadcast_of(__u64 i, struct local_walk *w)
 	return 1;
 }
 
-static __always_inline bool is_broadcast(__be32 v4)
+static __always_inline bool is_broadcast(const struct nsx_addr *addr)
 {
-	struct local_walk w = { .addr = bpf_ntohl(v4), .found = NSX_LOCAL_MAX };
+	struct local_walk w = { .addr = bpf_ntohl(addr->w[3]), .found = NSX_LOCAL_MAX };
 
+	if (!nsx_is_v4(addr))
+		return false;
 	bpf_loop(nsx_learned.local_count, broadcast_of, &w, 0);
 	return w.found < NSX_LOCAL_MAX;
 }
@@ -143,8 +169,8 @@ static long place_of_gone(__u64 i, struct local_walk *w)
 	if (i >= NSX_LOCAL_MAX)
 		return 1;
 	local = &nsx_learned.local[i];
-	/* The first place is what the fast path serves: for an uplink's address only. */
-	if ((!i && !w->on_uplink) || local->state != NSX_LOCAL_GONE ||
+	/* The first places are what the fast path serves: for an uplink's address only. */
+	if ((i < NSX_FAMILIES && i != w->first) || local->state != NSX_LOCAL_GONE ||
 	    w->now - local->gone_at <= nsx_ticks(conf, NSX_LOCAL_GONE_SECONDS) ||
 	    __sync_val_compare_and_swap(&local->state, NSX_LOCAL_GONE, NSX_LOCAL_WRITING) !=
 		    NSX_LOCAL_GONE)
@@ -154,15 +180,29 @@ static long place_of_gone(__u64 i, struct local_walk *w)
 	return 1;
 }
 
-/* A place for a further address: that of a lost one, else a new one. */
-static __always_inline __u32 local_place(__u32 now, bool on_uplink)
+/*
+ * A place for an address: that of a lost one, else a new one. fresh: set where nobody had it before.
+ */
+static __always_inline __u32 local_place(__u32 now, __u32 family, bool on_uplink, bool *fresh)
 {
-	struct local_walk w = { .now = now, .found = NSX_LOCAL_MAX, .on_uplink = on_uplink };
+	struct local_walk w = { .now = now,
+				.found = NSX_LOCAL_MAX,
+				.first = on_uplink ? family : NSX_LOCAL_MAX };
+	struct nsx_local_addr *first = &nsx_learned.local[family & 1];
 	__u32 i;
 
+	*fresh = on_uplink &&
+		 __sync_val_compare_and_swap(&first->state, NSX_LOCAL_UNUSED, NSX_LOCAL_WRITING) ==
+			 NSX_LOCAL_UNUSED;
+	if (*fresh)
+		return family & 1;
 	bpf_loop(nsx_learned.local_count, place_of_gone, &w, 0);
 	if (w.found < NSX_LOCAL_MAX)
 		return w.found;
+	/* Who looks for the address finds this set before the address. */
+	*(volatile __u32 *)&nsx_learned.further[family & 1] = 1;
+	smp_wmb();
+	*fresh = true;
 	i = __sync_fetch_and_add(&nsx_learned.local_count, 1);
 	if (i >= NSX_LOCAL_MAX)
 		__sync_fetch_and_add(&nsx_learned.local_count, -1);
@@ -172,8 +212,10 @@ static __always_inline __u32 local_place(__u32 now, bool on_uplink)
 /* The index of an address that the kernel says is the host's. */
 static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, bool on_uplink)
 {
+	bool fresh = false;
 	__u32 now = now_tick(),
-	      n = is_frozen(&nsx_conf) ? NSX_LOCAL_MAX : local_place(now, on_uplink);
+	      n = is_frozen(&nsx_conf) ? NSX_LOCAL_MAX
+				       : local_place(now, family_of(addr), on_uplink, &fresh);
 	struct nsx_local_addr *local;
 
 	if (n >= NSX_LOCAL_MAX)
@@ -185,14 +227,14 @@ static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, b
 	local->on_uplink = on_uplink;
 	local->owners = 0;
 	local->owners_until = 0;
-	local->since = local->state == NSX_LOCAL_WRITING ? now : now - LOCAL_LONG_AGO;
+	local->since = fresh ? now - LOCAL_LONG_AGO : now;
 	local->gone_at = now;
 	if (bpf_map_update_elem(&nsx_local, &local->addr, &n, BPF_NOEXIST) == 0) {
 		__sync_lock_test_and_set(&local->state, NSX_LOCAL_PRESENT);
 		return n;
 	}
 	/* Another CPU has learnt it in this moment: this place is nobody's. */
-	local->addr.w[3] = 0;
+	local->addr.d[0] = local->addr.d[1] = 0;
 	__sync_lock_test_and_set(&local->state, NSX_LOCAL_GONE);
 	return local_index(addr);
 }
@@ -211,7 +253,8 @@ __noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int
 	struct fib_cache *a;
 	__s32 index = -1;
 
-	if (!addr || is_martian(addr->w[3]) || is_multicast(addr->w[3]))
+	if (!addr || is_martian(addr) || is_multicast(addr) ||
+	    (!nsx_is_v4(addr) && is_link_local_of(addr, NSX_V6)))
 		return -1;
 	slot = local_slot(addr);
 	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
@@ -223,7 +266,7 @@ __noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int
 	if (index >= 0)
 		/* In the list already: no place more */
 		return local_is_here(index) ? index : -1;
-	if (route_says_local(ctx, addr->w[3]) && !is_broadcast(addr->w[3]))
+	if (route_says_local(ctx, addr) && !is_broadcast(addr))
 		index = local_add(addr, dev, on_uplink);
 	fib_cache_note(a, conf, addr, index);
 	return index;
@@ -250,10 +293,10 @@ __noinline int local_check(CTX *ctx, __u32 index)
 	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
 	if (!a || fib_cache_is_fresh(a, &addr))
 		return local->state == NSX_LOCAL_PRESENT;
-	if (local->state == NSX_LOCAL_PRESENT && forwarding(ctx, addr.w[3]) == FORWARDED) {
+	if (local->state == NSX_LOCAL_PRESENT && forwarding(ctx, &addr) == FORWARDED) {
 		local->gone_at = now;
 		__sync_val_compare_and_swap(&local->state, NSX_LOCAL_PRESENT, NSX_LOCAL_GONE);
-	} else if (local->state == NSX_LOCAL_GONE && route_says_local(ctx, addr.w[3])) {
+	} else if (local->state == NSX_LOCAL_GONE && route_says_local(ctx, &addr)) {
 		__sync_val_compare_and_swap(&local->state, NSX_LOCAL_GONE, NSX_LOCAL_PRESENT);
 	}
 	/* Long ago stays long ago, though the clock goes round. */
@@ -282,11 +325,12 @@ static __always_inline void local_recheck(CTX *ctx, __u32 index)
  * The address that flows leave from where the kernel does not tell which: the first that is the
  * host's still.
  */
-static __always_inline __s32 local_first(void)
+static __always_inline __s32 local_first(__u32 family)
 {
 	for (__u32 i = 0; i < LOCAL_FIRST_TRIES; i++)
 		if (i < nsx_learned.local_count && local_is_here(i) &&
-		    nsx_learned.local[i].on_uplink)
+		    nsx_learned.local[i].on_uplink &&
+		    family_of(&nsx_learned.local[i].addr) == family)
 			return i;
 	return LOCAL_NO_UPLINK;
 }
@@ -304,33 +348,59 @@ static __always_inline bool local_leaves_by(__u32 index, __u32 dev)
 	return local->dev == dev;
 }
 
+/* BPF_FIB_LKUP_RET_NO_SRC_ADDR, kernel 6.7: the uplink has no address that the kernel would take */
+#define FIB_NO_SRC 9
+
+/*
+ * The address that the kernel chose for a route by an uplink; false where it did not tell. Of IPv6
+ * it is looked for where it can be, or all may be what it may not be: see source6.h.
+ */
+static __always_inline bool route_source(CTX *ctx, const struct bpf_fib_lookup *fib,
+					 const struct nsx_addr *dst, struct nsx_addr *src)
+{
+	fib_source(fib, src);
+	if (fib->family == AF_INET)
+		return fib->ipv4_src != 0;
+#ifdef NSXDP_AT_XDP
+	return false;
+#else
+	if (!is_unspecified(src))
+		return addr6_choose(ctx, fib->ifindex, src, true) == 0;
+	*src = *dst;
+	return addr6_choose(ctx, fib->ifindex, src, false) == 0;
+#endif
+}
+
 /* What the kernel's route to dst says. */
 static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *conf,
 					    const struct nsx_addr *dst,
 					    const struct fib_cache *before)
 {
-	struct bpf_fib_lookup fib = { .family = AF_INET,
-				      .ifindex = conf->asker,
-				      .ipv4_dst = dst->w[3] };
-	int err = fib_route(ctx, &fib, FIB_SRC);
+	struct bpf_fib_lookup fib = {};
 	struct nsx_addr src;
 	__s32 index;
+	int err;
 
+	fib_to(&fib, dst);
+	fib.ifindex = conf->asker;
+	err = fib_route(ctx, &fib, FIB_SRC);
 	/* A kernel before 6.7 tells the device at least. */
-	if (err < 0)
+	if (err < 0 || err == FIB_NO_SRC) {
+		fib_to(&fib, dst);
+		fib.ifindex = conf->asker;
 		err = fib_route(ctx, &fib, 0);
+	}
 	switch (err) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		if (!is_uplink(conf, fib.ifindex))
 			return LOCAL_NO_UPLINK;
-		if (!fib.ipv4_src)
-			return local_first();
-		addr_from_v4(&src, fib.ipv4_src);
+		if (!route_source(ctx, &fib, dst, &src))
+			return fib.family == AF_INET ? local_first(NSX_V4) : LOCAL_NO_UPLINK;
 		index = local_index(&src);
 		if (index < 0)
 			index = local_learn(ctx, &src, fib.ifindex, true);
 		if (index < 0 || !local_check(ctx, index))
-			return local_first();
+			return local_first(family_of(dst));
 		/* Packets from an uplink's address leave by it, and not by another. */
 		return local_leaves_by(index, fib.ifindex) ? index : LOCAL_NO_UPLINK;
 	case BPF_FIB_LKUP_RET_BLACKHOLE:
@@ -342,8 +412,9 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
 									   : LOCAL_NO_UPLINK;
 	default:
 		/* No answer changes nothing. */
-		return addr_eq(&before->addr, dst) && before->index >= 0 ? before->index
-									 : local_first();
+		return addr_eq(&before->addr, dst) && before->index >= 0
+			       ? before->index
+			       : local_first(family_of(dst));
 	}
 }
 
@@ -351,17 +422,20 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
  * One of the addresses that masquerading is spread over, where a route leads by the same uplink:
  * always the same for an inside address (RFC 4787, REQ-2), while it is the host's.
  */
-__noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
+__noinline int local_paired(CTX *ctx, const struct nsx_addr *inside, __u32 by_route)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 at;
 
-	if (!conf->snat_count)
+	if (!conf->snat_count || !inside)
 		return by_route;
-	at = bpf_ntohl(inside) * 0x9e3779b1U >> 16;
+	/* Of either family it is the IPv4 address that tells namespaces apart. */
+	at = bpf_ntohl(inside->w[3]) * 0x9e3779b1U >> 16;
 	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
 		__u32 n = at % conf->snat_count;
-		int index = n < NSX_SNAT_MAX ? local_index(&conf->snat[n]) : -1;
+		int index = n < NSX_SNAT_MAX && family_of(&conf->snat[n]) == family_of(inside)
+				    ? local_index(&conf->snat[n])
+				    : -1;
 
 		if (index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
 		    nsx_learned.local[index].dev ==
@@ -375,7 +449,7 @@ __noinline int local_paired(CTX *ctx, __be32 inside, __u32 by_route)
  * The address of a namespace with NSX_V_SOURCE, where the host has it and a route leads by its
  * uplink.
  */
-__noinline int local_sourced(CTX *ctx, __u32 by_route)
+__noinline int local_sourced(CTX *ctx, __u32 family, __u32 by_route)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
@@ -384,7 +458,7 @@ __noinline int local_sourced(CTX *ctx, __u32 by_route)
 
 	if (!veth)
 		return LOCAL_NO_UPLINK;
-	source = veth->source;
+	source = veth->source[family & 1];
 	index = local_index(&source);
 	if (index < 0 || index >= NSX_LOCAL_MAX || !local_check(ctx, index) ||
 	    nsx_learned.local[index].dev != nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
@@ -397,9 +471,9 @@ static __always_inline int local_chosen(CTX *ctx, const struct pkt *p, int by_ro
 {
 	if (by_route < 0)
 		return by_route;
-	if (p->veth_flags & NSX_V_SOURCE)
-		return local_sourced(ctx, by_route);
-	return nsx_conf.snat_count ? local_paired(ctx, p->saddr, by_route) : by_route;
+	if (p->veth_flags & NSX_V_SOURCE(p->family))
+		return local_sourced(ctx, p->family, by_route);
+	return nsx_conf.snat_count ? local_paired(ctx, &p->saddr, by_route) : by_route;
 }
 
 /**
@@ -424,6 +498,11 @@ __noinline int local_for(CTX *ctx, const struct nsx_addr *dst)
 		return LOCAL_NO_UPLINK;
 	if (fib_cache_is_fresh(a, dst))
 		return a->index;
+#ifdef NSXDP_AT_XDP
+	/* TC looks at the uplink's addresses. */
+	if (!nsx_is_v4(dst))
+		return LOCAL_NO_UPLINK;
+#endif
 	index = local_by_route(ctx, conf, dst, a);
 	if (index != LOCAL_ITSELF)
 		fib_cache_note(a, conf, dst, index);
@@ -432,31 +511,33 @@ __noinline int local_for(CTX *ctx, const struct nsx_addr *dst)
 
 /**
  * link_down() - the link of a namespace has no carrier
- * @addr: the namespace's address
  * @ifindex: the host's end
  *
  * The host's ends of links are set so that the kernel leaves out their routes when they are down;
- * asked twice a second for each.
+ * asked twice a second for each, and by the IPv4 address, which every namespace has.
  */
-__noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
+__noinline int link_down(CTX *ctx, __u32 ifindex)
 {
-	__u32 slot;
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct nsx_conf *conf = &nsx_conf;
-	struct bpf_fib_lookup fib = { .family = AF_INET };
+	struct bpf_fib_lookup fib = {};
 	struct fib_cache *a;
+	struct nsx_addr addr;
+	__u32 slot;
 	int err;
 
-	if (!addr)
+	if (!veth)
 		return false;
-	slot = local_slot(addr);
+	addr = veth->addr[NSX_V4];
+	slot = local_slot(&addr);
 	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
 	if (!a)
 		return false;
-	if (!fib_cache_is_fresh(a, addr)) {
+	if (!fib_cache_is_fresh(a, &addr)) {
+		fib_to(&fib, &addr);
 		fib.ifindex = conf->asker;
-		fib.ipv4_dst = addr->w[3];
 		err = fib_route(ctx, &fib, FIB_MAIN);
-		fib_cache_note(a, conf, addr,
+		fib_cache_note(a, conf, &addr,
 			       err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED ||
 				       (err == BPF_FIB_LKUP_RET_SUCCESS && fib.ifindex == ifindex));
 	}
@@ -472,7 +553,7 @@ __noinline int link_down(CTX *ctx, const struct nsx_addr *addr, __u32 ifindex)
 static __always_inline bool is_to_the_dead(CTX *ctx, const struct pkt *p, const struct xlat *x)
 {
 	return !p->icmp_error && (p->proto == NSX_UDP || SYN_ALONE(p)) &&
-	       link_down(ctx, &x->addr, x->ifindex);
+	       link_down(ctx, x->ifindex);
 }
 
 #endif

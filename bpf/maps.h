@@ -14,10 +14,10 @@ struct nsx_conf nsx_conf SEC(".data.nsx_conf");
 /* What the datapath finds out, in the same way. */
 struct nsx_learned nsx_learned SEC(".data.nsx_learned");
 
-/* The port registry: who holds an outside port, [protocol][port]. Serves both directions. */
+/* The port registry: who holds an outside port, [row][port]. Serves both directions. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NSX_PROTOS * NSX_PORTS);
+	__uint(max_entries, NSX_ROWS * NSX_PORTS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct nsx_slot);
@@ -106,13 +106,13 @@ struct {
 /* The namespaces' addresses, to the ifindexes of their veths. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NSX_NS_MAX);
+	__uint(max_entries, NSX_FAMILIES * NSX_NS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct nsx_addr);
 	__type(value, __u32);
 } nsx_inside SEC(".maps");
 
-/* The host's addresses beyond the first, to their index in nsx_learned.local. */
+/* The host's addresses, to their index in nsx_learned.local. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, NSX_LOCAL_MAX);
@@ -251,9 +251,9 @@ struct {
 } nsx_counts SEC(".maps");
 
 /* The registry's entry of an outside port; NULL only to please the verifier. */
-static __always_inline struct nsx_slot *port_slot(__u8 proto, __be16 port)
+static __always_inline struct nsx_slot *port_slot(__u8 row, __be16 port)
 {
-	__u32 index = ((__u32)proto << 16) | bpf_ntohs(port);
+	__u32 index = ((__u32)row << 16) | bpf_ntohs(port);
 
 	return bpf_map_lookup_elem(&nsx_ports, &index);
 }

@@ -14,7 +14,8 @@
 #include "parse.h"
 #include "route.h"
 
-#define TCP_IP_HLEN	40	/* what a segment's size is less than the MTU, without options */
+/* What a segment's size is less than the MTU, without options */
+#define TCP_IP_HLEN(family) (TCP_HLEN_MIN + ((family) == NSX_V6 ? IP6_HLEN : IP_HLEN_MIN))
 #define TCP_OPTIONS_MAX	40
 
 /* What the route to a destination takes, kept for a second as next hops are. */
@@ -50,7 +51,7 @@ __noinline int route_mtu(CTX *ctx, const struct nsx_addr *dst, __u32 local, __u3
 
 	if (!dst)
 		return 0xffff;
-	index = ((dst->w[3] ^ local) * 0x9e3779b1U) >> 22;
+	index = addr_hash(dst, local) >> 22;
 	m = bpf_map_lookup_elem(&nsx_mtus, &index);
 	if (!m)
 		return conf->mtu;
@@ -150,7 +151,7 @@ __noinline int mss_clamp(CTX *ctx, const struct pkt *p, __u32 mss)
 {
 	struct mss_walk w = { .ctx = ctx };
 
-	if (!p || p->l4_len > TCP_HLEN_MIN + TCP_OPTIONS_MAX || ctx_pull(ctx, HEADERS_MAX) < 0)
+	if (!p || p->l4_len > TCP_HLEN_MIN + TCP_OPTIONS_MAX || ctx_pull(ctx, HEADERS6_MAX) < 0)
 		return -1;
 	w.at = p->l4 + TCP_HLEN_MIN;
 	w.end = p->l4 + p->l4_len;

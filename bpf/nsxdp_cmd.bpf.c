@@ -122,7 +122,7 @@ int nsx_flush(struct nsx_flush *args)
 		bpf_loop(conf->buckets[table], flush_bucket, &f, 0);
 	}
 	if (f.kinds & ~(1U << NSX_RETURN))
-		bpf_loop(NSX_PROTOS * NSX_PORTS, flush_port, &f, 0);
+		bpf_loop(NSX_ROWS * NSX_PORTS, flush_port, &f, 0);
 	args->ended = f.ended;
 	args->busy = f.busy;
 	return 0;
@@ -155,7 +155,7 @@ int nsx_range(struct nsx_range *args)
 		bpf_loop(count - r.at, clear, &r, 0);
 		break;
 	case NSX_RANGE_HOST:
-		bpf_loop(NSX_ICMP * NSX_PORTS, note_host_range, &r, 0);
+		bpf_loop(NSX_ROWS * NSX_PORTS, note_host_range, &r, 0);
 		break;
 	case NSX_RANGE_BOUND:
 		bpf_loop(count, note_bound, &r, 0);

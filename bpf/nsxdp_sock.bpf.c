@@ -19,8 +19,6 @@
 
 #define CTX struct bpf_sock_addr
 
-#define IPPROTO_TCP_ 6
-#define IPPROTO_UDP_ 17
 #define ECONNREFUSED 111
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
@@ -28,16 +26,17 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /* What a socket dialled, by where its packets go. */
 struct dialled_key {
+	struct nsx_addr addr;
 	__u64 cookie;		/* of the socket */
-	__be32 addr;
 	__be16 port;
 	__u16 proto;		/* enum nsx_proto */
+	__u32 pad;
 };
 
 struct dialled {
-	__be32 addr;
+	struct nsx_addr addr;
 	__be16 port;
-	__u16 pad;
+	__u16 pad[3];
 };
 
 struct {
@@ -46,6 +45,14 @@ struct {
 	__type(key, struct dialled_key);
 	__type(value, struct dialled);
 } nsx_dialled SEC(".maps");
+
+/* An address of a context, word by word, or LLVM copies from a pointer into the middle of it. */
+#define CONTEXT_ADDR(to, from, member) ({				\
+	(to)->w[0] = READ_ONCE((from)->member[0]);			\
+	(to)->w[1] = READ_ONCE((from)->member[1]);			\
+	(to)->w[2] = READ_ONCE((from)->member[2]);			\
+	(to)->w[3] = READ_ONCE((from)->member[3]);			\
+})
 
 static __always_inline int proto_of(__u32 ip_proto)
 {
@@ -59,20 +66,18 @@ static __always_inline bool is_ours(CTX *ctx, const struct nsx_conf *conf)
 	return conf && !is_passive() && bpf_get_netns_cookie(ctx) == conf->netns_cookie;
 }
 
-static __always_inline bool is_loopback(__be32 v4)
+/* 127.0.0.0/8, or ::1. */
+static __always_inline bool is_loopback(const struct nsx_addr *a)
 {
-	return (bpf_ntohl(v4) >> 24) == 127;
+	if (nsx_is_v4(a))
+		return (bpf_ntohl(a->w[3]) >> 24) == 127;
+	return !a->d[0] && !a->w[2] && a->w[3] == bpf_htonl(1);
 }
 
 /* Loopback, or an address of the host's. */
-static __always_inline bool is_here(__be32 v4)
+static __always_inline bool is_here(const struct nsx_addr *a)
 {
-	struct nsx_addr addr;
-
-	if (is_loopback(v4))
-		return true;
-	addr_from_v4(&addr, v4);
-	return is_local(&addr);
+	return is_loopback(a) || is_local(a);
 }
 
 #define LOOPBACK_IFINDEX 1
@@ -81,51 +86,52 @@ static __always_inline bool is_here(__be32 v4)
  * The devices that have an address of the host's, as packets and commands have found it; they cannot
  * be looked at here.
  */
-__noinline int owners_of(__be32 v4)
+__noinline int owners_of(const struct nsx_addr *addr)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	struct nsx_addr addr;
 	__u32 owners = 0;
 	int index;
+
+	if (!addr)
+		return 0;
 
 	/* Without branches, as in address_owners(): 0 less 1 has the upper bits set. */
 	for (int i = 0; i < NSX_DEVICES; i++)
 		owners |= ((__u64)(conf->devices[i] ^ LOOPBACK_IFINDEX) - 1) >> 63 << i;
-	if (is_loopback(v4))
+	if (is_loopback(addr))
 		return owners;
-	addr_from_v4(&addr, v4);
-	index = local_index(&addr);
+	index = local_index(addr);
 	return index < 0 ? 0 : nsx_learned.local[index & (NSX_LOCAL_MAX - 1)].owners;
 }
 
 /* As map_answers() in portmap.h. */
-static __always_inline bool answers_at(__be32 at, __be32 asked)
+static __always_inline bool answers_at(__be32 at, const struct nsx_addr *asked)
 {
-	return !at || at == asked ||
+	return !at || at_is(at, asked) ||
 	       (nsx_at_device(at) && nsx_at_owners(at, owners_of(asked)));
 }
 
 /* The port is published at this address; every one includes it. */
-static __always_inline bool is_published_at(const struct nsx_slot *s, __be32 v4)
+static __always_inline bool is_published_at(const struct nsx_slot *s, const struct nsx_addr *addr)
 {
 	__u32 index = s->service;
 	const struct nsx_service *svc;
 
-	if (!v4)
+	if (!addr->w[3] && (nsx_is_v4(addr) || is_unspecified(addr)))
 		return true;
 	if (s->at || !(s->flags & NSX_F_SERVICE))
-		return answers_at(s->at, v4);
+		return answers_at(s->at, addr);
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	return !svc || !(svc->flags & NSX_S_BY_ADDRESS) ||
-	       address_place(index, v4, owners_of(v4), false) < NSX_TARGETS;
+	       address_place(index, addr, owners_of(addr), false) < NSX_TARGETS;
 }
 
 /*
  * One of a service's targets, by the socket's cookie or the address; false where it takes nobody
  * new.
  */
-static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, __be16 dialled,
-					struct dialled_key *k)
+static __always_inline bool dial_target(const struct nsx_slot *s, const struct nsx_addr *addr,
+					__be16 dialled, struct dialled_key *k)
 {
 	__u32 index = s->service, place = table_place(k->cookie * 0x9e3779b97f4a7c15ULL >> 32);
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
@@ -137,38 +143,59 @@ static __always_inline bool dial_target(const struct nsx_slot *s, __be32 addr, _
 			: svc->table[place];
 	if (place >= NSX_TARGETS)
 		return false;
-	k->addr = svc->target[place].addr.w[3];
+	k->addr = svc->target[place].addr;
 	k->port = bpf_htons(bpf_ntohs(svc->target[place].port) + bpf_ntohs(dialled) - svc->first);
 	return true;
 }
 
+/* The address that a socket is bound to: zero, in the form of its family, where it is none. */
+static __always_inline void bound_to(CTX *ctx, __u32 family, struct nsx_addr *ret)
+{
+	const struct bpf_sock *sk = ctx->sk;
+
+	ret->d[0] = 0;
+	ret->d[1] = 0;
+	if (family == NSX_V4)
+		addr_from_v4(ret, sk ? sk->src_ip4 : 0);
+	else if (sk)
+		CONTEXT_ADDR(ret, sk, src_ip6);
+}
+
+static __always_inline bool is_bound_to_loopback(CTX *ctx, __u32 family)
+{
+	struct nsx_addr addr;
+
+	bound_to(ctx, family, &addr);
+	return is_loopback(&addr);
+}
+
 /* Where a published port that is dialled at addr leads; false where it is none. */
-static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
+static __always_inline bool dial(CTX *ctx, struct nsx_addr *addr, __u32 *port)
 {
 	const struct nsx_conf *conf = &nsx_conf;
+	__u32 family = family_of(addr), state;
 	int proto = proto_of(ctx->protocol);
 	struct dialled was = { .addr = *addr, .port = *port };
 	struct dialled_key k = {};
 	const struct nsx_slot *s;
-	__u32 state;
 
 	if (proto < 0 || !is_ours(ctx, conf))
 		return false;
-	s = is_here(*addr) ? port_slot(proto & 1, *port) : NULL;
+	s = is_here(addr) ? port_slot(NSX_ROW(proto & 1, family), *port) : NULL;
 	state = s ? slot_state(s) : NSX_FREE;
-	if (NSX_KIND(state) != NSX_MAP || !answers_at(s->at, *addr))
+	if (NSX_KIND(state) != NSX_MAP || !answers_at(s->at, addr))
 		return false;
 	/*
 	 * The kernel lets nothing leave the host with a source address of loopback: there is no way
 	 * for such a socket.
 	 */
-	if (ctx->sk && is_loopback(ctx->sk->src_ip4))
+	if (is_bound_to_loopback(ctx, family))
 		return false;
 	k.cookie = bpf_get_socket_cookie(ctx);
-	k.addr = s->inside.w[3];
+	k.addr = s->inside;
 	k.port = s->inside_port;
 	k.proto = proto;
-	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, *addr, *port, &k))
+	if ((s->flags & NSX_F_SERVICE) && !dial_target(s, addr, *port, &k))
 		return false;
 	if (!slot_same(s, state) || bpf_map_update_elem(&nsx_dialled, &k, &was, BPF_ANY) < 0)
 		return false;
@@ -178,7 +205,7 @@ static __always_inline bool dial(CTX *ctx, __be32 *addr, __u32 *port)
 }
 
 /* The way back: what the process dialled, by who answers. */
-static __always_inline bool undial(CTX *ctx, __be32 *addr, __u32 *port)
+static __always_inline bool undial(CTX *ctx, struct nsx_addr *addr, __u32 *port)
 {
 	int proto = proto_of(ctx->protocol);
 	struct dialled_key k = {};
@@ -204,22 +231,22 @@ enum way {
 	BACK,
 };
 
-static __always_inline bool is_published(__u32 proto, __u32 port)
+static __always_inline bool is_published(__u32 row, __u32 port)
 {
-	const struct nsx_slot *s = port_slot(proto & 1, bpf_htons(port));
+	const struct nsx_slot *s = port_slot(row, bpf_htons(port));
 
 	return s && NSX_KIND(slot_state(s)) == NSX_MAP;
 }
 
 struct range {
-	__u32 proto;
+	__u32 row;
 	__u32 lo;
 	__u32 free;	/* one of its ports is not published */
 };
 
 static long look_for_free(__u64 i, struct range *r)
 {
-	r->free = !is_published(r->proto, r->lo + i);
+	r->free = !is_published(r->row, r->lo + i);
 	return r->free;
 }
 
@@ -264,11 +291,11 @@ static __always_inline __u32 port_range_of(CTX *ctx)
  * narrows them for a socket (kernel 6.3), as far as it lies in ip_local_port_range. It may not be
  * narrowed to ports that are published.
  */
-static __always_inline bool may_bind(CTX *ctx)
+static __always_inline bool may_bind(CTX *ctx, __u32 family)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
-	struct range r = { .proto = proto };
+	struct range r = { .row = NSX_ROW(proto & 1, family) };
 	__u32 range, hi;
 
 	if (proto < 0 || !is_ours(ctx, conf) || !(conf->flags & NSX_UP_BIND_GUARD) || !ctx->sk ||
@@ -290,13 +317,14 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
 					   const struct nsx_addr *remote, __be16 remote_port)
 {
 	struct outside o = { .remote = *remote, .remote_port = remote_port, .proto = proto };
+	__u32 family = family_of(remote);
 	struct nsx_addr addr;
 	struct found f;
 	int local = 0;
 
 	o.port = bpf_htons(ctx->sk->src_port);
-	if (ctx->sk->src_ip4) {
-		addr_from_v4(&addr, ctx->sk->src_ip4);
+	bound_to(ctx, family, &addr);
+	if (addr.w[3]) {
 		local = local_index(&addr);
 		o.local = local < 0 ? 0 : local;
 		return outside_find(&o, &f) &&
@@ -317,67 +345,87 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
  * only have by an automatic bind, nor to the remote that the port's slot has for a masqueraded
  * flow: the answers would not be its.
  */
-static __always_inline bool may_send(CTX *ctx, __be32 addr, __u32 port, enum way way)
+static __always_inline bool may_send(CTX *ctx, const struct nsx_addr *addr, __u32 port,
+				     enum way way)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
-	struct nsx_addr remote;
+	__u32 kind, family = family_of(addr), row = NSX_ROW(proto & 1, family);
+	struct nsx_addr bound;
 	struct nsx_slot *s;
-	__u32 kind;
 
 	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port)
 		return true;
 	if (is_here(addr)) {
 		/* What a bound socket of UDP could not dial is told, as a connected one is. */
-		if (way != SENDMSG || !is_loopback(ctx->sk->src_ip4) ||
-		    !is_published(proto, bpf_ntohs(port)))
+		if (way != SENDMSG || !is_bound_to_loopback(ctx, family) ||
+		    !is_published(row, bpf_ntohs(port)))
 			return true;
 		bpf_set_retval(-ECONNREFUSED);
 		return false;
 	}
-	s = port_slot(proto & 1, bpf_htons(ctx->sk->src_port));
+	s = port_slot(row, bpf_htons(ctx->sk->src_port));
 	if (!s)
 		return true;
 	kind = NSX_KIND(slot_state(s));
+	bound_to(ctx, family, &bound);
 	if (kind == NSX_MAP)
-		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, ctx->sk->src_ip4);
+		return !(conf->flags & NSX_UP_BIND_GUARD) || !is_published_at(s, &bound);
 	if ((kind != NSX_FLOW && kind != NSX_SHARED) ||
 	    nsx_port_left(s, conf, &nsx_learned, now_tick()) < 0)
 		return true;
 	host_takes(s, proto);
-	addr_from_v4(&remote, addr);
 	if (kind == NSX_SHARED)
-		return !is_masqueraded(ctx, conf, proto, &remote, port);
-	return s->remote_port != (__be16)port || !addr_eq(&s->remote, &remote);
+		return !is_masqueraded(ctx, conf, proto, addr, port);
+	return s->remote_port != (__be16)port || !addr_eq(&s->remote, addr);
+}
+
+/* Returns 1 to go on, with the address and the port to go on with; 0: refused. */
+static __always_inline int on_call(CTX *ctx, enum way way, struct nsx_addr *addr, __u32 *port,
+				   bool *changed)
+{
+	*changed = way == BACK ? undial(ctx, addr, port) : dial(ctx, addr, port);
+	return *changed || way == BACK ||
+	       (may_bind(ctx, family_of(addr)) && may_send(ctx, addr, *port, way));
 }
 
 static __always_inline int on_v4(CTX *ctx, enum way way)
 {
-	__be32 addr = ctx->user_ip4;
 	__u32 port = ctx->user_port;
+	struct nsx_addr addr;
+	bool changed;
+	int ret;
 
-	if (way == BACK ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
-		ctx->user_ip4 = addr;
+	addr_from_v4(&addr, ctx->user_ip4);
+	ret = on_call(ctx, way, &addr, &port, &changed);
+	if (changed) {
+		ctx->user_ip4 = addr.w[3];
 		ctx->user_port = port;
-		return 1;
 	}
-	return way == BACK || (may_bind(ctx) && may_send(ctx, addr, port, way));
+	return ret;
 }
 
-/* An IPv6 socket that speaks IPv4, by v4-mapped addresses. */
+/* An IPv6 socket may speak IPv4 too, by v4-mapped addresses, which are the form of IPv4 here. */
 static __always_inline int on_v6(CTX *ctx, enum way way)
 {
-	__be32 addr = ctx->user_ip6[3];
 	__u32 port = ctx->user_port;
+	struct nsx_addr addr;
+	bool changed;
+	int ret;
 
-	if (ctx->user_ip6[0] || ctx->user_ip6[1] || ctx->user_ip6[2] != NSX_V4_PREFIX)
+	CONTEXT_ADDR(&addr, ctx, user_ip6);
+	/* To the unspecified address is to loopback. */
+	if (is_unspecified(&addr) && way != BACK)
 		return 1;
-	if (way == BACK ? undial(ctx, &addr, &port) : dial(ctx, &addr, &port)) {
-		ctx->user_ip6[3] = addr;
+	ret = on_call(ctx, way, &addr, &port, &changed);
+	if (changed) {
+		*(volatile __u32 *)&ctx->user_ip6[0] = addr.w[0];
+		*(volatile __u32 *)&ctx->user_ip6[1] = addr.w[1];
+		*(volatile __u32 *)&ctx->user_ip6[2] = addr.w[2];
+		*(volatile __u32 *)&ctx->user_ip6[3] = addr.w[3];
 		ctx->user_port = port;
-		return 1;
 	}
-	return way == BACK || (may_bind(ctx) && may_send(ctx, addr, port, way));
+	return ret;
 }
 
 SEC("cgroup/connect4")
@@ -444,23 +492,20 @@ static __always_inline bool is_owned(const struct nsx_slot *s)
  * bind(): refused (EPERM) on a published port, but at an address of the pool, where nothing is
  * published, or where the port has an owner.
  */
-static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
+static __always_inline int bind_check(struct bpf_sock *sk, const struct nsx_addr *addr)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(sk->protocol);
 	struct nsx_slot *s;
-	struct nsx_addr addr;
-	__u16 port = sk->src_port;
 
 	if (proto < 0 || is_passive() || bpf_get_netns_cookie(sk) != conf->netns_cookie)
 		return 1;
-	addr_from_v4(&addr, v4);
-	if (in_pool(conf, &addr))
+	if (in_pool(conf, addr))
 		return 1;
-	s = port_slot(proto & 1, bpf_htons(port));
+	s = port_slot(NSX_ROW(proto & 1, family_of(addr)), bpf_htons(sk->src_port));
 	if (!s)
 		return 1;
-	if (NSX_KIND(slot_state(s)) == NSX_MAP && is_published_at(s, v4))
+	if (NSX_KIND(slot_state(s)) == NSX_MAP && is_published_at(s, addr))
 		return is_owned(s);
 	host_takes(s, proto);
 	return 1;
@@ -469,22 +514,25 @@ static __always_inline int bind_check(struct bpf_sock *sk, __be32 v4)
 SEC("cgroup/post_bind4")
 int sock_post_bind4(struct bpf_sock *sk)
 {
-	return bind_check(sk, sk->src_ip4);
+	struct nsx_addr addr;
+
+	addr_from_v4(&addr, sk->src_ip4);
+	return bind_check(sk, &addr);
 }
 
 SEC("cgroup/post_bind6")
 int sock_post_bind6(struct bpf_sock *sk)
 {
-	__be32 v4 = sk->src_ip6[3];
+	struct nsx_addr addr;
 
-	/*
-	 * The unspecified address takes IPv4 too, unless the socket says otherwise, which is not
-	 * seen here.
-	 */
-	if (sk->src_ip6[0] || sk->src_ip6[1] ||
-	    (sk->src_ip6[2] ? sk->src_ip6[2] != NSX_V4_PREFIX : v4 != 0))
+	CONTEXT_ADDR(&addr, sk, src_ip6);
+	if (!bind_check(sk, &addr))
+		return 0;
+	if (!is_unspecified(&addr))
 		return 1;
-	return bind_check(sk, v4);
+	/* It takes IPv4 too, unless the socket says otherwise, which is not seen here. */
+	addr_from_v4(&addr, 0);
+	return bind_check(sk, &addr);
 }
 
 char LICENSE[] SEC("license") = "GPL";

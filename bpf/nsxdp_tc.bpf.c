@@ -63,7 +63,9 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 		return NSX_CONTINUE;
 	mtu = x->to_ns ? route_mtu(ctx, &p->src, 0, ctx_ifindex(ctx))
 		       : route_mtu(ctx, &p->dst, x->local, x->ifindex);
-	mss = mtu - TCP_IP_HLEN < veth->mss ? mtu - TCP_IP_HLEN : veth->mss;
+	mss = mtu - TCP_IP_HLEN(p->family);
+	if (mss > veth->mss)
+		mss = veth->mss;
 	return mss_clamp(ctx, p, mss) == 0 ? NSX_CONTINUE : NSX_DROP_ERROR;
 }
 
@@ -112,7 +114,7 @@ static __always_inline bool admits_link_local(__u32 ifindex)
 static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf, int local,
 				   struct xlat *x)
 {
-	struct nsx_slot *s = port_slot(p->proto & 3, p->dport);
+	struct nsx_slot *s = port_slot(p->row, p->dport);
 	__u32 state;
 	int v;
 
@@ -126,7 +128,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (NSX_KIND(state) == NSX_CLAIMED)
 		return NSX_DROP_CHANGED;
 	if (NSX_KIND(state) == NSX_MAP
-		    ? !map_answers(ctx, s, p->daddr)
+		    ? !map_answers(ctx, s, &p->daddr)
 		    : NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);
@@ -143,7 +145,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_LINK_DOWN;
-	return v == NSX_CONTINUE && (local || (s->flags & NSX_F_STATEFUL))
+	return v == NSX_CONTINUE && (local != p->family || (s->flags & NSX_F_STATEFUL))
 		       ? return_note(ctx, p, x, local, 0)
 		       : v;
 }
@@ -164,30 +166,30 @@ static __always_inline void set_cut(const struct pkt *p, const struct nsx_conf *
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	struct nsx_addr daddr = {};
 	__u32 mtu;
 	int local, v;
 
 	v = parse_pkt(ctx, p);
 	if (v != NSX_CONTINUE)
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
+	if (p->family == NSX_V6 && conf->ipv6 == NSX_IPV6_OFF)
+		return NSX_PASS_HOST;
 	/* A device that bridges or is listened to also sees frames for other machines. */
 	if (ctx->pkt_type != PACKET_HOST && !p->reassembled)
 		return NSX_PASS_HOST;
 
-	addr_from_v4(&daddr, p->daddr);
-	local = local_index(&daddr);
+	local = local_index_of(&p->daddr, p->family);
 	if (local < 0) {
-		if (in_pool(conf, &daddr))
+		if (in_pool_of(conf, &p->daddr, p->family))
 			return NSX_DROP_POOL;
-		local = local_learn(ctx, &daddr, ctx_ifindex(ctx), false);
+		local = local_learn(ctx, &p->daddr, ctx_ifindex(ctx), false);
 		if (local < 0)
 			return NSX_PASS_HOST;
 	}
 	local_recheck(ctx, local);
 	if (!local_is_here(local) && !local_check(ctx, local))
 		return NSX_PASS_HOST;
-	if (p->fragment && !is_forwarded(p->ip_proto))
+	if (p->fragment && p->family == NSX_V4 && !is_forwarded(p))
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
 		v = frag_find(ctx, p, x);
@@ -201,26 +203,27 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	}
 	if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
 		return fragment_joins(ctx, p, action);
-	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&daddr, &p->dst)))
+	if (p->proto >= NSX_PROTOS || (p->icmp_error && !addr_eq(&p->daddr, &p->dst)))
 		return NSX_PASS_HOST;
 
 	v = port_in(ctx, p, conf, local, x);
 	if (v == NSX_DROP_LINK_DOWN)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_UNREACHABLE, action) == 0
+		return answer_pkt(ctx, p, &p->daddr, ANSWER_UNREACHABLE, action) == 0
 			       ? NSX_REJECT_LINK_DOWN
 			       : v;
 	if (v != NSX_CONTINUE)
 		return v;
-	if (is_link_local(p->saddr) && !admits_link_local(x->ifindex))
+	if (is_link_local_of(&p->saddr, p->family) &&
+	    (p->family == NSX_V6 || !admits_link_local(x->ifindex)))
 		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_TTL, action) == 0
+		return answer_pkt(ctx, p, &p->daddr, ANSWER_TTL, action) == 0
 			       ? NSX_ICMP_TIME_EXCEEDED
 			       : NSX_DROP_TTL;
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
-		return answer_pkt(ctx, p, p->daddr, ANSWER_TOO_BIG(mtu), action) == 0
+		return answer_pkt(ctx, p, &p->daddr, ANSWER_TOO_BIG(mtu), action) == 0
 			       ? NSX_ICMP_FRAG_NEEDED
 			       : NSX_DROP_TOO_BIG;
 	set_cut(p, conf, x, mtu);
@@ -234,28 +237,26 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_slot *port;
 	const struct nsx_veth *veth;
-	struct nsx_addr remote = {};
 	bool pool;
 	int local, v;
 
 	if (!p || !x)
 		return NSX_DROP_ERROR;
-	addr_from_v4(&remote, p->daddr);
-	local = local_index(&remote);
+	local = local_index_of(&p->daddr, p->family);
 	if (local >= 0 && !local_check(ctx, local))
 		local = -1;	/* somebody else's, now */
-	pool = in_pool(conf, &remote);
-	port = port_slot(p->proto & 3, p->sport);
+	pool = in_pool_of(conf, &p->daddr, p->family);
+	port = port_slot(p->row, p->sport);
 	/*
 	 * An error is about a packet that its sender got, and for who sent that; or it would change
 	 * others' flows.
 	 */
-	if (p->icmp_error && (p->saddr != p->src.w[3] || p->daddr != p->dst.w[3]))
+	if (p->icmp_error && (!addr_eq(&p->saddr, &p->src) || !addr_eq(&p->daddr, &p->dst)))
 		return NSX_DROP_SPOOFED;
-	if (local < 0 && !pool && !is_multicast(p->daddr) && !is_martian(p->daddr) &&
+	if (local < 0 && !pool && !to_multicast(p) && !to_martian(p) &&
 	    p->proto < NSX_ICMP && port && !snat_holds(port, p, ifindex) &&
 	    !(conf->limits && egress_refuses(ctx, p))) {
-		v = published_out(ctx, p, conf, x);
+		v = published_out(ctx, p, x);
 		if (v != NSX_DROP_NO_FLOW)
 			return v;
 	}
@@ -266,22 +267,22 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	p->veth_flags = veth->flags;
-	if (p->ip_proto == IPPROTO_ICMP_ && p->icmp_type == ICMP_REDIRECT)
+	if (p->family == NSX_V4 && is_icmp(p) && p->icmp_type == ICMP_REDIRECT)
 		return NSX_DROP_REDIRECT;
-	if (is_martian(p->daddr))
+	if (to_martian(p))
 		return NSX_DROP_MARTIAN;
-	if (p->fragment == FRAGMENT_LATER && !is_multicast(p->daddr))
+	if (p->fragment == FRAGMENT_LATER && !to_multicast(p))
 		return NSX_LATER;
-	if (addr_eq(&remote, &veth->gw))
+	if (addr_eq(&p->daddr, gateway_of(veth, p->family)))
 		return from_own_port(ctx, p, conf, veth, x);
 	/* Of TCP to the host, what the host has begun is answered. */
-	if (veth->egress && !pool && !is_multicast(p->daddr) &&
+	if (veth->egress && !pool && !to_multicast(p) &&
 	    (local < 0 || p->proto != NSX_TCP || SYN_ALONE(p)) &&
-	    !egress_allows(veth->egress, p->daddr))
+	    !egress_allows(veth->egress, &p->daddr))
 		return NSX_DROP_EGRESS_DENIED;
 	if (local >= 0)
 		return hairpin(ctx, p, veth, local, x);
-	if (is_multicast(p->daddr))
+	if (to_multicast(p))
 		return NSX_DROP_MULTICAST;
 	if (pool) {
 		struct found f;
@@ -302,7 +303,9 @@ __noinline int answer_ns(CTX *ctx, const struct pkt *p, __u32 what, int *action)
 	__u32 ifindex = ctx_ifindex(ctx);
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 
-	return veth && p && action ? answer_pkt(ctx, p, veth->gw.w[3], what, action) : -1;
+	return veth && p && action
+		       ? answer_pkt(ctx, p, gateway_of(veth, p->family), what, action)
+		       : -1;
 }
 
 static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
@@ -325,7 +328,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 
 	v = NSX_DROP_NO_FLOW;
 	if (p->proto < NSX_PROTOS && !p->icmp_error)
-		s = port_slot(p->proto & 3, p->sport);
+		s = port_slot(p->row, p->sport);
 	if (s)
 		v = snat_established(ctx, p, conf, s, x);
 	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) &&
@@ -335,7 +338,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		v = from_ns_lookup(ctx, p, x);
 	if (v == NSX_MASQUERADE) {
 		/* An error makes no flow, and the addresses in it are whoever's. */
-		local = p->icmp_error ? 0 : local_chosen(ctx, p, local_for(ctx, &p->dst));
+		local = p->icmp_error ? p->family : local_chosen(ctx, p, local_for(ctx, &p->dst));
 		p->local = local;
 		v = NSX_OPEN;
 		if (local == LOCAL_NO_UPLINK)
@@ -346,8 +349,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v == NSX_BETWEEN_FLOWS) {
 		dport = p->dport;
 		v = hairpin_flow(p, x);
-		if (v == NSX_OPEN && (p->veth_flags & NSX_V_SOURCE)) {
-			p->local = local = local_sourced(ctx, p->local);
+		if (v == NSX_OPEN && (p->veth_flags & NSX_V_SOURCE(p->family))) {
+			p->local = local = local_sourced(ctx, p->family, p->local);
 			v = local < 0 ? NSX_DROP_NO_UPLINK : v;
 		}
 	}
@@ -486,24 +489,78 @@ int tc_from_ns(struct __sk_buff *skb)
 	return v;
 }
 
+static __always_inline int from_private4(struct __sk_buff *skb, int *action)
+{
+	struct iphdr *ip = ctx_data(skb) + ETH_HLEN;
+
+	if ((void *)(ip + 1) > ctx_data_end(skb))
+		return NSX_DROP_FRAGMENT;
+	if ((bpf_ntohl(ip->saddr) & NSX_TRANSIT_MASK) == NSX_TRANSIT_NET)
+		return transit_back(skb, ip, action);
+	return defrag_back4(skb, ip, action);
+}
+
+/* Nothing of IPv6 is cut (RFC 8200, 5). What the far end says of groups is nobody's. */
+static __always_inline int from_private6(struct __sk_buff *skb, int *action)
+{
+	struct ipv6hdr *ip = ctx_data(skb) + ETH_HLEN;
+
+	if ((void *)(ip + 1) > ctx_data_end(skb))
+		return NSX_DROP_FRAGMENT;
+	if (ip->daddr.in6_u.u6_addr8[0] == 0xff)
+		return NSX_PASS_LINK;
+	return defrag_back6(skb, ip, action);
+}
+
 /* What comes back from the private network namespace. Nothing of it is for the host's stack. */
 SEC("tc")
 int tc_from_private(struct __sk_buff *skb)
 {
 	int action = TC_ACT_SHOT, v = NSX_DROP_FRAGMENT;
 	__u32 bytes = skb->len;
-	struct iphdr *ip;
 
-	if (skb->protocol != ETH_P_IP || ctx_pull(skb, ETH_HLEN + IP_HLEN_MIN) < 0)
+	if (ctx_pull(skb, ETH_HLEN + IP6_HLEN) < 0)
 		return exit_pkt(NSX_FROM_PRIVATE, v, bytes, TC_ACT_SHOT, TC_ACT_SHOT);
-	ip = ctx_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > ctx_data_end(skb))
-		return TC_ACT_SHOT;
-	if ((bpf_ntohl(ip->saddr) & NSX_TRANSIT_MASK) == NSX_TRANSIT_NET)
-		v = transit_back(skb, ip, &action);
-	else
-		v = defrag_back(skb, ip, &action);
+	if (skb->protocol == ETH_P_IP)
+		v = from_private4(skb, &action);
+	else if (skb->protocol == ETH_P_IPV6)
+		v = from_private6(skb, &action);
 	return exit_pkt(NSX_FROM_PRIVATE, v, bytes, TC_ACT_SHOT, action);
+}
+
+/* The identifier of an echo request that the host itself sends; -1 where the packet is none. */
+static __always_inline int sent_echo4(struct __sk_buff *skb)
+{
+	struct iphdr *ip = ctx_data(skb) + ETH_HLEN;
+	struct icmphdr *icmp;
+
+	if ((void *)(ip + 1) > ctx_data_end(skb) || ip->protocol != IPPROTO_ICMP_ ||
+	    (ip->frag_off & IP_OFFSET))
+		return -1;
+	icmp = (void *)ip + (ip->ihl & 0xf) * 4;
+	if ((void *)(icmp + 1) > ctx_data_end(skb) || icmp->type != ICMP_ECHO)
+		return -1;
+	return icmp->un.echo.id;
+}
+
+static __always_inline int sent_echo6(struct __sk_buff *skb)
+{
+	struct ipv6hdr *ip = ctx_data(skb) + ETH_HLEN;
+	__u8 *next = (__u8 *)(ip + 1);
+	struct icmphdr *icmp = (void *)next;
+	__u8 proto;
+
+	if ((void *)(next + IP6_FRAGMENT_HLEN) > ctx_data_end(skb))
+		return -1;
+	proto = ip->nexthdr;
+	if (proto == EXT_FRAGMENT && !(*(__be16 *)(next + 2) & IP6_OFFSET)) {
+		proto = *next;
+		icmp = (void *)next + IP6_FRAGMENT_HLEN;
+	}
+	if (proto != IPPROTO_ICMPV6_ || (void *)(icmp + 1) > ctx_data_end(skb) ||
+	    icmp->type != ICMPV6_ECHO)
+		return -1;
+	return icmp->un.echo.id;
 }
 
 /*
@@ -513,9 +570,9 @@ int tc_from_private(struct __sk_buff *skb)
 SEC("tc")
 int tc_to_uplink(struct __sk_buff *skb)
 {
-	struct iphdr *ip = ctx_data(skb) + ETH_HLEN;
-	struct icmphdr *icmp;
+	__u32 family = skb->protocol == ETH_P_IPV6 ? NSX_V6 : NSX_V4;
 	struct nsx_slot *s;
+	int id;
 
 	if (is_passive())
 		return TC_ACT_UNSPEC;
@@ -523,14 +580,12 @@ int tc_to_uplink(struct __sk_buff *skb)
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;
 	}
-	if (skb->ingress_ifindex || skb->protocol != ETH_P_IP ||
-	    (void *)(ip + 1) > ctx_data_end(skb) || ip->protocol != IPPROTO_ICMP_ ||
-	    (ip->frag_off & IP_OFFSET))
+	if (skb->ingress_ifindex || (skb->protocol != ETH_P_IP && skb->protocol != ETH_P_IPV6))
 		return TC_ACT_UNSPEC;
-	icmp = (void *)ip + (ip->ihl & 0xf) * 4;
-	if ((void *)(icmp + 1) > ctx_data_end(skb) || icmp->type != ICMP_ECHO)
+	id = family == NSX_V6 ? sent_echo6(skb) : sent_echo4(skb);
+	if (id < 0)
 		return TC_ACT_UNSPEC;
-	s = port_slot(NSX_ICMP, icmp->un.echo.id);
+	s = port_slot(NSX_ROW(NSX_ICMP, family), id);
 	if (s)
 		host_takes(s, NSX_ICMP);
 	return TC_ACT_UNSPEC;

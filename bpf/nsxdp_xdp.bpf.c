@@ -41,7 +41,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
 	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
-	       is_link_local(p->saddr) ||
+	       is_link_local_of(&p->saddr, p->family) ||
 	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 
@@ -88,32 +88,36 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	struct xlat *x;
 	struct pkt *p;
 	__u32 state;
+	__u32 local;
 	int v = NSX_PASS_HOST;
 
 	if (!w || is_passive())
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) ||
-	    !addr_eq(&p->dst, &nsx_learned.local[0].addr))
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p))
 		return XDP_PASS;
-	local_recheck(ctx, 0);
-	if (!local_is_here(0) || !is_to(ctx, conf->uplink_mac) ||
+	/* The first of its family; NSX_IPV6_OFF is left to TC. */
+	local = p->family & 1;
+	if (!addr_eq(&p->dst, &nsx_learned.local[local].addr))
+		return XDP_PASS;
+	local_recheck(ctx, local);
+	if (!local_is_here(local) || !is_to(ctx, conf->uplink_mac) ||
 	    source_check(conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
-	s = port_slot(p->proto & 3, p->dport);
+	s = port_slot(p->row, p->dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
 		return XDP_PASS;
 	state = slot_state(s);
 	if (NSX_KIND(state) == NSX_MAP &&
-	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(ctx, s, p->daddr)))
+	    ((s->flags & (NSX_F_HOST_RANGE | NSX_F_SERVICE)) || !map_answers(ctx, s, &p->daddr)))
 		return XDP_PASS;
 	if (NSX_KIND(state) == NSX_MAP)
-		v = portmap_in(ctx, p, s, state, 0, x);
+		v = portmap_in(ctx, p, s, state, local, x);
 	else if (NSX_KIND(state) == NSX_FLOW)
-		v = snat_in(ctx, p, conf, s, state, 0, x);
+		v = snat_in(ctx, p, conf, s, state, local, x);
 	else if (NSX_KIND(state) == NSX_SHARED)
-		v = snat_in_shared(p, 0, x);
+		v = snat_in_shared(p, local, x);
 	if (NSX_KIND(state) == NSX_SHARED && !x->xdp)
 		return XDP_PASS;
 	if (v != NSX_CONTINUE || (ctx_len(ctx) > ETH_HLEN + MTU_SURE &&
@@ -182,7 +186,7 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 	if (!veth || is_spoofed(p, veth))
 		return NSX_DROP_SPOOFED;
 	/* TC answers it. */
-	if (veth->egress && !egress_allows(veth->egress, p->daddr))
+	if (veth->egress && !egress_allows(veth->egress, &p->daddr))
 		return NSX_PASS_HOST;
 	p->veth_flags = veth->flags;
 	local = port->local;
@@ -209,14 +213,14 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local(p->daddr) ||
-	    !ip_sum_right(ctx, p))
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local_of(&p->daddr, p->family) ||
+	    (p->family == NSX_V4 && !ip_sum_right(ctx, p)))
 		return XDP_PASS;
-	s = port_slot(p->proto & 3, p->sport);
+	s = port_slot(p->row, p->sport);
 	if (!s)
 		return XDP_PASS;
 	/* First of all, for it says also that the destination is outside. */
-	hop = hop_find(ctx, &p->dst, 0);
+	hop = hop_find(ctx, &p->dst, p->family);
 	if (!hop || hop->ifindex != conf->uplinks[0])
 		return XDP_PASS;
 	v = snat_established(ctx, p, conf, s, x);
@@ -224,10 +228,10 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
 	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
 	    !(conf->limits && egress_refuses(ctx, p)))
-		v = published_out(ctx, p, conf, x);
+		v = published_out(ctx, p, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, s, x);
-	if (x->local)
+	if (x->local != p->family)
 		hop = hop_find(ctx, &p->dst, x->local);
 	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex ||
 	    ctx_len(ctx) > hop->mtu + ETH_HLEN)

@@ -61,7 +61,7 @@ static __always_inline bool is_owned(CTX *ctx, const struct pkt *p, const struct
 	if (p->fragment == FRAGMENT_LATER)
 		return true;	/* the port went with the first */
 	if (!s || x->port != p->sport)
-		s = port_slot(p->proto & 3, x->port);
+		s = port_slot(p->row, x->port);
 	if (!s)
 		return false;
 	kind = NSX_KIND(slot_state(s));

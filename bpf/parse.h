@@ -12,7 +12,7 @@ enum fragment {
 };
 
 /*
- * struct pkt - a parsed IPv4 packet
+ * struct pkt - a parsed packet of either family
  *
  * An ICMP error is described by the packet that it quotes, with its ends exchanged: so src and dst
  * mean the same direction as those of an answer to the quoted packet, and every look-up serves
@@ -21,8 +21,8 @@ enum fragment {
 struct pkt {
 	struct nsx_addr src;
 	struct nsx_addr dst;
-	__be32 saddr;		/* as in the outer header */
-	__be32 daddr;
+	struct nsx_addr saddr;	/* as in the outer header */
+	struct nsx_addr daddr;
 	__u8 mac[ETH_ALEN];	/* of the sender */
 	__be16 ethertype;
 	/*
@@ -32,18 +32,20 @@ struct pkt {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;		/* enum nsx_proto; NSX_PROTOS where it is none of them */
-	__u8 ip_proto;
+	__u8 row;		/* of the registry: NSX_ROW() of .proto; NSX_ROWS where it is none */
+	__u8 family;		/* enum nsx_family */
 	__u8 tcp_flags;
-	__u8 ttl;
+	__u8 ttl;		/* or hop limit */
 	__u8 icmp_error;	/* the tuple is that of the quoted packet */
 	__u8 echo_reply;
 	__u8 fragment;		/* enum fragment */
+	__u8 ip_proto;		/* IPv6: of what is behind the extension headers */
 	__u8 inner_proto;	/* ICMP error: IP protocol of the quoted packet */
+	__u16 veth_flags;	/* NSX_V_* of the sender, once its veth was looked up */
 	__u32 l4;		/* offset of the L4 header in the frame */
 	__u32 inner_l3;		/* ICMP error: offsets in the quoted packet */
 	__u32 inner_l4;
-	__be16 ip_id;
-	__u16 veth_flags;	/* NSX_V_* of the sender, once its veth was looked up */
+	__be32 ip_id;		/* of a fragment */
 	/* A fragment's part of its datagram, in units of 8 bytes; end is beyond it */
 	__u16 begin;
 	__u16 end;
@@ -56,7 +58,7 @@ struct pkt {
 	__u8 last;		/* a fragment behind which there is none */
 };
 
-/* parse_ipv4() found less than it needs in the directly accessible part of the packet. */
+/* A parser found less than it needs in the directly accessible part of the packet. */
 #define PARSE_SHORT (-2)
 
 /*
@@ -76,20 +78,27 @@ static __always_inline __u32 ip_hlen(const struct iphdr *ip)
 static __always_inline __u32 l4_offset(const struct pkt *p)
 {
 #ifdef NSXDP_AT_XDP
-	return ETH_HLEN + IP_HLEN_MIN;
+	return ETH_HLEN + (p->family == NSX_V6 ? IP6_HLEN : IP_HLEN_MIN);
 #else
 	return p->l4 & 0xff;
 #endif
 }
 
-/* The IP protocols that are translated. */
-static __always_inline bool is_forwarded(__u8 ip_proto)
+static __always_inline bool is_icmp(const struct pkt *p)
 {
-	return ip_proto == 6 || ip_proto == 17 || ip_proto == 1;
+	return p->ip_proto == (p->family == NSX_V6 ? IPPROTO_ICMPV6_ : IPPROTO_ICMP_);
 }
 
-static __always_inline bool icmp_is_error(__u8 type)
+/* The IP protocols that are translated. */
+static __always_inline bool is_forwarded(const struct pkt *p)
 {
+	return p->ip_proto == IPPROTO_TCP_ || p->ip_proto == IPPROTO_UDP_ || is_icmp(p);
+}
+
+static __always_inline bool icmp_is_error(__u8 family, __u8 type)
+{
+	if (family == NSX_V6)
+		return type < ICMPV6_INFO;
 	return type == ICMP_DEST_UNREACH || type == ICMP_SOURCE_QUENCH ||
 	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB;
 }
@@ -98,40 +107,70 @@ static __always_inline bool icmp_is_error(__u8 type)
  * Read ports of a TCP, UDP or ICMP echo header at l4; an echo's identifier goes to the asker's
  * side.
  */
-static __always_inline int parse_l4(void *l4, void *end, __u8 ip_proto, struct pkt *p)
+static __always_inline int parse_l4(void *l4, void *end, __u8 family, __u8 ip_proto, struct pkt *p)
 {
-	if (ip_proto == 6 || ip_proto == 17) {
+	const __u8 first = NSX_ROW(0, family);
+
+	if (ip_proto == IPPROTO_TCP_ || ip_proto == IPPROTO_UDP_) {
 		struct udphdr *uh = l4;	/* the ports of TCP stand in the same place */
 
 		if ((void *)(uh + 1) > end)
 			return PARSE_SHORT;
 		p->sport = uh->source;
 		p->dport = uh->dest;
-		p->proto = ip_proto == 6 ? NSX_TCP : NSX_UDP;
+		p->proto = ip_proto == IPPROTO_TCP_ ? NSX_TCP : NSX_UDP;
+		p->row = first + p->proto;
 		return NSX_CONTINUE;
 	}
-	if (ip_proto == 1) {
+	if (ip_proto == (family == NSX_V6 ? IPPROTO_ICMPV6_ : IPPROTO_ICMP_)) {
 		struct icmphdr *ih = l4;
 
 		if ((void *)(ih + 1) > end)
 			return PARSE_SHORT;
 		p->proto = NSX_ICMP;
+		p->row = first + NSX_ICMP;
 		p->icmp_type = ih->type;
 		p->sport = 0;
 		p->dport = 0;
-		if (ih->type == ICMP_ECHO)
+		p->echo_reply =
+			ih->type == (family == NSX_V6 ? ICMPV6_ECHOREPLY : ICMP_ECHOREPLY);
+		if (ih->type == (family == NSX_V6 ? ICMPV6_ECHO : ICMP_ECHO)) {
 			p->sport = ih->un.echo.id;
-		else if (ih->type == ICMP_ECHOREPLY)
+		} else if (p->echo_reply) {
 			p->dport = ih->un.echo.id;
-		else
+		} else {
 			p->proto = NSX_PROTOS;
-		if (icmp_is_error(ih->type))
+			p->row = NSX_ROWS;
+		}
+		if (icmp_is_error(family, ih->type))
 			p->icmp_error = 1;
-		p->echo_reply = ih->type == ICMP_ECHOREPLY;
 		return NSX_CONTINUE;
 	}
 	p->proto = NSX_PROTOS;
+	p->row = NSX_ROWS;
 	return NSX_CONTINUE;
+}
+
+/* It quotes no ports. */
+static __always_inline void quotes_none(struct pkt *p)
+{
+	p->proto = NSX_PROTOS;
+	p->row = NSX_ROWS;
+}
+
+/* The L4 header of the packet that an error quotes, whose ends are exchanged. */
+static __always_inline int parse_quoted_l4(void *l4, void *end, __u8 family, __u8 ip_proto,
+					   struct pkt *p)
+{
+	__u8 type = p->icmp_type;
+	int v = parse_l4(l4, end, family, ip_proto, p);
+	__be16 port = p->sport;
+
+	p->icmp_type = type;
+	p->sport = p->dport;
+	p->dport = port;
+	p->echo_reply = !p->echo_reply;
+	return v;
 }
 
 /* An ICMP error quotes the packet that it is about: RFC 792, at least its IP header and 8 bytes. */
@@ -140,9 +179,6 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	__u32 l3 = p->l4 + ICMP_HLEN;
 	struct iphdr *ip = data + l3;
 	__u32 ihl;
-	__be16 port;
-	__u8 type;
-	int v;
 
 	if ((void *)(ip + 1) > end)
 		return PARSE_SHORT;
@@ -155,17 +191,20 @@ static __always_inline int parse_quoted(void *data, void *end, struct pkt *p)
 	addr_from_v4(&p->src, ip->daddr);
 	addr_from_v4(&p->dst, ip->saddr);
 	if (ip->frag_off & IP_OFFSET) {
-		p->proto = NSX_PROTOS;	/* a later fragment quotes no ports */
+		quotes_none(p);	/* a later fragment */
 		return NSX_CONTINUE;
 	}
-	type = p->icmp_type;
-	v = parse_l4((void *)ip + ihl, end, ip->protocol, p);
-	p->icmp_type = type;
-	port = p->sport;
-	p->sport = p->dport;
-	p->dport = port;
-	p->echo_reply = !p->echo_reply;
-	return v;
+	return parse_quoted_l4((void *)ip + ihl, end, NSX_V4, ip->protocol, p);
+}
+
+/* The rest of a TCP header. left: bytes from it to the packet's end. */
+static __always_inline int parse_tcp(void *l4, void *end, __u32 left, struct pkt *p)
+{
+	if (l4 + TCP_HLEN_MIN > end)
+		return PARSE_SHORT;
+	p->tcp_flags = ((__u8 *)l4)[13];
+	p->l4_len = (((__u8 *)l4)[12] >> 4) * 4;
+	return p->l4_len < TCP_HLEN_MIN || p->l4_len > left ? NSX_DROP_BAD_PACKET : NSX_CONTINUE;
 }
 
 static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
@@ -189,10 +228,10 @@ static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
 	p->l4 = ETH_HLEN + ihl;
 	p->ip_proto = ip->protocol;
 	p->ttl = ip->ttl;
-	p->saddr = ip->saddr;
-	p->daddr = ip->daddr;
 	addr_from_v4(&p->src, ip->saddr);
 	addr_from_v4(&p->dst, ip->daddr);
+	p->saddr = p->src;
+	p->daddr = p->dst;
 	p->dont_fragment = (ip->frag_off & IP_DF) != 0;
 	if (ip->frag_off & IP_MF_OFFSET) {
 		p->ip_id = ip->id;
@@ -201,30 +240,22 @@ static __always_inline int parse_ipv4(CTX *ctx, struct pkt *p)
 		p->last = !(ip->frag_off & IP_MF);
 		if (ip->frag_off & IP_OFFSET) {
 			p->fragment = FRAGMENT_LATER;
-			p->proto = NSX_PROTOS;
+			quotes_none(p);
 			return NSX_CONTINUE;
 		}
 		p->fragment = FRAGMENT_FIRST;
 	}
 
 	l4 = (void *)ip + ihl;
-	v = parse_l4(l4, end, ip->protocol, p);
+	v = parse_l4(l4, end, NSX_V4, ip->protocol, p);
 	if (v != NSX_CONTINUE)
 		return v;
 	/* What is behind the packet's end is not its, though the frame has it. */
 	if (p->proto < NSX_PROTOS && total - ihl < (p->proto == NSX_TCP ? TCP_HLEN_MIN : UDP_HLEN))
 		return NSX_DROP_BAD_PACKET;
-	if (p->proto == NSX_TCP) {
-		if (l4 + TCP_HLEN_MIN > end)
-			return PARSE_SHORT;
-		p->tcp_flags = ((__u8 *)l4)[13];
-		p->l4_len = (((__u8 *)l4)[12] >> 4) * 4;
-		if (p->l4_len < TCP_HLEN_MIN || p->l4_len > total - ihl)
-			return NSX_DROP_BAD_PACKET;
-	} else if (p->icmp_error) {
-		return parse_quoted(data, end, p);
-	}
-	return NSX_CONTINUE;
+	if (p->proto == NSX_TCP)
+		return parse_tcp(l4, end, total - ihl, p);
+	return p->icmp_error ? parse_quoted(data, end, p) : NSX_CONTINUE;
 }
 
 /* The uncommon case of a header that is not in the linear part of the packet. */
@@ -238,11 +269,13 @@ __noinline int parse_pulled(CTX *ctx, struct pkt *p)
 	return v == PARSE_SHORT ? NSX_DROP_BAD_PACKET : v;
 }
 
+#include "parse6.h"
+
 /**
  * parse_pkt() - describe the packet
  *
- * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IPv4 or belongs to a VLAN
- * (the sender's MAC and p->ethertype are filled), DROP_BAD_PACKET where it cannot be trusted.
+ * Return: NSX_CONTINUE with p filled, PASS_LINK where the frame is not IP or belongs to a VLAN (the
+ * sender's MAC and p->ethertype are filled), DROP_* where it cannot be trusted.
  */
 static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 {
@@ -256,10 +289,13 @@ static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 	mac_copy(p->mac, eth->h_source);
 	p->tagged = ctx_tagged(ctx);
 	p->ethertype = eth->h_proto;
-	if (eth->h_proto != ETH_P_IP || (p->tagged && ctx_vlan(ctx)))
+	if (p->tagged && ctx_vlan(ctx))
 		return NSX_PASS_LINK;
-	v = parse_ipv4(ctx, p);
-	return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
+	if (eth->h_proto == ETH_P_IP) {
+		v = parse_ipv4(ctx, p);
+		return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
+	}
+	return eth->h_proto == ETH_P_IPV6 ? parse_ipv6(ctx, p) : NSX_PASS_LINK;
 }
 
 #endif

@@ -87,7 +87,7 @@ static __always_inline void port_end(const struct nsx_slot *s, __u32 kind)
 {
 	if (kind == NSX_FLOW)
 		usage_flow(s->proto, s->ifindex, -1);
-	usage_port(s->proto, kind, -1);
+	usage_port(nsx_slot_row(s), kind, -1);
 }
 
 /**
@@ -164,8 +164,10 @@ static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
  * Win a slot whatever it holds, for what the operator wants. Return: as slot_claim(), 0 where its
  * owner keeps it longer.
  */
-static __always_inline __u32 port_seize(struct nsx_slot *s)
+__noinline __u32 port_seize(struct nsx_slot *s)
 {
+	if (!s)
+		return 0;
 	for (int tries = 0; tries < 64; tries++) {
 		__u32 state = slot_state(s), claim = slot_claim(s, state);
 

@@ -19,16 +19,18 @@
 #include "flow.h"
 #include "local_addr.h"
 #include "quota.h"
+#include "target.h"
 
 /* What the first acknowledgement of a client may be beyond the server's SYN */
 #define RETURN_WINDOW 0x10000U
 
 /* A published port answers at the address that was asked. */
-static __always_inline bool map_answers(CTX *ctx, const struct nsx_slot *s, __be32 asked)
+static __always_inline bool map_answers(CTX *ctx, const struct nsx_slot *s,
+					const struct nsx_addr *asked)
 {
 	__be32 at = s->at;
 
-	return !at || at == asked ||
+	return !at || at_is(at, asked) ||
 	       (nsx_at_device(at) && nsx_at_owners(at, address_owners(ctx, asked)));
 }
 
@@ -87,7 +89,8 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
 		return slot_same(s, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 	}
-	if (!s && !client && !local && reverse_port(x->ifindex, x->port, p->proto) == p->dport)
+	if (!s && !client && local == p->family &&
+	    reverse_port(x->ifindex, x->port, p->row) == p->dport)
 		return NSX_CONTINUE;
 	if (p->proto != NSX_TCP)
 		return NSX_UNKNOWN;
@@ -98,7 +101,7 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 	 * one's.
 	 */
 	if ((s && (s->tcp & NSX_T_ASSURED) && !nsx_tcp_closed(s->tcp)) ||
-	    connection_ask(ctx, p, x->addr.w[3], x->port, x->ifindex) == CONNECTION_RUNNING)
+	    connection_ask(ctx, p, &x->addr, x->port, x->ifindex) == CONNECTION_RUNNING)
 		return NSX_DROP_CLASH;
 	return NSX_UNKNOWN;
 }
@@ -181,8 +184,8 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 		slot->seen = now;
 	}
 	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (local || (slot->flags & NSX_F_STATEFUL) ||
-	    (SYN_ALONE(p) && nsx_learned.local_count > 1)) {
+	if (local != p->family || (slot->flags & NSX_F_STATEFUL) ||
+	    (SYN_ALONE(p) && nsx_learned.further[p->family & 1])) {
 		int v = return_note(ctx, p, x, local, 0);
 
 		if (v != NSX_CONTINUE)
@@ -249,10 +252,10 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
  * was never used ends the search; a full bucket leads to the next probe.
  */
 static __always_inline const struct nsx_reverse *reverse_find(__u32 ifindex, __be16 inside_port,
-							      __u8 proto)
+							      __u8 row)
 {
 	for (int probe = 0; probe < NSX_REVERSE_PROBES; probe++) {
-		__u32 index = nsx_reverse_bucket(ifindex, inside_port, proto, probe);
+		__u32 index = nsx_reverse_bucket(ifindex, inside_port, row, probe);
 		const struct nsx_reverse_bucket *b = bpf_map_lookup_elem(&nsx_reverse, &index);
 
 		if (!b)
@@ -263,31 +266,40 @@ static __always_inline const struct nsx_reverse *reverse_find(__u32 ifindex, __b
 
 			if (!owner)
 				return NULL;
-			if (reverse_is(reverse, owner, ifindex, inside_port, proto))
+			if (reverse_is(reverse, owner, ifindex, inside_port, row))
 				return reverse;
 		}
 	}
 	return NULL;
 }
 
-/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
-static __always_inline int published_out(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
-					 struct xlat *x)
+/* The way back that is remembered; NSX_UNKNOWN where none is. */
+__noinline int published_return(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
-	const struct nsx_reverse *reverse = reverse_find(ctx_ifindex(ctx), p->sport, p->proto);
-	__s32 local = 0;
+	struct found f;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	return return_find(p, &nsx_conf, now_tick(), &f) ? return_out(ctx, p, &f, x) : NSX_UNKNOWN;
+}
+
+/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
+static __always_inline int published_out(CTX *ctx, const struct pkt *p, struct xlat *x)
+{
+	const struct nsx_reverse *reverse = reverse_find(ctx_ifindex(ctx), p->sport, p->row);
+	__s32 local = p->family;
 
 	if (!reverse || !addr_eq(&reverse->inside, &p->src) || !mac_eq(reverse->mac, p->mac))
 		return NSX_DROP_NO_FLOW;
-	if (nsx_learned.local_count > 1 || (reverse->flags & NSX_B_STATEFUL)) {
-		struct found f;
+	if (nsx_learned.further[p->family & 1] || (reverse->flags & NSX_B_STATEFUL)) {
+		int v = published_return(ctx, p, x);
 
-		if (return_find(p, conf, now_tick(), &f))
-			return return_out(ctx, p, &f, x);
+		if (v != NSX_UNKNOWN)
+			return v;
 	}
 	local_recheck(ctx, local);
 	if (!local_is_here(local)) {
-		local = local_first();
+		local = local_first(p->family);
 		if (local < 0)
 			return NSX_DROP_NO_UPLINK;
 	}

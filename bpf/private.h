@@ -25,6 +25,7 @@
 #include "frag.h"
 #include "limit.h"
 #include "parse.h"
+#include "route.h"
 
 static const __u8 private_mac[ETH_ALEN] = NSX_PRIVATE_MAC;
 static const __u8 host_mac[ETH_ALEN] = NSX_HOST_MAC;
@@ -91,15 +92,16 @@ struct {
 } nsx_ids SEC(".maps");
 
 /*
- * Give a datagram that leaves in fragments under another address an identification of ours. A
+ * Give a datagram that leaves in fragments under another address an identification of ours; one of
+ * IPv6 has 32 random bits already. A
  * super-packet takes one for each of its segments, which are numbered from the first. Where numbers
  * begin cannot be guessed (RFC 7739).
  */
 static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u32 datagrams)
 {
-	__u32 hash = (p->daddr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U, index = hash >> 22, *id;
+	__u32 hash = addr_hash(&p->daddr, (__u32)nsx_conf.hash_seed), index = hash >> 22, *id;
 
-	id = bpf_map_lookup_elem(&nsx_ids, &index);
+	id = p->family == NSX_V6 ? NULL : bpf_map_lookup_elem(&nsx_ids, &index);
 	if (!id)
 		return;
 	x->id = bpf_htons(
@@ -136,9 +138,15 @@ static __always_inline bool budget_take(__u64 *tat, __u64 cost, __u32 threshold)
 	return left > FRAG_TIME / 512 * threshold && gcra_take(tat, cost, FRAG_TIME);
 }
 
-static __always_inline __u64 *budget_of_addr(__be32 addr)
+/* Of IPv6 a network of 64 bits is one sender, who has as many addresses of it as he likes. */
+static __always_inline __u64 *budget_of_addr(const struct nsx_addr *addr)
 {
-	__u32 index = 1 + (((addr ^ (__u32)nsx_conf.hash_seed) * 0x9e3779b1U) >> 22);
+	struct nsx_addr sender = *addr;
+	__u32 index;
+
+	if (!nsx_is_v4(addr))
+		sender.d[1] = 0;
+	index = 1 + (addr_hash(&sender, (__u32)nsx_conf.hash_seed) >> 22);
 
 	return bpf_map_lookup_elem(&nsx_frag_budgets, &index);
 }
@@ -159,7 +167,7 @@ static __always_inline __u64 *budget_outside(void)
 
 static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 {
-	__u32 ifindex = ctx_ifindex(ctx), threshold = ((p->ip_id ^ p->daddr) * 0x9e3779b1U) >> 24;
+	__u32 ifindex = ctx_ifindex(ctx), threshold = addr_hash(&p->daddr, p->ip_id) >> 24;
 	struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	__u64 *all, *local;
 
@@ -167,7 +175,7 @@ static __always_inline bool frag_pay(CTX *ctx, const struct pkt *p, __u32 len)
 		veth->frag_last = now_tick();
 		return budget_take(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS), threshold);
 	}
-	local = budget_of_addr(p->saddr);
+	local = budget_of_addr(&p->saddr);
 	all = budget_outside();
 	if (!budget_take(local, FRAG_COST(len, FRAG_SHARE_STRANGER), threshold))
 		return false;
@@ -333,7 +341,8 @@ static __always_inline int transit_back(CTX *ctx, struct iphdr *ip, int *action)
 }
 
 /* What was paid for a fragment that came from this veth, or from outside. */
-static __always_inline void frag_refund(struct nsx_veth *veth, __be32 saddr, __u32 len)
+static __always_inline void frag_refund(struct nsx_veth *veth, const struct nsx_addr *saddr,
+					__u32 len)
 {
 	if (veth) {
 		budget_refund(&veth->frag_tat, FRAG_COST(len, FRAG_SHARE_NS));
@@ -370,46 +379,70 @@ __noinline int frag_uplink_of(const struct pkt *p)
 
 static __always_inline __u32 frag_uplink(const struct iphdr *ip)
 {
-	struct pkt p = {
-		.saddr = ip->saddr, .daddr = ip->daddr, .ip_id = ip->id, .ip_proto = ip->protocol
-	};
+	struct pkt p = { .ip_id = ip->id, .ip_proto = ip->protocol };
 
+	addr_from_v4(&p.saddr, ip->saddr);
+	addr_from_v4(&p.daddr, ip->daddr);
 	return frag_uplink_of(&p);
 }
 
-/* A fragment of a datagram that is complete, back to the device that it came in by. */
-static __always_inline int defrag_back(CTX *ctx, struct iphdr *ip, int *action)
+/*
+ * A fragment of a datagram that is complete, back to the device that it came in by.
+ * @uplink: of a datagram from outside, where there are several
+ */
+static __always_inline int defrag_back(CTX *ctx, const struct nsx_addr *src, __u32 uplink,
+				       int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	struct nsx_addr addr = {};
 	struct ethhdr *eth = ctx_data(ctx);
 	struct nsx_veth *veth = NULL;
-	__u32 ifindex, *inside;
+	__u32 ifindex = conf->uplinks[1] ? uplink : conf->uplinks[0], *inside;
 
-	addr_from_v4(&addr, ip->saddr);
-	inside = bpf_map_lookup_elem(&nsx_inside, &addr);
+	inside = bpf_map_lookup_elem(&nsx_inside, src);
 	if (inside) {
 		ifindex = *inside;
 		veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 		if (!veth)
 			return NSX_DROP_DETACHED;
-	} else {
-		addr_from_v4(&addr, ip->daddr);
-		if (local_index(&addr) < 0)
-			return NSX_DROP_FRAGMENT;
-		ifindex = conf->uplinks[1] ? frag_uplink(ip) : conf->uplinks[0];
-	}
-	if (!ifindex)
+	} else if (!uplink) {
 		return NSX_DROP_FRAGMENT;
-	frag_refund(veth, ip->saddr, ctx_len(ctx) - ETH_HLEN);
+	}
+	frag_refund(veth, src, ctx_len(ctx) - ETH_HLEN);
 	if ((void *)(eth + 1) > ctx_data_end(ctx))
 		return NSX_DROP_ERROR;
 	mac_copy(eth->h_dest, veth ? host_mac : conf->uplink_mac);
 	mac_copy(eth->h_source, veth ? veth->mac : private_mac);
-	ip_set(ip, ip->saddr, ip->daddr, ip->frag_off, ip->ttl + 1);
 	ctx_set_mark(ctx, conf->defrag_mark);
 	*action = bpf_redirect(ifindex, BPF_F_INGRESS);
 	return NSX_DEFRAG;
+}
+
+/* The hop that was counted there is given back. */
+static __always_inline int defrag_back4(CTX *ctx, struct iphdr *ip, int *action)
+{
+	struct nsx_addr src = {}, dst = {};
+	__u32 uplink;
+
+	addr_from_v4(&src, ip->saddr);
+	addr_from_v4(&dst, ip->daddr);
+	uplink = local_index_of(&dst, NSX_V4) < 0 ? 0 : nsx_conf.uplinks[1] ? frag_uplink(ip) : 1;
+	ip_set(ip, ip->saddr, ip->daddr, ip->frag_off, ip->ttl + 1);
+	return defrag_back(ctx, &src, uplink, action);
+}
+
+/* The kernel has given the fragments another identification, so nothing tells where they came in. */
+static __always_inline int defrag_back6(CTX *ctx, struct ipv6hdr *ip, int *action)
+{
+	struct nsx_addr src = {}, dst = {};
+	int local;
+
+	addr_from_v6(&src, &ip->saddr);
+	addr_from_v6(&dst, &ip->daddr);
+	local = local_index_of(&dst, NSX_V6);
+	ip->hop_limit++;
+	return defrag_back(ctx, &src,
+			   local < 0 ? 0 : nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].dev,
+			   action);
 }
 
 #endif

@@ -28,11 +28,11 @@ static __always_inline int veth_change(const struct nsx_veth_change *args)
 
 	if (!veth)
 		return -2;	/* ENOENT */
-	/* The flag says that there is an address. Flows that are made meanwhile end with the others. */
-	if (!(args->flags & NSX_V_SOURCE))
-		veth->flags = args->flags;
+	/* A flag says that there is an address. Flows that are made meanwhile end with the others. */
+	veth->flags &= args->flags;
 	smp_wmb();
-	veth->source = args->source;
+	veth->source[NSX_V4] = args->source[NSX_V4];
+	veth->source[NSX_V6] = args->source[NSX_V6];
 	smp_wmb();
 	veth->flags = args->flags;
 	veth->mss = args->mss;
@@ -45,7 +45,7 @@ static __always_inline int veth_change(const struct nsx_veth_change *args)
 /* The slot of the i-th port of a range. */
 static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)
 {
-	return port_slot(r->map.proto & 3, bpf_htons(r->map.first + i));
+	return port_slot(nsx_slot_row(&r->map), bpf_htons(r->map.first + i));
 }
 
 /* Somebody is writing the slot: go on from there later. */
@@ -55,10 +55,10 @@ static __always_inline long range_busy(struct nsx_range *r)
 	return 1;
 }
 
-__noinline int reverse_room(__u32 ifindex, __u32 inside_port, __u32 proto)
+__noinline int reverse_room(__u32 ifindex, __u32 inside_port, __u32 row)
 {
 	for (int i = 0; i < REVERSE_PLACES; i++) {
-		int place = reverse_place(ifindex, inside_port, proto, i);
+		int place = reverse_place(ifindex, inside_port, row, i);
 		const struct nsx_reverse *reverse = reverse_at(place);
 
 		if (reverse && (!reverse->ifindex || reverse->ifindex == NSX_REVERSE_GONE))
@@ -70,7 +70,7 @@ __noinline int reverse_room(__u32 ifindex, __u32 inside_port, __u32 proto)
 static __always_inline struct nsx_reverse *range_reverse(const struct nsx_range *r, __u32 i)
 {
 	return reverse_at(reverse_seek(r->map.ifindex, bpf_htons(bpf_ntohs(r->map.inside_port) + i),
-				       r->map.proto));
+				       nsx_slot_row(&r->map)));
 }
 
 /* The first port that is published. */
@@ -97,13 +97,14 @@ static long add_reverse(__u64 i, struct nsx_range *r)
 	if (reverse && reverse->outside_port != port)
 		reverse->flags |= NSX_B_STATEFUL;
 	if (!reverse) {
-		reverse = reverse_at(reverse_room(r->map.ifindex, inside_port, r->map.proto));
+		reverse = reverse_at(reverse_room(r->map.ifindex, inside_port,
+						  nsx_slot_row(&r->map)));
 		if (!reverse)
 			return 1;
 		reverse->inside_port = inside_port;
 		reverse->outside_port = port;
 		reverse->inside = r->map.inside;
-		reverse->proto = r->map.proto;
+		reverse->row = nsx_slot_row(&r->map);
 		reverse->flags = 0;
 		mac_copy(reverse->mac, r->map.mac);
 		smp_wmb();
@@ -228,7 +229,7 @@ static long del_reverse(__u64 i, struct nsx_range *r)
 	return 0;
 }
 
-/* Any protocol's: [protocol][port]. */
+/* Any row's: [row][port]. */
 static long note_host_range(__u64 i, struct nsx_range *r)
 {
 	const struct nsx_conf *conf = &nsx_conf;

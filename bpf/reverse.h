@@ -16,9 +16,9 @@ static __always_inline struct nsx_reverse *reverse_at(int place)
 }
 
 /* A place where the reverse entry of an endpoint may be. */
-static __always_inline int reverse_place(__u32 ifindex, __be16 inside_port, __u8 proto, int i)
+static __always_inline int reverse_place(__u32 ifindex, __be16 inside_port, __u8 row, int i)
 {
-	return nsx_reverse_bucket(ifindex, inside_port, proto, i / NSX_REVERSE_WAYS) *
+	return nsx_reverse_bucket(ifindex, inside_port, row, i / NSX_REVERSE_WAYS) *
 		       NSX_REVERSE_WAYS +
 	       i % NSX_REVERSE_WAYS;
 }
@@ -28,35 +28,35 @@ static __always_inline int reverse_place(__u32 ifindex, __be16 inside_port, __u8
  * the rest.
  */
 static __always_inline bool reverse_is(const struct nsx_reverse *reverse, __u32 owner,
-				       __u32 ifindex, __be16 inside_port, __u8 proto)
+				       __u32 ifindex, __be16 inside_port, __u8 row)
 {
 	if (owner != ifindex)
 		return false;
 	smp_rmb();
-	return ((reverse->inside_port ^ inside_port) | (reverse->proto ^ proto)) == 0;
+	return ((reverse->inside_port ^ inside_port) | (reverse->row ^ row)) == 0;
 }
 
 #define REVERSE_PLACES (NSX_REVERSE_PROBES * NSX_REVERSE_WAYS)
 
-__noinline int reverse_seek(__u32 ifindex, __u32 inside_port, __u32 proto)
+__noinline int reverse_seek(__u32 ifindex, __u32 inside_port, __u32 row)
 {
 	for (int i = 0; i < REVERSE_PLACES; i++) {
-		int place = reverse_place(ifindex, inside_port, proto, i);
+		int place = reverse_place(ifindex, inside_port, row, i);
 		const struct nsx_reverse *reverse = reverse_at(place);
 		__u32 owner = reverse ? READ_ONCE(reverse->ifindex) : 0;
 
 		if (!owner)
 			return NO_PLACE;
-		if (reverse_is(reverse, owner, ifindex, inside_port, proto))
+		if (reverse_is(reverse, owner, ifindex, inside_port, row))
 			return place;
 	}
 	return NO_PLACE;
 }
 
 /* The outside port that an endpoint answers from where nothing is remembered, or 0. */
-static __always_inline __be16 reverse_port(__u32 ifindex, __be16 inside_port, __u8 proto)
+static __always_inline __be16 reverse_port(__u32 ifindex, __be16 inside_port, __u8 row)
 {
-	const struct nsx_reverse *reverse = reverse_at(reverse_seek(ifindex, inside_port, proto));
+	const struct nsx_reverse *reverse = reverse_at(reverse_seek(ifindex, inside_port, row));
 
 	return reverse ? reverse->outside_port : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The only writer of IP and L4 headers: one end of the packet gets another address and port, the
- * TTL goes down by one, and every checksum follows incrementally.
+ * TTL goes down by one, and every checksum follows incrementally. Of IPv6: rewrite6.h.
  */
 #ifndef NSXDP_REWRITE_H
 #define NSXDP_REWRITE_H
@@ -9,6 +9,7 @@
 #include "defs.h"
 #include "csum.h"
 #include "parse.h"
+#include "rewrite6.h"
 
 /* Offsets are bounded by the parser; the mask tells the verifier. */
 #define OFFSET(o) ((o) & 0xff)
@@ -148,9 +149,12 @@ static __always_inline int rewrite_id(CTX *ctx, const struct xlat *x)
 static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const struct xlat *x,
 					 enum side side)
 {
-	__u32 addr_delta = csum_delta32(side == SIDE_SRC ? p->saddr : p->daddr, x->addr.w[3]);
+	__u32 addr_delta;
 	int err;
 
+	if (p->family == NSX_V6)
+		return rewrite_v6(ctx, p, x, side | REWRITE_HOP);
+	addr_delta = csum_delta32(side == SIDE_SRC ? p->saddr.w[3] : p->daddr.w[3], x->addr.w[3]);
 	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, side, addr_delta, true))
 		return NSX_DROP_ERROR;
 	if (p->proto == NSX_ICMP)
@@ -169,10 +173,13 @@ static __always_inline int rewrite_whole(CTX *ctx, const struct pkt *p, const st
 static __always_inline int rewrite_pkt(CTX *ctx, const struct pkt *p, const struct xlat *x,
 				       bool hop)
 {
-	__be32 old = x->side == SIDE_SRC ? p->saddr : p->daddr;
-	__u32 addr_delta = csum_delta32(old, x->addr.w[3]);
+	__u32 addr_delta;
 	int err;
 
+	if (p->family == NSX_V6)
+		return rewrite_v6(ctx, p, x, x->side | (hop ? REWRITE_HOP : 0));
+	addr_delta = csum_delta32(x->side == SIDE_SRC ? p->saddr.w[3] : p->daddr.w[3],
+				  x->addr.w[3]);
 	if (rewrite_ip(ctx_data(ctx), ctx_data_end(ctx), p, x, x->side, addr_delta, hop))
 		return NSX_DROP_ERROR;
 	if (p->fragment == FRAGMENT_LATER)

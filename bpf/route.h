@@ -7,7 +7,6 @@
 #include "maps.h"
 #include "scope.h"
 
-#define AF_INET 2
 #define FIB_SKIP_NEIGH	(1U << 2)	/* BPF_FIB_LOOKUP_SKIP_NEIGH, kernel 6.3 */
 #define EINVAL 22
 
@@ -17,8 +16,10 @@
  */
 static __always_inline bool is_outside(const struct nsx_conf *conf, const struct nsx_addr *dst)
 {
-	return !in_pool(conf, dst) && !is_local(dst) && !is_multicast(dst->w[3]) &&
-	       !is_martian(dst->w[3]);
+	__u32 family = family_of(dst);
+
+	return !in_pool_of(conf, dst, family) && !is_local(dst) && !is_multicast_of(dst, family) &&
+	       !is_martian_of(dst, family);
 }
 
 /*
@@ -28,7 +29,8 @@ static __always_inline bool is_outside(const struct nsx_conf *conf, const struct
  */
 static __always_inline __u16 route_least(const struct nsx_addr *dst, __u16 mtu)
 {
-	struct nsx_prefix key = { .bits = 128, .addr = { 0, 0, NSX_V4_PREFIX, dst->w[3] } };
+	struct nsx_prefix key = { .bits = 128,
+				  .addr = { dst->w[0], dst->w[1], dst->w[2], dst->w[3] } };
 	const __u32 *said = bpf_map_lookup_elem(&nsx_routes, &key);
 
 	return said && *said && *said < mtu ? *said : mtu;
@@ -64,6 +66,41 @@ static __always_inline int fib_route(CTX *ctx, struct bpf_fib_lookup *fib, __u32
 	return BPF_FIB_LKUP_RET_SUCCESS;
 }
 
+/* The destination that a route is asked for. */
+static __always_inline void fib_to(struct bpf_fib_lookup *fib, const struct nsx_addr *dst)
+{
+	if (nsx_is_v4(dst)) {
+		fib->family = AF_INET;
+		fib->ipv4_dst = dst->w[3];
+		return;
+	}
+	fib->family = AF_INET6;
+	__builtin_memcpy(fib->ipv6_dst, dst->w, sizeof(fib->ipv6_dst));
+}
+
+static __always_inline void fib_from(struct bpf_fib_lookup *fib, const struct nsx_addr *src)
+{
+	if (fib->family == AF_INET)
+		fib->ipv4_src = src->w[3];
+	else
+		__builtin_memcpy(fib->ipv6_src, src->w, sizeof(fib->ipv6_src));
+}
+
+/* The source that the kernel chose for a route. */
+static __always_inline void fib_source(const struct bpf_fib_lookup *fib, struct nsx_addr *ret)
+{
+	if (fib->family == AF_INET)
+		addr_from_v4(ret, fib->ipv4_src);
+	else
+		__builtin_memcpy(ret->w, fib->ipv6_src, sizeof(ret->w));
+}
+
+/* An address in 32 bits, for a place in a small table. */
+static __always_inline __u32 addr_hash(const struct nsx_addr *a, __u32 seed)
+{
+	return (a->w[3] ^ a->w[2] ^ (a->w[1] << 7) ^ (a->w[0] >> 3) ^ seed) * 0x9e3779b1U;
+}
+
 /*
  * The MTU of an uplink itself, whatever its routes say; that of the first as it was at "up" where
  * it is gone.
@@ -94,11 +131,10 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 
 	if (!is_outside(conf, dst))
 		return -1;
-	fib->family = AF_INET;
+	fib_to(fib, dst);
+	fib_from(fib, &nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr);
 	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
-	fib->ipv4_src = nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr.w[3];
-	fib->ipv4_dst = dst->w[3];
 	err = neighbour ? bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) : fib_route(ctx, fib, 0);
 	if (err != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(conf, fib->ifindex))
 		return -1;

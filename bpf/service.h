@@ -35,12 +35,13 @@ static __always_inline __u32 client_hash(const struct nsx_conf *conf, const stru
 	return table_place(h >> 32);
 }
 
-__noinline int is_allowed(__u32 service, __be32 client)
+__noinline int is_allowed(__u32 service, const struct nsx_addr *client)
 {
-	struct nsx_allow key = { .bits = 32 + 128,
-				 .service = service,
-				 .addr = { 0, 0, NSX_V4_PREFIX, client } };
+	struct nsx_allow key = { .bits = 32 + 128, .service = service };
 
+	if (!client)
+		return false;
+	__builtin_memcpy(key.addr, client, sizeof(key.addr));
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
 }
 
@@ -56,7 +57,7 @@ static __always_inline int target_has(CTX *ctx, const struct pkt *p, const struc
 {
 	const struct nsx_target *t = target_at(svc, place);
 
-	return connection_ask(ctx, p, t->addr.w[3],
+	return connection_ask(ctx, p, &t->addr,
 			      bpf_htons(bpf_ntohs(t->port) + (bpf_ntohs(p->dport) - svc->first)),
 			      t->ifindex);
 }
@@ -118,7 +119,7 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	if (!svc)
 		return NSX_PASS_HOST;
-	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, p->saddr))
+	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, &p->saddr))
 		return NSX_DROP_NOT_ALLOWED;
 	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) &&
 	    !gcra_take(&svc->tat, svc->interval, svc->burst))
@@ -126,13 +127,13 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 
 	hash = client_hash(conf, svc, &p->src, p->sport);
 	if (svc->flags & NSX_S_BY_ADDRESS)
-		owners = address_owners(ctx, p->daddr);
-	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, p->daddr, owners, false)
+		owners = address_owners(ctx, &p->daddr);
+	place = svc->flags & NSX_S_BY_ADDRESS ? address_place(index, &p->daddr, owners, false)
 					      : svc->table[hash];
 	if ((svc->flags & NSX_S_DRAINING) && p->proto == NSX_TCP &&
 	    (__s32)(svc->drain_deadline - now_tick()) > 0) {
 		__u32 old = svc->flags & NSX_S_BY_ADDRESS
-				    ? address_place(index, p->daddr, owners, true)
+				    ? address_place(index, &p->daddr, owners, true)
 				    : svc->was_table[hash];
 
 		if (old != NSX_NO_TARGET)

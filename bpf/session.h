@@ -100,14 +100,18 @@ static __always_inline struct nsx_slot *session_at(int place)
 	__u32 way = place & (NSX_BUCKET_PLACES - 1);
 	struct nsx_bucket *b;
 
-	/*
-	 * The verifier has to see both questions, and LLVM not to calculate the answer before them.
-	 */
-	asm volatile("" : "+r"(way));
-	if (place < 0 || way >= NSX_WAYS)
+	if (place < 0)
 		return NULL;
 	b = bucket_at(place_bucket(place));
 	if (!b)
+		return NULL;
+	/*
+	 * The verifier has to see the question, right before the answer: kernels before 6.3 forget
+	 * what was known of a number that was kept on the stack. And LLVM is not to calculate the
+	 * answer before it.
+	 */
+	asm volatile("" : "+r"(way));
+	if (way >= NSX_WAYS)
 		return NULL;
 	asm volatile("" : "+r"(b));
 	return &b->way[way];
@@ -390,7 +394,7 @@ static __always_inline bool bucket_rival(__u32 where, __u32 tag, const struct ns
 static __always_inline bool alias_alive(const struct nsx_slot *s, const struct nsx_conf *conf,
 					__u32 now)
 {
-	const struct nsx_slot *port = port_slot(s->proto, s->outside_port);
+	const struct nsx_slot *port = port_slot(nsx_slot_row(s), s->outside_port);
 
 	__u32 kind = port ? NSX_KIND(slot_read(port)) : NSX_FREE;
 

@@ -148,7 +148,7 @@ __noinline int snat_session(CTX *ctx, const struct pkt *p, __u32 any_port, struc
 	now = now_tick();
 	local = f.slot->local & (NSX_LOCAL_MAX - 1);
 	local_recheck(ctx, local);
-	port = port_slot(p->proto & 3, f.slot->outside_port);
+	port = port_slot(p->row, f.slot->outside_port);
 	if (!port || !flow_alive(f.slot, conf, now))
 		return NSX_DROP_NO_FLOW;
 	state = slot_state(port);
@@ -257,7 +257,7 @@ __noinline int snat_in_shared(const struct pkt *p, __u32 local, struct xlat *x)
 
 	if (!p || !x)
 		return NSX_DROP_ERROR;
-	port = port_slot(p->proto & 3, p->dport);
+	port = port_slot(p->row, p->dport);
 	if (!port || (p->proto == NSX_ICMP && !p->echo_reply) || is_pinged(port, p->proto))
 		return NSX_PASS_HOST;
 	o.remote = p->src;

@@ -59,11 +59,11 @@ __noinline int snat_mapping(CTX *ctx, const struct pkt *p)
 	before = f.slot->ack;
 	if (!slot_same(f.slot, f.state))
 		return NO_PORT;
-	s = before ? port_slot(p->proto & 3, before) : NULL;
+	s = before ? port_slot(p->row, before) : NULL;
 	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !is_pinged(s, p->proto) &&
 	    snat_knows(s, p, conf, now_tick()))
 		return bpf_ntohs(before);
-	s = port_slot(p->proto & 3, port);
+	s = port_slot(p->row, port);
 	return s && snat_usable(ctx, s, p, conf) ? bpf_ntohs(port) : NO_PORT;
 }
 
@@ -82,7 +82,7 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 
 	if (!p)
 		return NSX_DROP_ERROR;
-	s = port_slot(p->proto & 3, port);
+	s = port_slot(p->row, port);
 	if (!s)
 		return NSX_DROP_ERROR;
 	state = slot_state(s);
@@ -107,42 +107,53 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 }
 
 /*
- * An endpoint's outside port, where that is not its own number. Where the endpoint had another one,
- * which the host wants now, that is kept for the remote that it has there. Another CPU may have
- * given the endpoint a port in this moment.
+ * The alias that an endpoint has already, for alias_write(), which is deep in the stack: work.alias is
+ * what session_seek() said of it, and work.before its port, if the host wants that. Another CPU may
+ * have given the endpoint a port in this moment: NSX_DROP_CHANGED, else NSX_CONTINUE.
  */
-__noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
+__noinline int alias_find(const struct pkt *p)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct work *w = work_get();
-	__u32 now = now_tick();
-	struct nsx_slot *alias;
-	__be16 before = 0;
+	const struct nsx_slot *s;
 	struct found f;
-	__u64 seek;
-	int took;
 
 	if (!p || !w)
 		return NSX_DROP_ERROR;
 	endpoint_key(&w->key, p);
-	seek = session_seek(&w->key);
-	if (found_at(seek, &f)) {
-		const struct nsx_slot *s = port_slot(p->proto & 3, f.slot->outside_port);
+	w->alias = session_seek(&w->key);
+	w->before = 0;
+	if (!found_at(w->alias, &f))
+		return NSX_CONTINUE;
+	s = port_slot(p->row, f.slot->outside_port);
+	if (!s || (alias_alive(f.slot, conf, now_tick()) && !(s->flags & NSX_F_HOST)))
+		return NSX_DROP_CHANGED;
+	w->before = f.slot->outside_port;
+	return NSX_CONTINUE;
+}
 
-		if (!s || (alias_alive(f.slot, conf, now) && !(s->flags & NSX_F_HOST)))
-			return NSX_DROP_CHANGED;
-		before = f.slot->outside_port;
-	}
-	took = session_take(&w->key, seek, now, &w->won);
-	if (took != TAKE_WON)
-		return took == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
+/*
+ * An endpoint's outside port, where that is not its own number. Where the endpoint had another one,
+ * which the host wants now, that is kept for the remote that it has there.
+ */
+__noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
+{
+	struct work *w = work_get();
+	struct nsx_slot *alias;
+	int v = alias_find(p);
+
+	if (v != NSX_CONTINUE || !w)
+		return v == NSX_CONTINUE ? NSX_DROP_ERROR : v;
+	v = session_take(&w->key, w->alias, now_tick(), &w->won);
+	if (v != TAKE_WON)
+		return v == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
 	alias = session_at(w->won.place);
 	if (!alias)
 		return NSX_DROP_ERROR;
 	alias->outside_port = port;
 	alias->ifindex = ctx_ifindex(ctx);
 	alias->local = 0;
-	alias->ack = before;
+	alias->ack = w->before;
 	slot_publish(alias, w->won.claim, NSX_ALIAS);
 	return NSX_CONTINUE;
 }
@@ -150,7 +161,7 @@ __noinline int alias_write(CTX *ctx, const struct pkt *p, __u32 port)
 /* Free a port that was taken and is not to be used. */
 static __always_inline void snat_untake(const struct pkt *p, __be16 port)
 {
-	struct nsx_slot *s = port_slot(p->proto & 3, port);
+	struct nsx_slot *s = port_slot(p->row, port);
 	__u32 state, claim;
 
 	if (!s)
@@ -222,13 +233,13 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 		return NSX_DROP_ERROR;
 	usage_measure(q.now);
 	w->local = p->local;
-	if (!is_cone(p) && ports_are_short(conf, p->proto))
+	if (!is_cone(p) && ports_are_short(conf, p))
 		return NSX_SHARE;
 	*port = p->sport;
 	if (port_allowed(conf, p->proto, bpf_ntohs(p->sport))) {
 		v = snat_take(ctx, p, p->sport, q.now, false);
 		if (v != NSX_DROP_NO_PORT) {
-			w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(p->sport);
+			w->number = (__u32)p->row << 16 | bpf_ntohs(p->sport);
 			return v;
 		}
 	}
@@ -237,7 +248,7 @@ __noinline int snat_new_mapping(CTX *ctx, const struct pkt *p, __be16 *port)
 	if (q.port == NO_PORT)
 		return is_cone(p) ? NSX_DROP_NO_PORT : NSX_SHARE;
 	*port = bpf_htons(q.port);
-	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(*port);
+	w->number = (__u32)p->row << 16 | bpf_ntohs(*port);
 	return NSX_ALIASED;
 }
 
@@ -266,7 +277,7 @@ __noinline int snat_further(CTX *ctx, const struct pkt *p, struct nsx_slot *port
 
 	if (!p || !port || !veth || !w)
 		return NSX_DROP_ERROR;
-	w->number = (__u32)(p->proto & 3) << 16 | bpf_ntohs(port->outside_port);
+	w->number = (__u32)p->row << 16 | bpf_ntohs(port->outside_port);
 	if (!snat_keeps(port, conf, now)) {
 		/*
 		 * No flow of the endpoint is left: the slot's inline remote is free for this one.
@@ -387,12 +398,12 @@ __noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, st
 			return v;
 	}
 	w->sought = 0;
-	s = port_slot(p->proto & 3, p->sport);
+	s = port_slot(p->row, p->sport);
 	port = p->sport;
 	if (!s || !snat_usable(ctx, s, p, conf)) {
 		mapping = snat_mapping(ctx, p);
 		port = mapping == NO_PORT ? 0 : bpf_htons(mapping);
-		s = mapping == NO_PORT ? NULL : port_slot(p->proto & 3, port);
+		s = mapping == NO_PORT ? NULL : port_slot(p->row, port);
 	}
 	if (s) {
 		state = slot_read(s);

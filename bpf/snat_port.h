@@ -17,15 +17,9 @@
  */
 __noinline int host_has_port(CTX *ctx, const struct pkt *p, __u32 port)
 {
-	struct bpf_sock_tuple t = {};
-
-	if (!p)
-		return false;
-	t.ipv4.saddr = p->dst.w[3];
-	t.ipv4.sport = p->dport;
-	t.ipv4.daddr = nsx_learned.local[p->local & (NSX_LOCAL_MAX - 1)].addr.w[3];
-	t.ipv4.dport = port;
-	return host_socket(ctx, p->proto, &t, HOST_ANY);
+	return p && host_socket(ctx, p, &p->dst, p->dport,
+				&nsx_learned.local[p->local & (NSX_LOCAL_MAX - 1)].addr, port,
+				HOST_ANY);
 }
 
 /*
@@ -60,14 +54,14 @@ static __always_inline __be16 port_number(const struct nsx_conf *conf, __u8 prot
 	return bpf_htons(proto == NSX_ICMP ? number : nsx_port_at(conf, number));
 }
 
-/* So many ports are held by one endpoint each that a new one is to share. */
-static __always_inline bool ports_are_short(const struct nsx_conf *conf, __u8 proto)
+/* So many ports are held by one endpoint each that a new one of the packet is to share. */
+static __always_inline bool ports_are_short(const struct nsx_conf *conf, const struct pkt *p)
 {
 	const struct nsx_held *held = held_get();
-	__u32 mark = proto == NSX_TCP ? NSX_SHARE_TCP : NSX_SHARE_OTHERS;
+	__u32 mark = p->proto == NSX_TCP ? NSX_SHARE_TCP : NSX_SHARE_OTHERS, row = p->row;
 
-	return held && proto < NSX_PROTOS &&
-	       held->local[proto] * 100LL >= (__s64)port_span(conf, proto) * mark;
+	return held && row < NSX_ROWS &&
+	       held->local[row] * 100LL >= (__s64)port_span(conf, p->proto) * mark;
 }
 
 /*
@@ -131,14 +125,14 @@ __noinline int has_own_port(CTX *ctx, const struct pkt *p, __u32 now)
 
 	if (!p || !w)
 		return false;
-	s = port_slot(p->proto & 3, p->sport);
+	s = port_slot(p->row, p->sport);
 	if (s && snat_holds(s, p, ctx_ifindex(ctx)) && !(s->flags & NSX_F_HOST) &&
 	    nsx_port_left(s, conf, &nsx_learned, now) >= 0)
 		return true;
 	endpoint_key(&w->key, p);
 	if (!session_find(&w->key, &f) || !alias_alive(f.slot, conf, now))
 		return false;
-	s = port_slot(p->proto & 3, f.slot->outside_port);
+	s = port_slot(p->row, f.slot->outside_port);
 	return s && !(s->flags & NSX_F_HOST);
 }
 
@@ -174,7 +168,7 @@ static __always_inline void port_fill(struct nsx_slot *s, __u32 claim, const str
 	mac_copy(s->mac, p->mac);
 	slot_publish(s, claim, NSX_FLOW);
 	usage_flow(p->proto, ifindex, 1);
-	usage_port(p->proto, NSX_FLOW, 1);
+	usage_port(p->row, NSX_FLOW, 1);
 }
 
 #endif

@@ -51,7 +51,7 @@ __noinline int share_weight(const struct pkt *p, __u32 port, __u32 now)
 
 	if (!p)
 		return NEVER;
-	s = port_slot(p->proto & 3, port);
+	s = port_slot(p->row, port);
 	if (!s)
 		return NEVER;
 	state = slot_read(s);
@@ -82,7 +82,7 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 
 	if (!p)
 		return 0;
-	s = port_slot(p->proto & 3, port);
+	s = port_slot(p->row, port);
 	if (!s)
 		return 0;
 	state = slot_read(s);
@@ -100,7 +100,11 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 		return 0;
 	if (alive)
 		usage_gave_way(s);
-	s->inside.d[0] = s->inside.d[1] = 0;
+	/* No address, but one of its family. */
+	s->inside.d[0] = 0;
+	s->inside.d[1] = 0;
+	if (p->family == NSX_V4)
+		addr_from_v4(&s->inside, 0);
 	s->remote.d[0] = s->remote.d[1] = 0;
 	s->inside_port = s->remote_port = 0;
 	s->outside_port = port;
@@ -112,7 +116,7 @@ __noinline __u32 share_port(CTX *ctx, const struct pkt *p, __u32 port, __u32 now
 	s->ifindex = 0;
 	s->until = now + nsx_ticks(conf, NSX_EVICT_IDLE);
 	state = slot_publish(s, claim, NSX_SHARED);
-	usage_port(p->proto, NSX_SHARED, 1);
+	usage_port(p->row, NSX_SHARED, 1);
 	return state;
 }
 
@@ -155,7 +159,7 @@ __noinline int share_take(CTX *ctx, const struct pkt *p, __u32 port, __u64 seek)
 	if (!p || !w)
 		return NSX_DROP_ERROR;
 	state = share_port(ctx, p, port, now);
-	registry = port_slot(p->proto & 3, port);
+	registry = port_slot(p->row, port);
 	if (!state || !registry)
 		return NSX_DROP_NO_PORT;
 	outside_of(&w->outside, p, port);

@@ -7,6 +7,17 @@
 #include "parse.h"
 #include "scope.h"
 
+/* What a packet's destination is. */
+static __always_inline bool to_multicast(const struct pkt *p)
+{
+	return is_multicast_of(&p->daddr, p->family);
+}
+
+static __always_inline bool to_martian(const struct pkt *p)
+{
+	return is_martian_of(&p->daddr, p->family);
+}
+
 /**
  * source_check() - may a packet from outside, to an address of the host's, have this source?
  *
@@ -16,27 +27,28 @@
  */
 static __always_inline int source_check(const struct nsx_conf *conf, const struct pkt *p)
 {
-	__u8 first = bpf_ntohl(p->saddr) >> 24;
-	struct nsx_addr src;	/* not p->src, which an ICMP error does not describe */
+	__u8 first = p->saddr.w[3] & 0xff;	/* IPv4: the first byte on the wire */
 
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	first = p->saddr.w[3] >> 24;
+#endif
 	/* Martians and groups in one comparison less: this is the hot path. */
-	if (first == 0 || first == 127 || first >= 224)
+	if (p->family == NSX_V6 ? is_multicast_of(&p->saddr, NSX_V6) ||
+					  is_martian_of(&p->saddr, NSX_V6)
+				: first == 0 || first == 127 || first >= 224)
 		return NSX_DROP_MARTIAN;
-	if (p->saddr == p->daddr)
+	if (addr_eq(&p->saddr, &p->daddr))
 		return NSX_DROP_LAND;
-	if (nsx_learned.local_count > 1) {	/* the one address is the destination */
-		addr_from_v4(&src, p->saddr);
-		if (is_local(&src))
-			return NSX_DROP_LOCAL_SOURCE;
-	}
-	return (p->saddr & conf->pool_mask.w[3]) == conf->pool.w[3] ? NSX_DROP_SPOOFED
-								    : NSX_CONTINUE;
+	/* Not p->src, which an ICMP error does not describe. The one address is the destination. */
+	if (nsx_learned.further[p->family & 1] && is_local(&p->saddr))
+		return NSX_DROP_LOCAL_SOURCE;
+	return in_pool_of(conf, &p->saddr, p->family) ? NSX_DROP_SPOOFED : NSX_CONTINUE;
 }
 
 /* The source address or MAC is not that of the namespace behind this veth. */
 static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
 {
-	return p->saddr != veth->addr.w[3] || !mac_eq(p->mac, veth->mac);
+	return !addr_eq(&p->saddr, &veth->addr[p->family & 1]) || !mac_eq(p->mac, veth->mac);
 }
 
 #endif

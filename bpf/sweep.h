@@ -23,7 +23,7 @@
 
 #define SWEEP_EVERY	20000000ULL	/* nanoseconds */
 #define SWEEP_BUCKETS	320		/* at once: a table for a million flows takes 12 seconds */
-#define SWEEP_PORTS	512		/* the registry 8 seconds */
+#define SWEEP_PORTS	1024		/* the registry 8 seconds */
 #define SWEEP_SERVICES	32		/* services 0.6 seconds */
 #define SWEEP_ENDING	4		/* times as much while flows are ended */
 
@@ -54,7 +54,7 @@ struct sweep {
 /* The port of an alias is not its endpoint's any more. */
 static __always_inline bool alias_over(const struct nsx_slot *s)
 {
-	const struct nsx_slot *port = port_slot(s->proto, s->outside_port);
+	const struct nsx_slot *port = port_slot(nsx_slot_row(s), s->outside_port);
 	__u32 kind = port ? NSX_KIND(slot_read(port)) : NSX_FREE;
 
 	return kind != NSX_CLAIMED && (kind != NSX_FLOW || port->inside_port != s->inside_port ||
@@ -65,7 +65,7 @@ static __always_inline bool alias_over(const struct nsx_slot *s)
 static __always_inline void sweep_lease(const struct nsx_slot *flow, __u32 state,
 					const struct nsx_conf *conf, __u32 now)
 {
-	struct nsx_slot *port = port_slot(flow->proto, flow->outside_port);
+	struct nsx_slot *port = port_slot(nsx_slot_row(flow), flow->outside_port);
 
 	if (port && port_serves(port, slot_read(port), flow) && slot_same(flow, state))
 		flow_keep_port(port, flow, conf, flow->seen, now);
@@ -153,7 +153,7 @@ __noinline int sweep_slot(__u32 index, __u32 now)
 
 static long sweep_port(__u64 i, struct sweep *w)
 {
-	w->swept += sweep_slot((w->at + i) % (NSX_PROTOS * NSX_PORTS), w->now);
+	w->swept += sweep_slot((w->at + i) % (NSX_ROWS * NSX_PORTS), w->now);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static long sweep_port(__u64 i, struct sweep *w)
 struct drained {
 	__u32 service;
 	__u16 first;
-	__u8 proto;
+	__u8 row;
 	__u8 pad;
 };
 
@@ -175,7 +175,7 @@ __noinline int del_reverse_drained(__u32 service, __u32 i, __u32 port)
 	for (__u32 n = 0; svc && n < NSX_TARGETS && n < svc->was_count; n++) {
 		const struct nsx_target *t = &svc->was[n];
 		struct nsx_reverse *reverse = reverse_at(
-			reverse_seek(t->ifindex, bpf_htons(bpf_ntohs(t->port) + i), svc->proto));
+			reverse_seek(t->ifindex, bpf_htons(bpf_ntohs(t->port) + i), svc->row));
 
 		if (reverse && !(reverse->flags & NSX_B_STATEFUL) &&
 		    reverse->outside_port == bpf_htons(port))
@@ -186,7 +186,7 @@ __noinline int del_reverse_drained(__u32 service, __u32 i, __u32 port)
 
 static long free_drained(__u64 i, struct drained *d)
 {
-	struct nsx_slot *s = port_slot(d->proto & 3, bpf_htons(d->first + i));
+	struct nsx_slot *s = port_slot(d->row, bpf_htons(d->first + i));
 	__u32 state = s ? slot_read(s) : NSX_FREE, claim;
 
 	if (!s || NSX_KIND(state) != NSX_MAP || !(s->flags & NSX_F_SERVICE) ||
@@ -211,7 +211,7 @@ static long sweep_service(__u64 i, struct sweep *w)
 	    (__s32)(svc->drain_deadline - w->now) > 0)
 		return 0;
 	d.first = svc->first;
-	d.proto = svc->proto;
+	d.row = svc->row;
 	bpf_loop(svc->last - svc->first + 1U, free_drained, &d, 0);
 	return 0;
 }
@@ -235,7 +235,7 @@ static __always_inline void sweep_ending(struct sweeper *s, __u32 buckets, __u32
 		/* While entries move the tables take turns. */
 		s->end_buckets = 2 * (conf->buckets[0] > conf->buckets[1] ? conf->buckets[0]
 									  : conf->buckets[1]);
-		s->end_ports = NSX_PROTOS * NSX_PORTS;
+		s->end_ports = NSX_ROWS * NSX_PORTS;
 	} else if (!s->end_buckets && !s->end_ports) {
 		__sync_val_compare_and_swap(&conf->ending, NSX_ENDING_RUNS, NSX_ENDING_NONE);
 	}
@@ -276,7 +276,7 @@ static int sweep_some(void *map, __u32 *key, struct sweeper *s)
 	s->bucket += count;
 	w.at = s->port;
 	bpf_loop(ports, sweep_port, &w, 0);
-	s->port = (s->port + ports) % (NSX_PROTOS * NSX_PORTS);
+	s->port = (s->port + ports) % (NSX_ROWS * NSX_PORTS);
 	w.at = s->service;
 	bpf_loop(SWEEP_SERVICES, sweep_service, &w, 0);
 	s->service = (s->service + SWEEP_SERVICES) % NSX_SERVICES;
@@ -318,7 +318,7 @@ int nsx_sweep(void *unused)
 		bpf_loop(conf->buckets[table], sweep_bucket, &w, 0);
 	}
 	w.at = 0;
-	bpf_loop(NSX_PROTOS * NSX_PORTS, sweep_port, &w, 0);
+	bpf_loop(NSX_ROWS * NSX_PORTS, sweep_port, &w, 0);
 	w.at = 0;
 	bpf_loop(NSX_SERVICES, sweep_service, &w, 0);
 	sweep_done(&w);

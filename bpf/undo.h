@@ -139,7 +139,8 @@ static void undo_veth(const struct nsx_veth_change *was)
 	if (!veth)
 		return;
 	change.flags |= veth->flags & NSX_V_ENDING;
-	if (veth->egress != was->egress || !addr_eq(&veth->source, &was->source)) {
+	if (veth->egress != was->egress || !addr_eq(&veth->source[NSX_V4], &was->source[NSX_V4]) ||
+	    !addr_eq(&veth->source[NSX_V6], &was->source[NSX_V6])) {
 		change.flags |= NSX_V_ENDING;
 		veth_change(&change);
 		smp_wmb();
@@ -152,11 +153,12 @@ static void undo_veth(const struct nsx_veth_change *was)
 /* It has no link and no address, as far as packets are concerned. */
 static void undo_new_ns(const struct nsx_undo *step)
 {
-	struct nsx_addr addr = step->veth.source;
+	struct nsx_addr addr = step->veth.source[NSX_V4], addr6 = step->veth.source[NSX_V6];
 	__u32 ifindex = step->veth.ifindex;
 
 	bpf_map_delete_elem(&nsx_veths, &ifindex);
 	bpf_map_delete_elem(&nsx_inside, &addr);
+	bpf_map_delete_elem(&nsx_inside, &addr6);
 }
 
 static long undo_next(__u64 unused, struct undo *u)
@@ -285,7 +287,7 @@ int nsx_undo(void *unused)
 		return 2;
 	if (state != NSX_CONFIRM_UNDONE && !undo_begin(conf, state))
 		return 11;
-	return undo_walk(&u, 2 * conf->undo_count, NSX_PROTOS * NSX_PORTS * 64U) ? 0 : 11;
+	return undo_walk(&u, 2 * conf->undo_count, NSX_ROWS * NSX_PORTS * 64U) ? 0 : 11;
 }
 
 #endif

@@ -54,18 +54,18 @@ __noinline int usage_flow(__u32 proto, __u32 ifindex, int n)
 }
 
 /* A port of the registry becomes one endpoint's or shared (n = 1), or is that no longer (-1). */
-static __always_inline void usage_port(__u32 proto, __u32 kind, int n)
+static __always_inline void usage_port(__u32 row, __u32 kind, int n)
 {
 	struct nsx_held *held = held_get();
 
 	/* Or LLVM asks of a field of two bits whether it is 3, which tells the verifier nothing */
-	asm volatile("" : "+r"(proto));
-	if (!held || proto >= NSX_PROTOS)
+	asm volatile("" : "+r"(row));
+	if (!held || row >= NSX_ROWS)
 		return;
 	if (kind == NSX_FLOW)
-		__sync_fetch_and_add(&held->local[proto], n);
+		__sync_fetch_and_add(&held->local[row], n);
 	else if (kind == NSX_SHARED)
-		__sync_fetch_and_add(&held->shared[proto], n);
+		__sync_fetch_and_add(&held->shared[row], n);
 }
 
 static __always_inline void usage_places(int n)

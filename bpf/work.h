@@ -32,6 +32,9 @@ struct work {
 	struct share_search search;
 	__u32 number;		/* of the entry that was made, for quota_commit() */
 	__u32 local;		/* index of the address that it leaves from */
+	__u64 alias;		/* of alias_find() */
+	__u32 before;
+	__u32 pad;
 };
 
 struct {

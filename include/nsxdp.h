@@ -21,10 +21,11 @@
 #define NSX_LOCAL_GONE_SECONDS 2
 #define NSX_UPLINKS	8	/* devices that lead outside */
 #define NSX_DEVICES	16	/* devices whose addresses ports are published at */
+#define NSX_AT6_MAX	64	/* IPv6 addresses that ports are published at, each by itself */
 #define NSX_NS_MAX	16384	/* namespaces of one instance: a /16 in blocks of /30 */
 #define NSX_REVERSE_WAYS	8
 #define NSX_REVERSE_PROBES	4	/* buckets that an endpoint may be in */
-#define NSX_REVERSE_BUCKETS 32768	/* 262,144 published inside endpoints, 8 MiB */
+#define NSX_REVERSE_BUCKETS 65536	/* 524,288 published inside endpoints, 16 MiB */
 #define NSX_PORTS	65536
 #define NSX_ROUTES_MAX	16384
 #define NSX_WAYS	7	/* entries in a bucket of the session table */
@@ -69,6 +70,13 @@ struct nsx_addr {
 	};
 };
 
+/* The families of addresses, as numbers: the first addresses of the host have them as their index */
+enum nsx_family {
+	NSX_V4,
+	NSX_V6,
+	NSX_FAMILIES,
+};
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define NSX_V4_PREFIX 0xffff0000U	/* ::ffff:0:0/96, the third word in network order */
 #define NSX_PORT_NUMBER(port) __builtin_bswap16(port)	/* __be16 to host byte order */
@@ -78,21 +86,30 @@ struct nsx_addr {
 #endif
 
 /**
- * struct nsx_prefix - a network, as the kernel's longest-prefix tables want it; bits of IPv4 count
- * from 96 on
+ * struct nsx_prefix - a network, as the kernel's longest-prefix tables want it; the bits of IPv4
+ * count from 96 on
  */
 struct nsx_prefix {
 	__u32 bits;
 	__be32 addr[4];
 };
 
-/* Index of a protocol in the port registry. */
+/* ICMP stands for ICMPv6 too. */
 enum nsx_proto {
 	NSX_TCP,
 	NSX_UDP,
 	NSX_ICMP,
 	NSX_PROTOS,
 };
+
+/*
+ * A row of the port registry: a protocol over one family. Ports of the two families have nothing to
+ * do with each other.
+ */
+#define NSX_ROW(proto, family)	((proto) + NSX_PROTOS * (family))
+#define NSX_ROWS		NSX_ROW(0, NSX_FAMILIES)
+#define NSX_ROW_PROTO(row)	((row) % NSX_PROTOS)
+#define NSX_ROW_FAMILY(row)	((row) / NSX_PROTOS)
 
 /*
  * What an entry of the port registry or of the session table is. The kind is the low byte of
@@ -155,23 +172,23 @@ enum nsx_kind {
 #define NSX_T_ASSURED	0x20
 
 /**
- * struct nsx_slot - an entry of the port registry (one per protocol and outside port) or of the
- * session table (found by hash); one cache line
+ * struct nsx_slot - an entry of the port registry (one per row and outside port) or of the session
+ * table (found by hash); one cache line
  * @state: kind and sequence number, see enum nsx_kind
  * @seen: last use, ticks; NSX_MAP: when the link of its namespace was last found to be up
- * @inside: address in the namespace
+ * @inside: address in the namespace; where there is none, zero, in the form of the slot's family
  * @remote: the other end; unused for NSX_ALIAS
  * @first, @last: NSX_MAP: the range of outside ports that was published as one, host byte order,
  *	inclusive
  * @service: NSX_MAP with NSX_F_SERVICE: index in the table of services; @inside is that of its
  *	first target then
  * @counter: NSX_MAP without NSX_F_SERVICE: its place in nsx_target_counts; 0: it is not counted
- * @at: NSX_MAP: the host's only address that it answers at, IPv4; or those of a device: see
- *	nsx_at_device(); 0: every one
+ * @at: NSX_MAP: the host's only address that it answers at, if that is IPv4; else a place, see
+ *	nsx_at_device() and nsx_at_v6(); 0: every address
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
- * @local: index of the host's address in nsx_conf.local; unused for NSX_MAP and NSX_SHARED
+ * @local: index of the host's address in nsx_learned.local; unused for NSX_MAP and NSX_SHARED
  * @ifindex: host-side veth of the namespace that a packet for this entry goes to; NSX_SHARED: 0
  * @mac: the namespace's MAC
  * @tcp: NSX_T_*
@@ -216,12 +233,12 @@ struct nsx_slot {
 
 #define NSX_DNS_MAX	3	/* name servers, as many as resolv.conf(5) takes */
 
-#define NSX_SERVICES	1024	/* index 0 is none */
+#define NSX_SERVICES	2048	/* index 0 is none */
 #define NSX_TARGETS	16
 #define NSX_TABLE	1021	/* prime: places of the table that spreads clients over targets */
 #define NSX_NO_TARGET	0xff
 /* Places in nsx_target_counts: [service][target], and behind those one for each simple map */
-#define NSX_COUNTERS	16384
+#define NSX_COUNTERS	32768
 #define NSX_COUNTER_0	(NSX_SERVICES * NSX_TARGETS)
 
 /** struct nsx_target - an inside endpoint that a service sends clients to */
@@ -258,7 +275,8 @@ struct nsx_target {
  * @was, @was_count: where those go that are there already, while draining
  * @table, @was_table: target by hash of the client (consistent: Maglev), or NSX_NO_TARGET
  * @drain_deadline: when the draining ends, ticks
- * @first, @last, @proto: the ports, as in struct nsx_slot
+ * @first, @last: the ports, as in struct nsx_slot
+ * @row: theirs, NSX_ROW()
  * @owner: who manages the port, for the command only; empty: nobody
  * @rate: how many a second, as it was given; for the command only
  * @interval, @burst: nanoseconds that one costs, and how many may be owed
@@ -280,7 +298,7 @@ struct nsx_service {
 	__u32 rate;
 	__u16 first;
 	__u16 last;
-	__u8 proto;		/* enum nsx_proto */
+	__u8 row;
 	__u8 pad[7];
 	char owner[NSX_OWNER_LEN];
 };
@@ -340,13 +358,10 @@ struct nsx_usage {
 	__u64 swept;
 };
 
-/**
- * struct nsx_held - outside ports that are held, by enum nsx_proto: by one endpoint each, and
- * shared
- */
+/** struct nsx_held - outside ports that are held, by row: by one endpoint each, and shared */
 struct nsx_held {
-	__s32 local[NSX_PROTOS];
-	__s32 shared[NSX_PROTOS];
+	__s32 local[NSX_ROWS];
+	__s32 shared[NSX_ROWS];
 };
 /* Percent of the ports that are held by one endpoint each, from which on ports are shared: */
 #define NSX_SHARE_TCP	40
@@ -360,7 +375,7 @@ struct nsx_held {
  * @outside_port: its port on the host
  * @inside: the only source address that may use it
  * @mac: the namespace's MAC, checked against spoofing
- * @proto: enum nsx_proto
+ * @row: NSX_ROW()
  * @flags: NSX_B_*
  */
 struct nsx_reverse {
@@ -369,7 +384,7 @@ struct nsx_reverse {
 	__be16 outside_port;
 	struct nsx_addr inside;
 	__u8 mac[6];
-	__u8 proto;
+	__u8 row;
 	__u8 flags;
 };
 #define NSX_REVERSE_GONE	0xffffffffU
@@ -414,19 +429,20 @@ enum nsx_budget {
 
 /**
  * struct nsx_published - what the command keeps of published ports; the datapath does not read it
- * @first: a bit for each first port: what is published has its bit; one that has a bit need not be
+ * @first: a bit for each first port, by row: what is published has its bit; one that has a bit need not be
  *	published any more
  * @counters: a bit for each counter of a simple map that is taken, from NSX_COUNTER_0 on
  */
 struct nsx_published {
-	__u64 first[NSX_ICMP][NSX_PORTS / 64];
+	__u64 first[NSX_ROWS][NSX_PORTS / 64];
 	__u64 counters[NSX_COUNTERS / 64];
 };
 
 /** struct nsx_veth - what the datapath must know of a host-side veth; key: its ifindex */
 struct nsx_veth {
-	struct nsx_addr addr;	/* the namespace's address: the only source that may appear */
-	struct nsx_addr gw;	/* the host's address on this link */
+	/* The namespace's addresses, by enum nsx_family: the only sources that may appear; 0: none */
+	struct nsx_addr addr[NSX_FAMILIES];
+	struct nsx_addr gw;	/* the host's IPv4 address on this link */
 	__u8 mac[6];		/* the namespace's MAC */
 	__u16 flags;		/* NSX_V_* */
 	__u32 id;		/* nsx_ns.id */
@@ -444,7 +460,8 @@ struct nsx_veth {
 	/* Entries that it has caused and that have not ended, by enum nsx_proto */
 	__u32 flows[NSX_PROTOS];
 	__u32 frag_last;	/* ticks when a fragment of it was last sent to be reassembled */
-	struct nsx_addr source;	/* NSX_V_SOURCE: the host's address that its flows leave from */
+	/* The host's addresses that its flows leave from, where NSX_V_SOURCE says that it has one */
+	struct nsx_addr source[NSX_FAMILIES];
 };
 /* Its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_XDP	0x01
@@ -453,7 +470,8 @@ struct nsx_veth {
 #define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, and be reached from there */
 /* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
 #define NSX_V_NETKIT	0x10
-#define NSX_V_SOURCE	0x20	/* what it sends leaves from .source */
+/* What it sends leaves from .source of this family; two bits */
+#define NSX_V_SOURCE(family) (0x80 << (family))
 /* Other limits were taken back: its flows end, see nsx_conf.ending */
 #define NSX_V_ENDING	0x40
 
@@ -470,6 +488,8 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_VETH	0x02
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
 #define NSX_NS_SECURED		0x80	/* .sysctls has what was set before */
+#define NSX_NS_MADE_GAI		0x400	/* /etc/netns/NAME/gai.conf */
+#define NSX_NS_PREFER_IPV6	0x800	/* it is to be there */
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
 #define NSX_NS_MADE_CLSACT	0x40	/* the clsact qdisc of the host-side veth, for the guards */
@@ -483,7 +503,7 @@ enum nsx_ns_state {
 /** struct nsx_network - a network that a namespace may reach, or may not */
 struct nsx_network {
 	struct nsx_addr addr;
-	__u8 len;	/* IPv4 bits */
+	__u8 len;	/* bits of .addr, so IPv4's count from 96 on */
 	__u8 deny;
 	__u8 pad[6];
 };
@@ -524,7 +544,9 @@ struct nsx_ns {
 	struct nsx_network egress[NSX_EGRESS_MAX];
 	__u32 egress_count;	/* 0: it may go everywhere */
 	__u32 egress_set;	/* as nsx_veth.egress */
-	struct nsx_addr source;	/* the host's address that its flows leave from; 0: as routed */
+	/* The host's addresses that its flows leave from, by enum nsx_family; 0: as routed */
+	struct nsx_addr source[NSX_FAMILIES];
+	struct nsx_addr addr6;	/* 0: it has no IPv6 */
 };
 
 /* Timeouts in ticks, indexed by enum; the seconds and their sources are in user/config/config_up.c. */
@@ -562,7 +584,7 @@ enum nsx_local_state {
  *	had it then
  * @gone_at: when it was removed from the host, ticks; in its other states it means nothing
  * @state: enum nsx_local_state
- * @len: prefix length, IPv4 bits; 0 where it was learnt on the way
+ * @len: IPv4: prefix length; 0 where it was learnt on the way
  * @on_uplink: it is an uplink's, as far as is known: flows leave from it where the kernel does not
  *	tell from which
  * @owners: the devices that have it, as far as is known: a bit for each place in nsx_conf.devices
@@ -612,14 +634,16 @@ struct nsx_intent {
  * they know of it too
  * @local_count: how many of @local are valid
  * @occupancy: percent of nsx_conf.flows that is in use
- * @local: the host's addresses; the first is the one that masqueraded flows leave from unless a
- *	route says otherwise
+ * @further: by enum nsx_family: there have been addresses besides the family's first
+ * @local: the host's addresses; the first two are those, by enum nsx_family, that masqueraded flows
+ *	leave from unless a route says otherwise
  * @measured: when @occupancy was measured, ticks; see bpf/usage.h
  * @high: the most places of the session table that were in use
  */
 struct nsx_learned {
 	__u32 local_count;
 	__u32 occupancy;
+	__u32 further[NSX_FAMILIES];
 	struct nsx_local_addr local[NSX_LOCAL_MAX];
 	__u32 measured;
 	__u32 high;
@@ -627,15 +651,18 @@ struct nsx_learned {
 
 /**
  * struct nsx_conf - what the operator set, and what "up" found for it: the only entry of its map
- * @pool, @pool_mask: where the namespaces' addresses come from
+ * @pool, @pool_mask: where the namespaces' addresses come from, by enum nsx_family
+ * @gw6: the host's IPv6 address on all links of namespaces, besides fe80::1
  * @uplinks: ifindexes, 0 where there are fewer; XDP is on the first only
  * @port_lo, @port_hi: ports for masquerading, host byte order, inclusive, but for:
  * @host_lo, @host_hi: ip_local_port_range of the host, host byte order, inclusive
  * @snat: addresses of the host that masquerading is spread over, each inside address having one
  *	(RFC 4787, REQ-2)
+ * @ipv6: enum nsx_ipv6
  * @publish_at: where ports are published that are given without an address; 0: at every one
  * @devices: those whose addresses ports are published at, ifindexes; 0: none, or it is gone
- * @snat_count: how many of them; 0: the route to a remote chooses
+ * @at6: IPv6 addresses that ports are published at; zero where the place is free
+ * @snat_count: how many of @snat; 0: the route to a remote chooses
  * @flows: masqueraded flows and remembered connections that the session table is made for
  * @tables: which of the two session tables is in use, NSX_TABLES_*; read once for each look-up
  * @lease: ticks that a flow has its port for, until the sweeper renews that; 0: the sweeper does
@@ -677,8 +704,8 @@ struct nsx_learned {
  *	so much smaller
  */
 struct nsx_conf {
-	struct nsx_addr pool;
-	struct nsx_addr pool_mask;
+	struct nsx_addr pool[NSX_FAMILIES];
+	struct nsx_addr pool_mask[NSX_FAMILIES];
 	__u32 uplinks[NSX_UPLINKS];
 	__u16 port_lo;
 	__u16 port_hi;
@@ -695,11 +722,12 @@ struct nsx_conf {
 	__u32 hz;
 	__u32 clamps;
 	__u8 uplink_mac[6];
-	__u8 pool_len;		/* IPv4 bits */
+	__u8 pool_len;		/* bits of IPv4's */
 	__u8 mode;		/* enum nsx_mode */
 	__u8 attach;		/* enum nsx_attach */
 	__u8 passive;
-	__u8 pad[2];
+	__u8 ipv6;
+	__u8 pool6_len;
 	__u32 flows;
 	__u32 tables;
 	__u32 frozen_until;
@@ -711,6 +739,8 @@ struct nsx_conf {
 	struct nsx_addr publish_at;
 	struct nsx_addr snat[NSX_SNAT_MAX];
 	__u32 devices[NSX_DEVICES];
+	struct nsx_addr gw6;
+	struct nsx_addr at6[NSX_AT6_MAX];
 	__u32 confirm;
 	__u32 confirm_until;
 	__u32 confirm_number;
@@ -725,6 +755,12 @@ struct nsx_conf {
 
 #define NSX_FROZEN_SECONDS 5
 
+/* nsx_conf.ipv6: what namespaces have of IPv6 */
+enum nsx_ipv6 {
+	NSX_IPV6_OFF,
+	NSX_IPV6_NAT,
+};
+
 /**
  * struct nsx_veth_change - argument of the program nsx_veth_change: what struct nsx_veth says from
  * now on
@@ -736,7 +772,7 @@ struct nsx_veth_change {
 	__u32 max_flows;
 	__u32 egress;
 	__u64 egress_cost;
-	struct nsx_addr source;
+	struct nsx_addr source[NSX_FAMILIES];
 };
 
 /* nsx_conf.ending: the flows of namespaces with NSX_V_ENDING end, as the sweeper comes to them */
@@ -762,7 +798,7 @@ enum nsx_undo_kind {
 	NSX_UNDO_NONE,		/* nothing: the step was taken back at once */
 	NSX_UNDO_PORTS,		/* .before became .after, as in struct nsx_intent */
 	NSX_UNDO_VETH,		/* the datapath knew .veth of a namespace's link */
-	NSX_UNDO_NEW_NS,	/* the link .veth.ifindex, of the address .veth.source, was not there */
+	NSX_UNDO_NEW_NS,	/* the link .veth.ifindex, of the addresses .veth.source, was not there */
 	NSX_UNDO_DEL_NS,	/* the namespace .name is to be removed once the change is confirmed */
 };
 
@@ -826,6 +862,7 @@ struct nsx_settings {
  * @mode_wanted: enum nsx_mode
  * @going: enum nsx_going
  * @undo_tries: how often a command has failed to bring back all that was before a change
+ * @way_out6: namespaces have an IPv6 default route
  * @uplink_names: of nsx_conf.uplinks
  * @device_names: of nsx_conf.devices; empty where the place is free
  * @mode_reason: why nsx_conf.mode is what it is, in words
@@ -844,7 +881,8 @@ struct nsx_journal {
 	__u8 mode_wanted;
 	__u8 going;
 	__u8 undo_tries;
-	__u8 pad[5];
+	__u8 way_out6;
+	__u8 pad[4];
 	char uplink_names[NSX_UPLINKS][16];
 	char device_names[NSX_DEVICES][16];
 	char mode_reason[128];
@@ -858,7 +896,7 @@ struct nsx_journal {
  * nsx_meta.semantics: raised where the contents of a table change their meaning but not their
  * layout, so that a conversion by the names of fields would be wrong.
  */
-#define NSX_SEMANTICS	2U
+#define NSX_SEMANTICS	3U
 
 #define NSX_META_MAGIC	0x70647873006e7378ULL
 #define NSX_META_MAPS	64
@@ -944,6 +982,31 @@ NSX_INLINE __u32 nsx_at_device(__be32 at)
 	return number <= NSX_DEVICES ? number : 0;
 }
 
+/* The same for the place in nsx_conf.at6, behind those of devices. */
+NSX_INLINE __u32 nsx_at_v6(__be32 at)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__u32 number = __builtin_bswap32(at) - NSX_DEVICES;
+#else
+	__u32 number = at - NSX_DEVICES;
+#endif
+	return number <= NSX_AT6_MAX ? number : 0;
+}
+
+NSX_INLINE int nsx_is_v4(const struct nsx_addr *addr)
+{
+	return addr->d[0] == 0 && addr->w[2] == NSX_V4_PREFIX;
+}
+
+/* The row that a slot of the registry, or a flow's port, belongs to. */
+NSX_INLINE __u32 nsx_slot_row(const struct nsx_slot *s)
+{
+	/* Without a branch: the verifier follows each of them. */
+	__u64 differs = s->inside.d[0] | (s->inside.w[2] ^ NSX_V4_PREFIX);
+
+	return s->proto + NSX_PROTOS * (__u32)((differs | -differs) >> 63);
+}
+
 /* A port that is published there answers at an address that these devices have: nsx_local_addr.owners */
 NSX_INLINE int nsx_at_owners(__be32 at, __u32 owners)
 {
@@ -956,11 +1019,11 @@ NSX_INLINE int nsx_at_owners(__be32 at, __u32 owners)
  * The bucket of a published endpoint. Ports of a range lie in neighbours, four in each. Where a
  * bucket is full, the next probe is elsewhere.
  */
-NSX_INLINE __u32 nsx_reverse_bucket(__u32 ifindex, __be16 inside_port, __u8 proto, int probe)
+NSX_INLINE __u32 nsx_reverse_bucket(__u32 ifindex, __be16 inside_port, __u8 row, int probe)
 {
-	__u32 start = (ifindex * 4 + proto) * 0x9e3779b1U + probe * 0x85ebca6bU;
+	__u32 start = (ifindex * 8 + row) * 0x9e3779b1U + probe * 0x85ebca6bU;
 
-	return ((start >> 17) + (NSX_PORT_NUMBER(inside_port) >> 2)) % NSX_REVERSE_BUCKETS;
+	return ((start >> 16) + (NSX_PORT_NUMBER(inside_port) >> 2)) % NSX_REVERSE_BUCKETS;
 }
 
 /** struct nsx_session_key - identity of a session entry; all of it is compared */
@@ -1295,8 +1358,8 @@ _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3,
 	       "flags end a word: see slot_flag()");
 _Static_assert(sizeof(struct nsx_reverse) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_local_addr) == 56, "no implicit padding");
-_Static_assert(sizeof(struct nsx_veth) == 136, "no implicit padding");
-_Static_assert(sizeof(struct nsx_ns) == 952, "no implicit padding");
+_Static_assert(sizeof(struct nsx_veth) == 168, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 984, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
 _Static_assert(sizeof(struct nsx_undo) == 136, "no implicit padding");

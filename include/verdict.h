@@ -17,7 +17,7 @@ enum nsx_class {
 #define NSX_VERDICTS(V) \
 	V(PASS_HOST, PASS, "pass-host", "the host's own traffic") \
 	V(PASS_GATEWAY, PASS, "pass-gateway", "from a namespace to the host itself") \
-	V(PASS_LINK, PASS, "pass-link", "ARP and other frames that are not IPv4") \
+	V(PASS_LINK, PASS, "pass-link", "ARP, neighbour discovery and frames that are not IP") \
 	V(PUBLISHED_IN, FORWARD, "published-in", "to a published port") \
 	V(PUBLISHED_OUT, FORWARD, "published-out", "from a published port") \
 	V(HAIRPIN, FORWARD, "hairpin", "between namespaces through a published port") \
@@ -26,9 +26,9 @@ enum nsx_class {
 	V(ICMP_ERROR, FORWARD, "icmp-error", \
 	  "an ICMP error about a published or masqueraded flow") \
 	V(ICMP_TIME_EXCEEDED, ANSWER, "icmp-time-exceeded", \
-	  "TTL ran out, answered with time-exceeded") \
+	  "TTL or hop limit ran out, answered with time-exceeded") \
 	V(ICMP_FRAG_NEEDED, ANSWER, "icmp-frag-needed", \
-	  "larger than its route or link takes, answered with fragmentation-needed") \
+	  "larger than its route or link takes, answered with fragmentation-needed or packet-too-big") \
 	V(REJECT_NO_PORT, ANSWER, "reject-no-port", \
 	  "a new flow that finds no room, answered with prohibited") \
 	V(REJECT_LINK_DOWN, ANSWER, "reject-link-down", \
@@ -77,16 +77,20 @@ enum nsx_class {
 	  "a fragment whose datagram is not known, or beyond what its sender may have in reassembly") \
 	V(DROP_OVERLAP, DROP, "drop-overlap", "a fragment that overlaps another of its datagram") \
 	V(DROP_PROTOCOL, DROP, "drop-protocol", "a protocol that cannot be masqueraded") \
-	V(DROP_IPV6, DROP, "drop-ipv6", "IPv6 from a namespace, but for neighbour discovery") \
+	V(DROP_IPV6, DROP, "drop-ipv6", "IPv6 from a namespace that has none") \
+	V(DROP_EXTENSIONS, DROP, "drop-extensions", \
+	  "IPv6 with more extension headers than are looked at") \
+	V(DROP_SOURCE_ROUTE, DROP, "drop-source-route", \
+	  "IPv6 with a routing header that names another destination, or of type 0") \
 	V(DROP_VLAN, DROP, "drop-vlan", "a frame with a VLAN tag from a namespace") \
 	V(DROP_LINK, DROP, "drop-link", \
-	  "a frame from a namespace that is neither IP nor ARP about its link") \
+	  "a frame from a namespace that is neither IP nor ARP or neighbour discovery about its link") \
 	V(DROP_MULTICAST, DROP, "drop-multicast", "multicast or broadcast from a namespace") \
 	V(DROP_ROUTER_ADVERT, DROP, "drop-router-advert", \
 	  "a router advertisement from a namespace") \
 	V(DROP_REDIRECT, DROP, "drop-redirect", "an ICMP redirect from a namespace") \
 	V(DROP_LINK_LOCAL, DROP, "drop-link-local", \
-	  "from or to 169.254.0.0/16, which is not forwarded") \
+	  "from or to a link-local address, which is not forwarded") \
 	V(DROP_CHECKSUM, DROP, "drop-checksum", \
 	  "a wrong IP checksum, or one left to be computed elsewhere than in the L4 header") \
 	V(DROP_CLASH, DROP, "drop-clash", \

@@ -32,11 +32,11 @@ static struct nsx_reverse *find_reverse(struct nsx_reverse_bucket *buckets,
 {
 	for (int probe = 0; probe < NSX_REVERSE_PROBES; probe++) {
 		struct nsx_reverse_bucket *b = &buckets[nsx_reverse_bucket(
-			endpoint->ifindex, endpoint->inside_port, endpoint->proto, probe)];
+			endpoint->ifindex, endpoint->inside_port, nsx_slot_row(endpoint), probe)];
 
 		for (int way = 0; way < NSX_REVERSE_WAYS; way++)
 			if (b->way[way].ifindex == endpoint->ifindex &&
-			    b->way[way].proto == endpoint->proto &&
+			    b->way[way].row == nsx_slot_row(endpoint) &&
 			    b->way[way].inside_port == endpoint->inside_port)
 				return &b->way[way];
 	}
@@ -59,7 +59,7 @@ static void check_port(struct instance *in, const struct nsx_slot *s,
 		if (!(svc.flags & NSX_S_USED))
 			say("port %u leads to the service %u, which is free",
 			    ntohs(s->outside_port), s->service);
-		if (svc.first != s->first || svc.last != s->last || svc.proto != s->proto)
+		if (svc.first != s->first || svc.last != s->last || svc.row != nsx_slot_row(s))
 			say("the service %u has other ports than those that lead to it",
 			    s->service);
 	}
@@ -68,7 +68,7 @@ static void check_port(struct instance *in, const struct nsx_slot *s,
 
 		if (!svc.target[n].weight)
 			continue;
-		svc.proto = s->proto;
+		svc.row = nsx_slot_row(s);
 		svc.first = s->first;
 		svc.last = s->last;
 		map_fill(&endpoint, &svc, &svc.target[n], i);
@@ -81,7 +81,7 @@ static void check_ports(struct instance *in, struct nsx_reverse_bucket *buckets)
 {
 	const struct nsx_slot *ports = table_ports(in);
 
-	for (__u32 i = 0; i < NSX_ICMP * NSX_PORTS; i++) {
+	for (__u32 i = 0; i < NSX_ROWS * NSX_PORTS; i++) {
 		const struct nsx_slot *s = &ports[i];
 
 		if (!is_map(s))
@@ -110,7 +110,7 @@ static void check_published(struct instance *in)
 	int found = 0, count = 0;
 
 	published_each(in, count_published, &found);
-	for (__u32 i = 0; i < NSX_ICMP * NSX_PORTS; i++)
+	for (__u32 i = 0; i < NSX_ROWS * NSX_PORTS; i++)
 		count += is_map(&ports[i]);
 	if (found != count)
 		say("%d ports are published, and %d are known", count, found);
@@ -123,12 +123,13 @@ static void check_reverse(struct instance *in, struct nsx_reverse_bucket *bucket
 			&buckets[i / NSX_REVERSE_WAYS].way[i % NSX_REVERSE_WAYS];
 		struct nsx_slot endpoint = { .ifindex = r->ifindex,
 					     .inside_port = r->inside_port,
-					     .proto = r->proto };
+					     .inside = r->inside,
+					     .proto = NSX_ROW_PROTO(r->row) };
 		const struct nsx_slot *s;
 
 		if (!r->ifindex || r->ifindex == NSX_REVERSE_GONE)
 			continue;
-		s = table_port(in, r->proto, ntohs(r->outside_port));
+		s = table_port(in, r->row, ntohs(r->outside_port));
 		if (!s || !map_leads_to(in, s, &endpoint))
 			say("a reverse entry says port %u, which does not lead to it",
 			    ntohs(r->outside_port));

@@ -21,20 +21,25 @@ struct step {
 	const char *verdict;
 	const char *out;
 	int number;
+	int family;	/* 4 or 6: of this one alone; 0: the same in both */
 };
 
-#define PACKET(name, at, in, verdict, out) { STEP_PACKET, name, at, in, verdict, out, 0 }
-#define RUN(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0 }
-#define AGE(seconds) { STEP_AGE, "time passes", NULL, NULL, NULL, NULL, seconds }
-#define FLOWS(name, count) { STEP_FLOWS, name, NULL, NULL, NULL, NULL, count }
-#define FILL(percent) { STEP_FILL, "the tables fill", NULL, NULL, NULL, NULL, percent }
+#define PACKET(name, at, in, verdict, out) { STEP_PACKET, name, at, in, verdict, out, 0, 0 }
+#define PACKET4(name, at, in, verdict, out) { STEP_PACKET, name, at, in, verdict, out, 0, 4 }
+#define PACKET6(name, at, in, verdict, out) { STEP_PACKET, name, at, in, verdict, out, 0, 6 }
+#define RUN(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0, 0 }
+#define RUN4(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0, 4 }
+#define RUN6(command) { STEP_RUN, command, NULL, command, NULL, NULL, 0, 6 }
+#define AGE(seconds) { STEP_AGE, "time passes", NULL, NULL, NULL, NULL, seconds, 0 }
+#define FLOWS(name, count) { STEP_FLOWS, name, NULL, NULL, NULL, NULL, count, 0 }
+#define FILL(percent) { STEP_FILL, "the tables fill", NULL, NULL, NULL, NULL, percent, 0 }
 
 /*
  * Each file of rows. Every one starts on a fresh instance: ns1 192.168.0.2, ns2 192.168.0.6, own
  * 203.0.113.1.
  */
 extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[],
-	dp_fragments[], dp_tcp[], dp_size[], dp_filtering[], dp_addresses[];
+	dp_fragments[], dp_tcp[], dp_size[], dp_filtering[], dp_addresses[], dp_ipv6[];
 
 /*
  * dp_stress.c: the rule for slots, with so many iterations between claim and publication; true

@@ -23,6 +23,7 @@
 
 /* Which contexts the rows run in. */
 static enum { DIRECT, OLD_KERNEL, XDP, CONTEXTS } context;
+static const char *const family_names[] = { [4] = "", [6] = "IPv6, " };
 static int finished_at_xdp;
 
 static int rows, failed;
@@ -115,9 +116,11 @@ static uint8_t captured_id[2];
 
 static unsigned sender_port(const uint8_t *frame)
 {
-	const uint8_t *l4 = frame + 14 + (frame[14] & 15) * 4;
+	const uint8_t *l4 = frame + 14 + (frame[14] >> 4 == 6 ? 40 : (frame[14] & 15) * 4);
 
-	if (frame[23] == 1)
+	if (frame[14] >> 4 == 6 && frame[20] == 44)
+		l4 += 8;
+	if (frame[14] >> 4 == 6 ? frame[20] == 58 : frame[23] == 1)
 		l4 += 4;
 	return l4[0] << 8 | l4[1];
 }
@@ -172,13 +175,13 @@ static int step_packet(const struct step *s)
 	 * What a namespace fragments gets an identification of its own, which the rest has to get
 	 * too.
 	 */
-	if (is_reverse(s->at) && hook == NSX_FROM_NS && s->out) {
+	if (is_reverse(s->at) && hook == NSX_FROM_NS && s->out && pkt_family == 4) {
 		if (frame[20] & 0x1f || frame[21])
 			pkt_set_id(want, captured_id);
 		else
 			pkt_set_id(want, memcpy(captured_id, got + 18, 2));
 	}
-	if (want[26] == NSX_TRANSIT_NET >> 24 && got[26] == want[26]) {
+	if (pkt_family == 4 && want[26] == NSX_TRANSIT_NET >> 24 && got[26] == want[26]) {
 		pkt_set_source(want, got + 26);
 		pkt_set_id(want, got + 18);
 	}
@@ -378,18 +381,32 @@ static void owned_run(void)
 
 static const char *const context_names[CONTEXTS] = { "", "old kernel, ", "xdp, " };
 
+static int step_run(const struct step *s)
+{
+	char text[1024];
+
+	if (pkt_family == 4)
+		return sh("%s", s->in) == 0;
+	pkt_map_text(s->in, text, sizeof(text));
+	/* ip -6, as which an address is used at once */
+	return sh("ip() { [ \"$1 $2\" != \"addr add\" ] || set -- \"$@\" nodad; command ip -6 \"$@\"; }; %s",
+		  text) == 0;
+}
+
 static void table_run(const char *group, const struct step *s, const char *word)
 {
 	instance_make(context == XDP);
 	for (; s->kind; s++) {
 		int ok = 0;
 
+		if (s->family && s->family != pkt_family)
+			continue;
 		switch (s->kind) {
 		case STEP_PACKET:
 			ok = step_packet(s);
 			break;
 		case STEP_RUN:
-			ok = sh("%s", s->in) == 0;
+			ok = step_run(s);
 			break;
 		case STEP_AGE:
 			ok = step_age(s->number);
@@ -411,8 +428,8 @@ static void table_run(const char *group, const struct step *s, const char *word)
 			continue;
 		rows++;
 		failed += !ok;
-		printf("%s %d - %s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context],
-		       group, s->name);
+		printf("%s %d - %s%s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context],
+		       family_names[pkt_family], group, s->name);
 	}
 	instance_unmake();
 }
@@ -422,11 +439,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		const struct step *steps;
+		bool v4;	/* it is about the header or the sizes of IPv4 */
 	} tables[] = {
 		{ "published", dp_published }, { "masquerade", dp_masq }, { "scope", dp_scope },
-		{ "icmp errors", dp_errors },  { "bad packets", dp_bad },
-		{ "fragments", dp_fragments }, { "tcp", dp_tcp },	  { "size", dp_size },
+		{ "icmp errors", dp_errors },  { "bad packets", dp_bad, true },
+		{ "fragments", dp_fragments }, { "tcp", dp_tcp },	  { "size", dp_size, true },
 		{ "filtering", dp_filtering }, { "addresses", dp_addresses },
+		{ "headers", dp_ipv6 },
 	};
 	const char *word = argc > 2 ? argv[2] : NULL;
 
@@ -444,9 +463,16 @@ int main(int argc, char **argv)
 			setenv("NSXDP_TEST_OLD_KERNEL", "1", 1);
 		else
 			unsetenv("NSXDP_TEST_OLD_KERNEL");
-		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-			table_run(tables[i].name, tables[i].steps, word);
+		/* What older kernels lack makes no difference between families. */
+		for (pkt_family = 4; pkt_family <= (context == OLD_KERNEL ? 4 : 6); pkt_family += 2) {
+			world_family(pkt_family);
+			for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+				if (pkt_family == 4 || !tables[i].v4)
+					table_run(tables[i].name, tables[i].steps, word);
+		}
 	}
+	pkt_family = 4;
+	world_family(4);
 	context = DIRECT;
 	if (!word) {
 		int ok = finished_at_xdp >= XDP_ROWS;

@@ -80,7 +80,7 @@ static int read_map(int argc, char **argv, enum verb words, struct fail *f)
 		CHECK(memcmp(&c, &was, sizeof(c)) == 0);
 		return err;
 	}
-	CHECK(c.port && c.port <= c.last && c.proto < NSX_ICMP);
+	CHECK(c.port && c.port <= c.last && c.row < NSX_ICMP);
 	CHECK(c.targets <= NSX_TARGETS && c.allows <= MAP_ALLOWS &&
 	      (words == MAP_ADD ? c.targets > 0 : words == MAP_SET || !c.targets));
 	for (int i = 0; i < c.targets; i++) {

@@ -34,19 +34,19 @@ change("nsx_slot", "\t__be16 inside_port;\n\t__be16 remote_port;\n", "\t__be16 r
 change("nsx_slot", "\tstruct nsx_addr inside;\n", "")
 change("nsx_slot", "\t__be16 remote_port;\n", "\tstruct nsx_addr inside;\n\t__be16 remote_port;\n")
 change("nsx_reverse", "\t__be16 inside_port;\n\t__be16 outside_port;\n", "\t__be16 outside_port;\n\t__be16 inside_port;\n")
-grow("nsx_conf", "\tstruct nsx_addr pool;\n")
+grow("nsx_conf", "\tstruct nsx_addr pool[NSX_FAMILIES];\n")
 grow("nsx_learned", "\tstruct nsx_local_addr local[NSX_LOCAL_MAX];\n")
 grow("nsx_veth", "\t__u64 egress_cost;")
 grow("nsx_ns", "\t__u64 egress_rate;")
 grow("nsx_service", "\t__u64 interval;\n")
 grow("nsx_target", "\t__u8 mac[6];\n")
 grow("nsx_usage", "\t__u64 closed;\n")
-grow("nsx_held", "\t__s32 shared[NSX_PROTOS];\n")
+grow("nsx_held", "\t__s32 shared[NSX_ROWS];\n")
 grow("nsx_published", "\t__u64 counters[NSX_COUNTERS / 64];\n")
 SOCK = open("bpf/nsxdp_sock.bpf.c").read()
-assert "\t__be16 port;\n\t__u16 pad;\n};" in SOCK
+assert "\t__be16 port;\n\t__u16 pad[3];\n};" in SOCK
 open("bpf/nsxdp_sock.bpf.c", "w").write(SOCK.replace(
-    "\t__be16 port;\n\t__u16 pad;\n};", "\t__be16 port;\n\t__u16 pad;\n\t__u32 another_version;\n};", 1))
+    "\t__be16 port;\n\t__u16 pad[3];\n};", "\t__be16 port;\n\t__u16 pad[3];\n\t__u64 another_version;\n};", 1))
 TEXT = re.sub(r"\n_Static_assert\(sizeof\(struct nsx_(veth|ns)\).*", "", TEXT)
 open("include/nsxdp.h", "w").write(TEXT)
 MAKE = open("Makefile").read()

@@ -7,19 +7,9 @@
 #include <string.h>
 
 #include "pkt.h"
+#include "pkt_spec.h"
 
-/* What the words said. */
-struct spec {
-	char kind[16];
-	uint32_t saddr, daddr;	/* network order */
-	uint16_t sport, dport;
-	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut,
-		transit, seq, mss, nops;
-	int has_csum, mf, df, badsum, badip, tos;
-	uint8_t flags;
-	char eth_src[32], eth_dst[32];
-	char inner[512];
-};
+int pkt_family = 4;
 
 static void bad(const char *words, const char *why)
 {
@@ -27,7 +17,7 @@ static void bad(const char *words, const char *why)
 	exit(99);
 }
 
-static uint16_t sum16(const uint8_t *p, size_t len, uint32_t sum)
+uint16_t pkt_sum16(const uint8_t *p, size_t len, uint32_t sum)
 {
 	for (size_t i = 0; i + 1 < len; i += 2)
 		sum += p[i] << 8 | p[i + 1];
@@ -144,6 +134,8 @@ static void read_option(const char *words, char *word, struct spec *s)
 		s->badsum = 1;
 	} else if (strcmp(word, "badip") == 0) {
 		s->badip = 1;
+	} else if (strncmp(word, "ext=", 4) == 0) {
+		snprintf(s->ext, sizeof(s->ext), "%s", word + 4);
 	} else if (strncmp(word, "eth=", 4) == 0) {
 		to = strchr(word, '>');
 		if (!to)
@@ -190,7 +182,7 @@ static void read_words(const char *words, struct spec *s)
 static void sum_ip(uint8_t *ip)
 {
 	put16(ip + 10, 0);
-	put16(ip + 10, ~sum16(ip, (ip[0] & 15) * 4, 0));
+	put16(ip + 10, ~pkt_sum16(ip, (ip[0] & 15) * 4, 0));
 }
 
 void pkt_set_id(uint8_t *frame, const uint8_t id[2])
@@ -210,10 +202,12 @@ static uint32_t pseudo(const struct spec *s, unsigned proto, size_t len)
 {
 	uint8_t p[12] = { [9] = proto };
 
+	if (pkt_family == 6)
+		return pkt_pseudo6(s, proto, len);
 	memcpy(p, &s->saddr, 4);
 	memcpy(p + 4, &s->daddr, 4);
 	put16(p + 10, len);
-	return sum16(p, sizeof(p), 0);
+	return pkt_sum16(p, sizeof(p), 0);
 }
 
 static size_t put_payload(uint8_t *p, unsigned len)
@@ -241,9 +235,14 @@ static size_t put_tcp_options(uint8_t *p, const struct spec *s)
 	return len;
 }
 
+static uint32_t icmp_pseudo(const struct spec *s, size_t len)
+{
+	return pkt_family == 6 ? pkt_pseudo6(s, 58, len) : 0;
+}
+
 static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, unsigned *proto)
 {
-	size_t len;
+	size_t len, hlen;
 	uint16_t check;
 
 	if (strcmp(s->kind, "tcp") == 0) {
@@ -257,7 +256,7 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 		l4[13] = s->flags;
 		put16(l4 + 14, 1024);
 		len += put_payload(l4 + len, s->len);
-		put16(l4 + 16, (uint16_t)~sum16(l4, len, pseudo(s, 6, len)) ^ s->badsum);
+		put16(l4 + 16, (uint16_t)~pkt_sum16(l4, len, pseudo(s, 6, len)) ^ s->badsum);
 	} else if (strcmp(s->kind, "udp") == 0) {
 		*proto = 17;
 		len = 8 + put_payload(l4 + 8, s->len);
@@ -265,17 +264,19 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 		put16(l4 + 2, s->dport);
 		put16(l4 + 4, len);
 		put16(l4 + 6, 0);
-		check = ~sum16(l4, len, pseudo(s, 17, len));
+		check = ~pkt_sum16(l4, len, pseudo(s, 17, len));
 		if (!s->has_csum)
 			put16(l4 + 6, (check ? check : 0xffff) ^ s->badsum);
 	} else if (strcmp(s->kind, "echo") == 0 || strcmp(s->kind, "echo-reply") == 0) {
 		*proto = 1;
 		memset(l4, 0, 8);
 		l4[0] = strcmp(s->kind, "echo") == 0 ? 8 : 0;
+		if (pkt_family == 6)
+			l4[0] = l4[0] ? 128 : 129;
 		put16(l4 + 4, s->id);
 		put16(l4 + 6, 1);
 		len = 8 + put_payload(l4 + 8, s->len);
-		put16(l4 + 2, (uint16_t)~sum16(l4, len, 0));
+		put16(l4 + 2, (uint16_t)~pkt_sum16(l4, len, icmp_pseudo(s, len)));
 	} else if (strcmp(s->kind, "error") == 0) {
 		uint8_t inner[PKT_MAX];
 
@@ -284,12 +285,15 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 		l4[0] = s->type;
 		l4[1] = s->code;
 		put16(l4 + 6, s->mtu);
+		if (pkt_family == 6)
+			pkt_icmp6(s, &l4[0], &l4[1]);
 		len = build_ip(s->inner, inner);
-		if (s->cut && len > (inner[0] & 15) * 4 + s->cut)
-			len = (inner[0] & 15) * 4 + s->cut;
+		hlen = pkt_family == 6 ? 40 : (inner[0] & 15) * 4;
+		if (s->cut && len > hlen + s->cut)
+			len = hlen + s->cut;
 		memcpy(l4 + 8, inner, len);
 		len += 8;
-		put16(l4 + 2, (uint16_t)~sum16(l4, len, 0));
+		put16(l4 + 2, (uint16_t)~pkt_sum16(l4, len, icmp_pseudo(s, len)));
 	} else if (strcmp(s->kind, "ip") == 0) {
 		*proto = s->proto;
 		len = put_payload(l4, s->len);
@@ -303,8 +307,12 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 static size_t build_spec(const char *words, const struct spec *s, uint8_t *ip)
 {
 	unsigned hlen = 20 + s->opts, proto;
-	size_t len = build_l4(words, s, ip + hlen, &proto);
+	uint8_t l4[PKT_MAX];
+	size_t len = build_l4(words, s, l4, &proto);
 
+	if (pkt_family == 6)
+		return pkt_build6(s, ip, l4, len, proto);
+	memcpy(ip + hlen, l4, len);
 	memset(ip, 0, hlen);
 	memset(ip + 20, 1, s->opts);	/* no-operation options */
 	ip[0] = 0x40 | (s->ihl ? s->ihl : hlen / 4);
@@ -316,7 +324,7 @@ static size_t build_spec(const char *words, const struct spec *s, uint8_t *ip)
 	ip[9] = proto;
 	memcpy(ip + 12, &s->saddr, 4);
 	memcpy(ip + 16, &s->daddr, 4);
-	put16(ip + 10, (uint16_t)~sum16(ip, hlen, 0) ^ s->badip);
+	put16(ip + 10, (uint16_t)~pkt_sum16(ip, hlen, 0) ^ s->badip);
 	return hlen + len;
 }
 
@@ -346,23 +354,8 @@ static size_t build_link(const struct spec *s, uint8_t *frame)
 		memcpy(p + 24, &s->daddr, 4);
 		return 14 + 28;
 	}
-	if (strcmp(s->kind, "nd") == 0) {
-		put16(frame + 12, 0x86dd);
-		p[0] = 0x60;
-		put16(p + 4, 24);
-		p[6] = s->proto ? s->proto : 58;
-		p[7] = 255;
-		put16(p + 8, 0xfe80);
-		p[16] = frame[6] ^ 2;
-		memcpy(p + 17, frame + 7, 2);
-		put16(p + 19, 0xfffe);
-		memcpy(p + 21, frame + 9, 3);
-		p[23] ^= s->code;
-		put16(p + 24, 0xfe80);
-		p[39] = 1;
-		p[40] = s->type;
-		return 14 + 64;
-	}
+	if (strcmp(s->kind, "nd") == 0)
+		return pkt_nd(s, frame);
 	if (strcmp(s->kind, "frame") == 0) {
 		put16(frame + 12, s->proto);
 		return 14 + 46;
@@ -396,7 +389,7 @@ size_t pkt_build(const char *words, uint8_t *frame)
 		put16(frame + 14, s.vlan);
 		len += 4;
 	}
-	put16(frame + len - 2, 0x0800);
+	put16(frame + len - 2, pkt_family == 6 ? 0x86dd : 0x0800);
 	len += build_spec(words, &s, frame + len);
 	if (s.transit)
 		to_transit(frame + 14, s.transit);

@@ -27,6 +27,21 @@
 
 #define PKT_MAX 9216
 
+/*
+ * 4, or 6: the same words become packets of IPv6. Addresses are mapped (pkt_map6), and ICMP errors are
+ * those of ICMPv6 that mean the same. ext=hdr: with extension headers (hop-by-hop, destination,
+ * routing; 0: routing of type 0, a: authentication, f: an atomic fragment).
+ */
+extern int pkt_family;
+
+/*
+ * 192.168.0.0/16 to the pool fd00:6e73:7864::/48, the first of each /30 to its ::1; 203.0.113.0/24 to
+ * 2001:db8:1::/64; what is special to what is special in the same way; all else to 2001:db8:2::/64.
+ * pkt_map_text(): all addresses of a command, with lengths of networks, and brackets before a port.
+ */
+void pkt_map6(const uint8_t v4[4], uint8_t v6[16]);
+void pkt_map_text(const char *text, char *out, size_t size);
+
 /* Build the frame; returns its length, or exits with a message where the words make no sense. */
 size_t pkt_build(const char *words, uint8_t *frame);
 

@@ -77,7 +77,8 @@ static void port_ranges(void **state)
 static void addresses(void **state)
 {
 	static const char *const bad[] = { "",	       "1.2.3",	   "1.2.3.4.5", "256.1.1.1",
-					   "1.2.3.4 ", "01.2.3.4", "::1",	"a" };
+					   "1.2.3.4 ", "01.2.3.4", "a",		"::ffff:1.2.3.4",
+					   "fe80::1%lo", "1::2::3", "12345::" };
 	struct nsx_addr addr = {};
 	char buf[ADDR_STRLEN];
 
@@ -89,6 +90,42 @@ static void addresses(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(parse_addr(bad[i], &addr), -EINVAL);
 	assert_string_equal(format_addr(&addr, buf), "192.168.0.2");
+}
+
+static void addresses6(void **state)
+{
+	struct nsx_addr addr = {}, other;
+	char buf[ADDR_STRLEN];
+	__u8 len;
+
+	(void)state;
+	assert_int_equal(parse_addr("2001:db8::1", &addr), 0);
+	assert_int_equal(addr_family(&addr), NSX_V6);
+	assert_string_equal(format_addr(&addr, buf), "2001:db8::1");
+	assert_int_not_equal(parse_addr4("2001:db8::1", &addr), 0);
+	assert_int_equal(parse_net("2001:db8::/32", &addr, &len), 0);
+	assert_int_equal(len, 32);
+	assert_false(net_has_host_bits(&addr, len));
+	assert_true(net_has_host_bits(&addr, 16));
+	assert_string_equal(format_net(&addr, len, buf), "2001:db8::/32");
+	assert_int_equal(parse_net("10.0.0.0/8", &addr, &len), 0);
+	assert_int_equal(len, 104);
+	assert_string_equal(format_prefix(&addr, len, buf), "10.0.0.0/8");
+	assert_int_equal(parse_net("10.1.2.3", &other, &len), 0);
+	assert_int_equal(len, 128);
+	assert_string_equal(format_net(&other, len, buf), "10.1.2.3");
+	assert_true(nets_overlap(&addr, 104, &other, 128));
+	assert_int_equal(parse_addr("::", &other), 0);
+	assert_false(addr_is_set(&other));
+	assert_false(nets_overlap(&addr, 104, &other, 96));
+	assert_int_equal(parse_net("::/0", &other, &len), 0);
+	assert_int_equal(len, 0);
+	assert_int_not_equal(parse_net("2001:db8::/129", &other, &len), 0);
+	assert_int_not_equal(parse_net("10.0.0.0/33", &other, &len), 0);
+	assert_int_equal(parse_addr("::1", &addr), 0);
+	assert_true(addr_is_loopback(&addr));
+	assert_int_equal(parse_addr("fe80::1", &addr), 0);
+	assert_true(addr_is_link_local(&addr));
 }
 
 static void prefixes(void **state)
@@ -254,16 +291,16 @@ static void read_ns(void **state)
 
 static void read_map(void **state)
 {
-	struct map_conf c;
+	struct map_conf c, each[NSX_FAMILIES];
 	struct fail f;
 
 	(void)state;
 	assert_int_equal(config_read_map(WORDS("6000", "ns1:8080"), MAP_ADD, &c, &f), 0);
-	assert_int_equal(c.proto, NSX_TCP);
+	assert_int_equal(c.row, NSX_TCP);
 	assert_int_equal(c.port, 6000);
 	assert_int_equal(c.target[0].port, 8080);
 	assert_int_equal(config_read_map(WORDS("-p", "udp", "53", "dns:5353"), MAP_ADD, &c, &f), 0);
-	assert_int_equal(c.proto, NSX_UDP);
+	assert_int_equal(c.row, NSX_UDP);
 	assert_int_equal(config_read_map(WORDS("6000"), MAP_DEL, &c, &f), 0);
 	assert_int_equal(config_read_map(WORDS("ens5.7:6000", "ns1:8080"), MAP_ADD, &c, &f), 0);
 	assert_true(c.has_at);
@@ -273,6 +310,20 @@ static void read_map(void **state)
 	refused(config_read_map(WORDS(":6000", "ns1:80"), MAP_ADD, &c, &f), &f, ":6000");
 	refused(config_read_map(WORDS("sixteen-letters-:1", "ns1:80"), MAP_ADD, &c, &f), &f,
 		"sixteen-letters-");
+	assert_int_equal(config_read_map(WORDS("[2001:db8::1]:6000", "ns1:80"), MAP_ADD, &c, &f), 0);
+	assert_true(c.has_at);
+	assert_int_equal(config_split_map(&c, each), 1);
+	assert_int_equal(each[0].row, NSX_ROW(NSX_TCP, NSX_V6));
+	assert_int_equal(config_read_map(WORDS("-6", "6000", "ns1:80"), MAP_ADD, &c, &f), 0);
+	assert_int_equal(config_split_map(&c, each), 1);
+	assert_int_equal(each[0].row, NSX_ROW(NSX_TCP, NSX_V6));
+	assert_int_equal(config_read_map(WORDS("6000", "ns1:80"), MAP_ADD, &c, &f), 0);
+	assert_int_equal(config_split_map(&c, each), 2);
+	assert_true(config_are_twins(&each[0], &each[1]));
+	refused(config_read_map(WORDS("2001:db8::1:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "2001:db8");
+	refused(config_read_map(WORDS("[10.0.0.1]:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "10.0.0.1");
+	refused(config_read_map(WORDS("[fe80::1]:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "fe80");
+	refused(config_read_map(WORDS("-4", "[2001:db8::1]:6000", "ns1:80"), MAP_ADD, &c, &f), &f, "-4");
 	refused(config_read_map(0, NULL, MAP_ADD, &c, &f), &f, "missing");
 	refused(config_read_map(WORDS("6000"), MAP_ADD, &c, &f), &f, "6000");
 	refused(config_read_map(WORDS("0", "ns1:80"), MAP_ADD, &c, &f), &f, "0");
@@ -291,7 +342,7 @@ static void read_map(void **state)
 	assert_int_equal(c.target[1].weight, 7);
 	assert_int_equal(c.rate, 50);
 	assert_int_equal(c.burst, 5);
-	assert_int_equal(c.allow[0].len, 8);
+	assert_int_equal(c.allow[0].len, 96 + 8);
 	assert_int_equal(config_read_map(WORDS("6000", "a:1", "--drain", "2h"), MAP_SET, &c, &f),
 			 0);
 	assert_int_equal(c.drain, 7200);
@@ -418,8 +469,7 @@ static void steps(const char *running, const char *wanted, bool keep, const char
 	assert_int_equal(read_lines(running, &a, errors), 0);
 	assert_int_equal(read_lines(wanted, &b, errors), 0);
 	assert_int_equal(config_diff(&a, &b, keep, &list), 0);
-	for (size_t i = 0; i < list.count; i++)
-		step_print(&list.step[i], out);
+	steps_print(&list, true, out);
 	fclose(out);
 	assert_string_equal(text, expected);
 	steps_free(&list);
@@ -690,7 +740,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(port_ranges),
-		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses), cmocka_unit_test(addresses6),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(names),
 		cmocka_unit_test(protos),

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,6 +86,28 @@ void world_make(void)
 	     "the test's uplink");
 }
 
+static int world_has;
+
+void world_family(int family)
+{
+	world_has = family;
+	if (family == 4) {
+		must(sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"), "no IPv6");
+		return;
+	}
+	must(sh("sysctl -qw net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0 "
+		"net.ipv6.conf.ens5.disable_ipv6=0 net.ipv6.conf.ens5.accept_ra=0;"
+		"ip -6 addr replace 2001:db8:1::cb00:7101/120 dev ens5 nodad &&"
+		"ip -6 neigh replace 2001:db8:1::cb00:710a lladdr 02:00:00:00:00:aa dev ens5 &&"
+		"ip -6 route replace default via 2001:db8:1::cb00:710a"),
+	     "IPv6 of the test's uplink");
+}
+
+static const char *family_options(void)
+{
+	return world_has == 6 ? "--pool6 fd00:6e73:7864::/48" : "";
+}
+
 void instance_reopen(void)
 {
 	struct fail f;
@@ -111,13 +134,14 @@ static void add_namespaces(bool xdp)
 
 void instance_make_with(const char *options)
 {
-	must(sh("nsxdp up --dev ens5 --mode tc %s", options), "nsxdp up");
+	must(sh("nsxdp up --dev ens5 --mode tc %s %s", options, family_options()), "nsxdp up");
 	add_namespaces(false);
 }
 
 void instance_make(bool xdp)
 {
-	must(sh("nsxdp up --dev ens5 --mode %s", xdp ? "xdp" : "tc"), "nsxdp up");
+	must(sh("nsxdp up --dev ens5 --mode %s %s", xdp ? "xdp" : "tc", family_options()),
+	     "nsxdp up");
 	add_namespaces(xdp);
 }
 
@@ -132,12 +156,18 @@ void host_listen(void)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7777) };
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(7777) };
+	int on = 1;
 
 	for (int i = 0; i < 2; i++) {
 		int fd = socket(AF_INET, types[i], 0);
 
 		must(fd < 0 || bind(fd, (void *)&a, sizeof(a)) || (i == 0 && listen(fd, 1)),
 		     "listen");
+		fd = socket(AF_INET6, types[i], 0);
+		must(fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ||
+			     bind(fd, (void *)&a6, sizeof(a6)) || (i == 0 && listen(fd, 1)),
+		     "listen by IPv6");
 	}
 }
 

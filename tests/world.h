@@ -19,6 +19,7 @@ int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void must(int bad, const char *what);
 void world_path(const char *binary);	/* commands find nsxdp */
 void world_make(void);
+void world_family(int family);	/* 4, or 6: with IPv6 too */
 void host_listen(void);
 void instance_make(bool xdp);
 void instance_reopen(void);

@@ -119,13 +119,51 @@ __u32 mask_v4(__u8 prefix_len)
 	return prefix_len ? ~0U << (32 - prefix_len) : 0;
 }
 
+enum nsx_family addr_family(const struct nsx_addr *addr)
+{
+	return nsx_is_v4(addr) ? NSX_V4 : NSX_V6;
+}
+
+bool addr_is_set(const struct nsx_addr *addr)
+{
+	return addr->w[3] || (!nsx_is_v4(addr) && (addr->d[0] || addr->w[2]));
+}
+
+bool addr_is_loopback(const struct nsx_addr *addr)
+{
+	return nsx_is_v4(addr) ? addr_v4(addr) >> 24 == 127
+			       : IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)addr);
+}
+
+bool addr_is_link_local(const struct nsx_addr *addr)
+{
+	return nsx_is_v4(addr) ? addr_v4(addr) >> 16 == 0xa9fe
+			       : IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)addr);
+}
+
 int parse_addr(const char *word, struct nsx_addr *addr)
 {
 	struct in_addr v4;
+	struct in6_addr v6;
 
-	if (inet_pton(AF_INET, word, &v4) != 1)
+	if (inet_pton(AF_INET, word, &v4) == 1) {
+		addr_set_v4(addr, ntohl(v4.s_addr));
+		return 0;
+	}
+	/* IPv4 in the form of IPv6 would be IPv4 here. */
+	if (inet_pton(AF_INET6, word, &v6) != 1 || IN6_IS_ADDR_V4MAPPED(&v6))
 		return -EINVAL;
-	addr_set_v4(addr, ntohl(v4.s_addr));
+	memcpy(addr, &v6, sizeof(*addr));
+	return 0;
+}
+
+int parse_addr4(const char *word, struct nsx_addr *addr)
+{
+	struct nsx_addr a;
+
+	if (parse_addr(word, &a) || !nsx_is_v4(&a))
+		return -EINVAL;
+	*addr = a;
 	return 0;
 }
 
@@ -141,7 +179,7 @@ int parse_prefix(const char *word, struct nsx_addr *addr, __u8 *prefix_len)
 		return -EINVAL;
 	memcpy(host, word, slash - word);
 	host[slash - word] = '\0';
-	err = parse_addr(host, &a);
+	err = parse_addr4(host, &a);
 	if (!err)
 		err = parse_number(slash + 1, 0, 32, &len);
 	if (err)
@@ -149,6 +187,58 @@ int parse_prefix(const char *word, struct nsx_addr *addr, __u8 *prefix_len)
 	*addr = a;
 	*prefix_len = len;
 	return 0;
+}
+
+int parse_net(const char *word, struct nsx_addr *addr, __u8 *len)
+{
+	const char *slash = strchr(word, '/');
+	size_t size = slash ? (size_t)(slash - word) : strlen(word);
+	char host[INET6_ADDRSTRLEN];
+	struct nsx_addr a;
+	unsigned long bits;
+	int err;
+
+	if (size >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, word, size);
+	host[size] = '\0';
+	err = parse_addr(host, &a);
+	if (err)
+		return err;
+	bits = nsx_is_v4(&a) ? 32 : 128;
+	err = slash ? parse_number(slash + 1, 0, bits, &bits) : 0;
+	if (err)
+		return err;
+	*addr = a;
+	*len = bits + (nsx_is_v4(&a) ? 96 : 0);
+	return 0;
+}
+
+void addr_mask(struct nsx_addr *addr, __u8 len)
+{
+	for (int i = 0; i < 4; i++) {
+		int bits = len - 32 * i;
+
+		addr->w[i] &= htonl(bits >= 32 ? ~0U : bits <= 0 ? 0 : ~0U << (32 - bits));
+	}
+}
+
+bool net_has_host_bits(const struct nsx_addr *addr, __u8 len)
+{
+	struct nsx_addr net = *addr;
+
+	addr_mask(&net, len);
+	return memcmp(&net, addr, sizeof(net)) != 0;
+}
+
+bool nets_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len)
+{
+	struct nsx_addr x = *a, y = *b;
+	__u8 len = a_len < b_len ? a_len : b_len;
+
+	addr_mask(&x, len);
+	addr_mask(&y, len);
+	return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
 static int check_word(const char *word, size_t len, size_t max)
@@ -200,9 +290,27 @@ int parse_target(const char *word, char name[NSX_NAME_LEN], __u16 *port)
 	return err;
 }
 
+const char *format_net(const struct nsx_addr *addr, __u8 len, char buf[ADDR_STRLEN])
+{
+	int whole = 128, off = nsx_is_v4(addr) ? 96 : 0;
+
+	format_addr(addr, buf);
+	if (len != whole)
+		snprintf(buf + strlen(buf), ADDR_STRLEN - strlen(buf), "/%d", len - off);
+	return buf;
+}
+
+const char *format_prefix(const struct nsx_addr *addr, __u8 len, char buf[ADDR_STRLEN])
+{
+	format_addr(addr, buf);
+	snprintf(buf + strlen(buf), ADDR_STRLEN - strlen(buf), "/%d",
+		 len - (nsx_is_v4(addr) ? 96 : 0));
+	return buf;
+}
+
 const char *format_addr(const struct nsx_addr *addr, char buf[ADDR_STRLEN])
 {
-	if (addr->w[0] == 0 && addr->w[1] == 0 && addr->w[2] == NSX_V4_PREFIX)
+	if (nsx_is_v4(addr))
 		return inet_ntop(AF_INET, &addr->w[3], buf, ADDR_STRLEN);
 	return inet_ntop(AF_INET6, addr, buf, ADDR_STRLEN);
 }
@@ -212,6 +320,11 @@ const char *format_mac(const __u8 mac[6], char buf[ADDR_STRLEN])
 	snprintf(buf, ADDR_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 		 mac[4], mac[5]);
 	return buf;
+}
+
+const char *family_name(enum nsx_family family)
+{
+	return family == NSX_V6 ? "ipv6" : "ipv4";
 }
 
 const char *proto_name(__u8 proto)

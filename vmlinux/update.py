@@ -16,7 +16,7 @@ import sys
 
 TYPEDEFS = """__s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 __be16 __be32 __be64 __sum16 __wsum
               s8 u8 s16 u16 s32 u32 s64 u64 bool""".split()
-STRUCTS = """ethhdr iphdr udphdr tcphdr icmphdr __sk_buff xdp_md bpf_fib_lookup bpf_redir_neigh
+STRUCTS = """ethhdr iphdr in6_addr ipv6hdr udphdr tcphdr icmphdr __sk_buff xdp_md bpf_fib_lookup bpf_redir_neigh
              bpf_sock bpf_sock_tuple bpf_sock_addr bpf_devmap_val bpf_timer""".split()
 ENUMS = ["bpf_map_type", "bpf_adj_room_mode"]
 # An anonymous enum is found by one of its members.

@@ -82,8 +82,8 @@ static int pair_find(struct sides *s, const struct ns_conf *c, struct nsx_ns *ns
 	err = netkit ? netkit_check(&find.outside, c, f) : 0;
 	if (err)
 		return err;
-	addr_each(&s->ns, find.inside.ifindex, first_addr_cb, &inside);
-	addr_each(&s->host, find.outside.ifindex, first_addr_cb, &outside);
+	addr_each(&s->ns, NSX_V4, find.inside.ifindex, first_addr_cb, &inside);
+	addr_each(&s->host, NSX_V4, find.outside.ifindex, first_addr_cb, &outside);
 	if (!inside.prefix_len || !outside.prefix_len)
 		return fail(f, -EINVAL, "its link %s has no address on %s", find.outside.name,
 			    inside.prefix_len ? "the host's side" : "its side");

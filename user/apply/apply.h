@@ -85,10 +85,11 @@ int apply_ns_clear(struct instance *in, const char *name, struct fail *f);
 int apply_ns_mark(struct instance *in, const char *name, bool going);
 
 /*
- * device.c: a place for the device that a port is to be published at, if it is one. And: those that
- * others have made again are other ones of the same name, and places that nothing needs are free.
+ * device.c: a place for the device or the IPv6 address that a port is to be published at, if it is
+ * one. And: devices that others have made again are other ones of the same name, and places that
+ * nothing needs are free.
  */
-int device_take(struct instance *in, const struct map_conf *c, struct fail *f);
+int place_take(struct instance *in, const struct map_conf *c, struct fail *f);
 void devices_follow(struct instance *in);
 
 /* ports.c: the same of published ports; before and after are of the same ports */

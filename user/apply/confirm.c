@@ -198,7 +198,8 @@ int confirm_note_new_ns(struct instance *in, const struct nsx_ns *ns, struct fai
 
 	if (!step)
 		return err;
-	step->veth = (struct nsx_veth_change){ .ifindex = ns->ifindex, .source = ns->addr };
+	step->veth = (struct nsx_veth_change){ .ifindex = ns->ifindex,
+					       .source = { ns->addr, ns->addr6 } };
 	return add_step(in, step, NSX_UNDO_NEW_NS);
 }
 
@@ -285,7 +286,8 @@ int confirm_republish(struct instance *in, struct fail *f)
 
 	for (__u32 i = 0; i < count && i < room && !err; i++)
 		if (log[i].kind == NSX_UNDO_PORTS && log[i].before.ifindex)
-			err = table_published_set(in, log[i].before.proto, log[i].before.first);
+			err = table_published_set(in, nsx_slot_row(&log[i].before),
+						  log[i].before.first);
 	return err ? fail_errno(f, err, "cannot note what is published") : 0;
 }
 

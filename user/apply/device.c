@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices whose addresses ports are published at: a place for each, by name. */
+/*
+ * Where ports are published, if not at an IPv4 address: devices at whose addresses they are, by name,
+ * and IPv6 addresses. There is a place for each, whose number nsx_slot.at has.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -9,9 +12,15 @@
 #include "apply/map.h"
 #include "state/read.h"
 
+/* Places that are used, a bit for each. */
+struct used {
+	__u32 devices;
+	__u64 at6;
+};
+
 static int note_used(struct instance *in, struct nsx_slot *s, void *arg)
 {
-	__u32 *used = arg;
+	struct used *used = arg;
 	struct nsx_service svc;
 
 	map_service(in, s, &svc);
@@ -19,12 +28,13 @@ static int note_used(struct instance *in, struct nsx_slot *s, void *arg)
 		const struct nsx_target *t = i < svc.count ? &svc.target[i]
 							   : &svc.was[i - svc.count];
 
-		*used |= nsx_at_device(t->at) ? 1U << (nsx_at_device(t->at) - 1) : 0;
+		used->devices |= nsx_at_device(t->at) ? 1U << (nsx_at_device(t->at) - 1) : 0;
+		used->at6 |= nsx_at_v6(t->at) ? 1ULL << (nsx_at_v6(t->at) - 1) : 0;
 	}
 	return 0;
 }
 
-static bool any_taken(const struct nsx_journal *journal)
+static bool any_device(const struct nsx_journal *journal)
 {
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (journal->device_names[i][0])
@@ -32,25 +42,45 @@ static bool any_taken(const struct nsx_journal *journal)
 	return false;
 }
 
+static bool any_at6(const struct nsx_conf *conf)
+{
+	for (int i = 0; i < NSX_AT6_MAX; i++)
+		if (addr_is_set(&conf->at6[i]))
+			return true;
+	return false;
+}
+
 /* Ports that a change that waits to be confirmed may bring back are not found in the registry. */
 static void free_places(struct instance *in)
 {
-	__u32 used = 0;
+	struct used used = {};
 
-	if (in->conf->confirm || !any_taken(in->journal) || published_each(in, note_used, &used))
+	if (in->conf->confirm || (!any_device(in->journal) && !any_at6(in->conf)) ||
+	    published_each(in, note_used, &used))
 		return;
+	for (int i = 0; i < NSX_AT6_MAX; i++)
+		if (!(used.at6 >> i & 1))
+			memset(&in->conf->at6[i], 0, sizeof(in->conf->at6[i]));
 	for (int i = 0; i < NSX_DEVICES; i++)
-		if (!(used >> i & 1)) {
+		if (!(used.devices >> i & 1)) {
 			in->conf->devices[i] = 0;
 			memset(in->journal->device_names[i], 0,
 			       sizeof(in->journal->device_names[i]));
 		}
 }
 
-static int free_place(const struct nsx_journal *journal)
+static int free_device(const struct nsx_journal *journal)
 {
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (!journal->device_names[i][0])
+			return i;
+	return -1;
+}
+
+static int free_at6(const struct nsx_conf *conf)
+{
+	for (int i = 0; i < NSX_AT6_MAX; i++)
+		if (!addr_is_set(&conf->at6[i]))
 			return i;
 	return -1;
 }
@@ -75,25 +105,43 @@ static void take(struct instance *in, int place, const char *name)
 		 name);
 }
 
-int device_take(struct instance *in, const struct map_conf *c, struct fail *f)
+static int take_device(struct instance *in, const char *name, struct fail *f)
 {
-	__be32 at;
-	int place;
+	int place = free_device(in->journal);
 
-	if (!c->has_at || !c->at.dev[0])
-		return 0;
-	if (find_at(in, c, &at) == 0)
-		return 0;
-	place = free_place(in->journal);
 	if (place < 0) {
 		free_places(in);
-		place = free_place(in->journal);
+		place = free_device(in->journal);
 	}
 	if (place < 0)
 		return fail(f, -ENOSPC, "ports are already published at %d interfaces, the maximum",
 			    NSX_DEVICES);
-	take(in, place, c->at.dev);
+	take(in, place, name);
 	return 0;
+}
+
+static int take_at6(struct instance *in, const struct nsx_addr *addr, struct fail *f)
+{
+	int place = free_at6(in->conf);
+
+	if (place < 0) {
+		free_places(in);
+		place = free_at6(in->conf);
+	}
+	if (place < 0)
+		return fail(f, -ENOSPC, "ports are already published at %d IPv6 addresses, the maximum",
+			    NSX_AT6_MAX);
+	in->conf->at6[place] = *addr;
+	return 0;
+}
+
+int place_take(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	__be32 at;
+
+	if (!c->has_at || find_at(in, c, &at) == 0)
+		return 0;
+	return c->at.dev[0] ? take_device(in, c->at.dev, f) : take_at6(in, &c->at.addr, f);
 }
 
 void devices_follow(struct instance *in)
@@ -102,6 +150,6 @@ void devices_follow(struct instance *in)
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (in->journal->device_names[i][0])
 			set_device(in, i, if_nametoindex(in->journal->device_names[i]));
-	if (any_taken(in->journal))
+	if (any_device(in->journal))
 		apply_local_addr_learn(in);
 }

@@ -9,7 +9,7 @@
 
 static struct nsx_egress_key key_of(const struct nsx_ns *ns, const struct nsx_network *network)
 {
-	struct nsx_egress_key key = { .bits = 32 + 96 + network->len, .set = ns->egress_set };
+	struct nsx_egress_key key = { .bits = 32 + network->len, .set = ns->egress_set };
 
 	memcpy(key.addr, &network->addr, sizeof(key.addr));
 	return key;
@@ -18,9 +18,8 @@ static struct nsx_egress_key key_of(const struct nsx_ns *ns, const struct nsx_ne
 /* What holds for the rest: nothing may be reached where something is allowed by name. */
 static struct nsx_network rest_of(const struct nsx_ns *ns)
 {
-	struct nsx_network rest = {};
+	struct nsx_network rest = {};	/* of length 0, for both families */
 
-	addr_set_v4(&rest.addr, 0);
 	for (__u32 i = 0; i < ns->egress_count; i++)
 		rest.deny |= !ns->egress[i].deny;
 	return rest;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "apply/ipv6.h"
 #include "apply/up.h"
 
 #define LONG_AGO 0x80000000U	/* ticks */
@@ -17,14 +18,17 @@
 static void local_describe(struct instance *in, struct nsx_local_addr *local,
 			   const struct addr_info *info)
 {
+	bool v4 = nsx_is_v4(&info->addr);
+
 	local->dev = in->conf->uplinks[0];
 	local->on_uplink = 0;
 	for (int i = 0; i < NSX_UPLINKS; i++)
 		if (in->conf->uplinks[i] == (__u32)info->ifindex) {
 			local->dev = info->ifindex;
-			local->on_uplink = 1;
+			/* No flow leaves from one that is temporary or deprecated. */
+			local->on_uplink = v4 || (!info->secondary && !info->unusable);
 		}
-	local->len = info->prefix_len < 31 ? info->prefix_len : 0;
+	local->len = v4 && info->prefix_len < 31 ? info->prefix_len : 0;
 	for (int i = 0; i < NSX_DEVICES; i++)
 		if (in->conf->devices[i] == (__u32)info->ifindex)
 			local->owners |= 1U << i;
@@ -41,21 +45,27 @@ void local_set_gone(struct instance *in, __u32 index, __u32 now)
 {
 	struct nsx_local_addr *local = &in->learned->local[index];
 
+	if (local->state != NSX_LOCAL_PRESENT)
+		return;
 	local->gone_at = now;
 	local_turn(local, NSX_LOCAL_PRESENT, NSX_LOCAL_GONE);
 }
 
 /* As local_place() in bpf/local_addr.h; *fresh: nobody had the place before. */
-static __u32 local_place(struct instance *in, __u32 now, bool on_uplink, bool *fresh)
+static __u32 local_place(struct instance *in, __u32 now, enum nsx_family family, bool on_uplink,
+			 bool *fresh)
 {
+	__u32 first = on_uplink ? family : NSX_LOCAL_MAX, i;
 	struct nsx_conf *conf = in->conf;
-	__u32 i;
 
-	*fresh = false;
+	*fresh = first < NSX_LOCAL_MAX &&
+		 local_turn(&in->learned->local[first], NSX_LOCAL_UNUSED, NSX_LOCAL_WRITING);
+	if (*fresh)
+		return first;
 	for (i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
 		struct nsx_local_addr *local = &in->learned->local[i];
 
-		if ((i || on_uplink) && local->state == NSX_LOCAL_GONE &&
+		if ((i >= NSX_FAMILIES || i == first) && local->state == NSX_LOCAL_GONE &&
 		    now - local->gone_at > nsx_ticks(conf, NSX_LOCAL_GONE_SECONDS) &&
 		    local_turn(local, NSX_LOCAL_GONE, NSX_LOCAL_WRITING)) {
 			bpf_map_delete_elem(in->fd[TABLE_LOCAL], &local->addr);
@@ -63,6 +73,7 @@ static __u32 local_place(struct instance *in, __u32 now, bool on_uplink, bool *f
 		}
 	}
 	*fresh = true;
+	__atomic_store_n(&in->learned->further[family], 1, __ATOMIC_SEQ_CST);
 	i = __atomic_fetch_add(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);
 	if (i >= NSX_LOCAL_MAX)
 		__atomic_fetch_sub(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);
@@ -77,7 +88,7 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 
 	memset(&like, 0, sizeof(like));
 	local_describe(in, &like, info);
-	n = local_place(in, now, like.on_uplink, &fresh);
+	n = local_place(in, now, addr_family(&info->addr), like.on_uplink, &fresh);
 	local = &in->learned->local[n];
 
 	if (n >= NSX_LOCAL_MAX)
@@ -91,7 +102,7 @@ static int local_append(struct instance *in, const struct addr_info *info, __u32
 		__atomic_store_n(&local->state, NSX_LOCAL_PRESENT, __ATOMIC_SEQ_CST);
 		return 0;
 	}
-	local->addr.w[3] = 0;
+	memset(&local->addr, 0, sizeof(local->addr));
 	__atomic_store_n(&local->state, NSX_LOCAL_GONE, __ATOMIC_SEQ_CST);
 	return errno == EEXIST ? 0 : -errno;
 }
@@ -111,6 +122,13 @@ int local_keep(struct instance *in, const struct addr_info *info, __u32 now)
 	return local_append(in, info, now);
 }
 
+int local_each(struct nl *nl, addr_cb cb, void *arg)
+{
+	int err = addr_each(nl, NSX_V4, 0, cb, arg);
+
+	return err ? err : addr_each(nl, NSX_V6, 0, cb, arg);
+}
+
 struct learn {
 	struct instance *in;
 	__u32 now;
@@ -120,8 +138,7 @@ static void learn_cb(const struct addr_info *info, void *arg)
 {
 	struct learn *l = arg;
 
-	if (addr_v4(&info->addr) >> 24 != 127 &&
-	    !config_overlap(&info->addr, 32, &l->in->conf->pool, l->in->conf->pool_len))
+	if (!addr_is_loopback(&info->addr) && !ipv6_is_own(l->in->conf, &info->addr))
 		local_keep(l->in, info, l->now);
 }
 
@@ -146,6 +163,6 @@ void apply_local_addr_learn(struct instance *in)
 	}
 
 	if (nl_open(&nl) == 0)
-		addr_each(&nl, 0, learn_cb, &l);
+		local_each(&nl, learn_cb, &l);
 	nl_close(&nl);
 }

@@ -12,7 +12,10 @@ void map_fill(struct nsx_slot *map, const struct nsx_service *svc, const struct 
 	      unsigned int i)
 {
 	memset(map, 0, sizeof(*map));
-	map->proto = svc->proto;
+	map->proto = NSX_ROW_PROTO(svc->row);
+	/* Without a target the form of the address tells the family. */
+	if (NSX_ROW_FAMILY(svc->row) == NSX_V4)
+		addr_set_v4(&map->inside, 0);
 	map->first = svc->first;
 	map->last = svc->last;
 	map->outside_port = htons(svc->first + i);
@@ -42,7 +45,7 @@ void map_service(struct instance *in, const struct nsx_slot *s, struct nsx_servi
 	svc->count = 1;
 	svc->first = s->first;
 	svc->last = s->last;
-	svc->proto = s->proto;
+	svc->row = nsx_slot_row(s);
 	svc->target[0].addr = s->inside;
 	svc->target[0].ifindex = s->ifindex;
 	svc->target[0].id = s->id;
@@ -70,7 +73,9 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 		return fail(f, -ENOENT, "somebody has deleted the namespace '%s' or its link",
 			    t->ns);
 	memset(ret, 0, sizeof(*ret));
-	target_fill(ret, &ns);
+	target_fill(ret, &ns, NSX_ROW_FAMILY(c->row));
+	if (!addr_is_set(&ret->addr))
+		return fail(f, -EADDRNOTAVAIL, "the namespace '%s' has no IPv6 address", t->ns);
 	ret->port = htons(t->port);
 	ret->weight = t->weight;
 	return find_at(in, c, &ret->at)
@@ -78,9 +83,9 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 		       : 0;
 }
 
-void target_fill(struct nsx_target *t, const struct nsx_ns *ns)
+void target_fill(struct nsx_target *t, const struct nsx_ns *ns, enum nsx_family family)
 {
-	t->addr = ns->addr;
+	t->addr = family == NSX_V6 ? ns->addr6 : ns->addr;
 	t->ifindex = ns->ifindex;
 	t->id = ns->id;
 	t->xdp = (ns->flags & NSX_NS_XDP) != 0;

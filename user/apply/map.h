@@ -32,7 +32,7 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 		struct fail *f);
 
 /* What a namespace says of the targets in it. */
-void target_fill(struct nsx_target *t, const struct nsx_ns *ns);
+void target_fill(struct nsx_target *t, const struct nsx_ns *ns, enum nsx_family family);
 
 /*
  * reverse.c; an endpoint is described by a slot: namespace, address, inside and outside port,

@@ -16,6 +16,7 @@
 
 #include "apply/apply.h"
 #include "apply/confirm.h"
+#include "apply/ipv6.h"
 #include "apply/map.h"
 #include "apply/ns.h"
 #include "apply/resolv.h"
@@ -63,9 +64,21 @@ static int ns_guard(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 {
 	int err = route_guard_add(&s->host, &ns->addr, ns->prefix_len);
 
+	if ((!err || err == -EEXIST) && addr_is_set(&ns->addr6))
+		err = route_guard_add(&s->host, &ns->addr6, 128);
+
 	return err && err != -EEXIST
 		       ? fail_errno(f, err, "cannot add the unreachable route of its network")
 		       : 0;
+}
+
+int ns_unguard(struct nl *nl, const struct nsx_ns *ns)
+{
+	int err = route_guard_del(nl, &ns->addr, ns->prefix_len), more = 0;
+
+	if (addr_is_set(&ns->addr6))
+		more = route_guard_del(nl, &ns->addr6, 128);
+	return err && err != -ESRCH ? err : more;
 }
 
 int ns_make_link(struct instance *in, struct sides *s, const char *name, struct nsx_ns *ns,
@@ -92,7 +105,7 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 	if (!err)
 		err = ns_guard(s, ns, f);
 	if (!err && (ns->flags & NSX_NS_MADE_VETH)) {
-		err = veth_configure(s, ns, f);
+		err = veth_configure(in, s, ns, f);
 		if (!err && (err = link_up(&s->ns, 1)) != 0)
 			fail_errno(f, err, "cannot set lo up inside");
 	}
@@ -153,7 +166,7 @@ static int ns_make(struct instance *in, const char *name, struct nsx_ns *ns, str
 static int alloc_block(struct instance *in, const struct ns_list *list, struct nsx_ns *ns,
 		       struct fail *f)
 {
-	__u32 base = addr_v4(&in->conf->pool), blocks = 1U << (30 - in->conf->pool_len);
+	__u32 base = addr_v4(&in->conf->pool[NSX_V4]), blocks = 1U << (30 - in->conf->pool_len);
 	__u8 *used = calloc(blocks, 1);
 	__u32 i;
 
@@ -185,9 +198,10 @@ int ns_check_addr(struct instance *in, const struct ns_list *list, const char *n
 
 	format_addr(&ns->addr, addr);
 	if (ns->prefix_len < in->conf->pool_len ||
-	    !config_overlap(&ns->addr, ns->prefix_len, &in->conf->pool, in->conf->pool_len))
+	    !config_overlap(&ns->addr, ns->prefix_len, &in->conf->pool[NSX_V4], in->conf->pool_len))
 		return fail(f, -EINVAL, "%s/%u is not in the pool %s/%u (nsxdp up --pool)", addr,
-			    ns->prefix_len, format_addr(&in->conf->pool, pool), in->conf->pool_len);
+			    ns->prefix_len, format_addr(&in->conf->pool[NSX_V4], pool),
+			    in->conf->pool_len);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct nsx_ns *other = &list->item[i].ns;
 
@@ -243,17 +257,21 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 		return fail(
 			f, -ENOTSUP,
 			"--link netkit: this kernel has no netkit devices (CONFIG_NETKIT, Linux 6.7)");
-	if (addr_v4(&c->source) && memcmp(&c->source, &ns->source, sizeof(c->source)) &&
-	    !local_is_present(in, &c->source))
-		return fail(f, -EADDRNOTAVAIL, "--source: %s is not an address of this host",
-			    format_addr(&c->source, addr));
+	for (int i = 0; i < NSX_FAMILIES; i++)
+		if (addr_is_set(&c->source[i]) &&
+		    memcmp(&c->source[i], &ns->source[i], sizeof(c->source[i])) &&
+		    !local_is_present(in, &c->source[i]))
+			return fail(f, -EADDRNOTAVAIL,
+				    "--source: %s is not an address of this host",
+				    format_addr(&c->source[i], addr));
 	ns->flags &= ~(NSX_NS_XDP | NSX_NS_ANY_REMOTE | NSX_NS_ANY_PORT | NSX_NS_LINK_LOCAL);
 	ns->flags |= c->filtering | (c->xdp ? NSX_NS_XDP : 0) |
 		     (c->link_local ? NSX_NS_LINK_LOCAL : 0);
 	if (ns->flags & NSX_NS_MADE_VETH)
 		ns->flags = (ns->flags & ~NSX_NS_NETKIT) | (c->netkit ? NSX_NS_NETKIT : 0);
 	ns->mss = c->mss;
-	ns->source = c->source;
+	memcpy(ns->source, c->source, sizeof(ns->source));
+	ns->flags = (ns->flags & ~NSX_NS_PREFER_IPV6) | (c->prefer_ipv6 ? NSX_NS_PREFER_IPV6 : 0);
 	ns->max_flows = c->max_flows;
 	ns->egress_rate = c->egress_rate;
 	ns->dns_count = c->dns_count;
@@ -281,6 +299,7 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 		return fail(f, -EEXIST,
 			    "--dns: /etc/netns/%s/resolv.conf is there already, and stays as it is",
 			    c->name);
+	ipv6_set_addr(in->conf, ns);
 	ns->state = NSX_NS_MAKING;
 	ns_begin(in);
 	err = table_ns_set(in, c->name, ns);
@@ -369,7 +388,7 @@ static int remove_link(struct instance *in, const char *name, const struct nsx_n
 	if (stays && ns->ifindex)
 		keep_error(&err, veth_release(in, name, ns));
 	if (nl->socket)
-		keep_error(&err, route_guard_del(nl, &ns->addr, ns->prefix_len));
+		keep_error(&err, ns_unguard(nl, ns));
 	if (made) {
 		going.ifindex = made;
 		keep_error(&err, link_del(nl, made));
@@ -391,7 +410,7 @@ static int remove_parts(struct instance *in, const char *name, const struct nsx_
 	if (made)
 		link_down(&nl, made);
 	keep_error(&err, apply_map_forget_ns(in, ns->id));
-	keep_error(&err, table_flush(in, &ns->addr));
+	keep_error(&err, table_flush_ns(in, ns));
 	keep_error(&err, remove_link(in, name, ns, stays, made, &nl));
 	nl_close(&nl);
 	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))

@@ -27,7 +27,7 @@ void ns_sides_close(struct sides *s);
 int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fail *f);
 
 /* Addresses and link states of both ends, and the way out. */
-int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f);
+int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns, struct fail *f);
 
 /* Let the datapath know the veth and guard it, before a packet can come from it; and forget it. */
 int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f);
@@ -71,6 +71,9 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 int ns_make_link(struct instance *in, struct sides *s, const char *name, struct nsx_ns *ns,
 		 struct fail *f);
 int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f);
+
+/* The routes of last resort of its networks go. */
+int ns_unguard(struct nl *nl, const struct nsx_ns *ns);
 
 /* Write the intent, make what ns->flags says, and undo all of it where something fails. */
 int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f);

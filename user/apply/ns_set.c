@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apply/confirm.h"
+#include "apply/ipv6.h"
 #include "apply/map.h"
 #include "apply/ns.h"
 #include "apply/resolv.h"
@@ -34,9 +35,9 @@ static void unlink_ns(struct instance *in, struct sides *s, const struct nsx_ns 
 	int err = -EAGAIN;
 
 	link_down(&s->host, ns->ifindex);
-	table_flush(in, &ns->addr);
+	table_flush_ns(in, ns);
 	for (int tries = 0; tries < UNLINK_TRIES && err && err != -ESRCH; tries++)
-		err = route_guard_del(&s->host, &ns->addr, ns->prefix_len);
+		err = ns_unguard(&s->host, ns);
 	link_del(&s->host, ns->ifindex);
 	/* One that was made, but not to its end. */
 	if (link_get(&s->host, ns->host_if, 0, &link) == 0 && link.group == in->journal->link_group)
@@ -154,6 +155,7 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 		ns.addr = c->addr;
 		ns.prefix_len = c->prefix_len;
 		config_gateway(&ns.addr, ns.prefix_len, &ns.gw);
+		ipv6_set_addr(in->conf, &ns);
 	}
 	err = ns_describe(in, c, &ns, f);
 	if (!err)
@@ -194,7 +196,8 @@ static int forget_links(struct instance *in, const struct nsx_ns *ns)
 		prev = &ifindex;
 		if (!is_its)
 			continue;
-		old.addr = veth.addr;
+		old.addr = veth.addr[NSX_V4];
+		old.addr6 = veth.addr[NSX_V6];
 		err = veth_unregister(in, &old);
 		if (err)
 			return err;
@@ -218,13 +221,13 @@ static int make_link_again(struct instance *in, const char *name, struct nsx_ns 
 	}
 	if (!err) {
 		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &was->ifindex);
-		route_guard_del(&s.host, &was->addr, was->prefix_len);
+		ns_unguard(&s.host, was);
 		err = forget_links(in, ns);
 		if (err)
 			fail_errno(f, err, "cannot remove what is left of its old link");
 	}
 	if (!err) {
-		table_flush(in, &ns->addr);
+		table_flush_ns(in, ns);
 		err = ns_make_link(in, &s, name, ns, f);
 	}
 	ns_sides_close(&s);

@@ -14,13 +14,12 @@
 #include "kernel/sockets.h"
 #include "state/read.h"
 
-#define NO_ADDRESS htonl(1)	/* 0.0.0.1: no socket is bound to it (RFC 1122, 3.2.1.3) */
 #define DRAIN_SECONDS 300	/* unless --drain says otherwise */
 
 /* At loopback a port is for the host alone. */
 static bool is_local(struct instance *in, const struct nsx_addr *addr)
 {
-	if (addr_v4(addr) >> 24 == 127)
+	if (addr_is_loopback(addr))
 		return true;
 	return local_is_present(in, addr);
 }
@@ -38,26 +37,33 @@ static void holder_cb(const struct addr_info *addr, void *arg)
 	struct holder *h = arg;
 
 	if (!h->port)
-		h->port = sockets_holder(h->c->proto, h->c->port, h->c->last, addr->addr.w[3],
-					 h->text, h->size);
+		h->port = sockets_holder(h->c->row, h->c->port, h->c->last, &addr->addr, h->text,
+					 h->size);
 }
 
 static int holder_at_device(const struct map_conf *c, char *text, size_t size)
 {
+	enum nsx_family family = NSX_ROW_FAMILY(c->row);
 	struct holder h = { c, text, size, 0 };
 	int ifindex = if_nametoindex(c->at.dev), err;
+	struct nsx_addr nobody = {};
 	struct nl nl = {};
 
+	/* 0.0.0.1 and 100::1, which no socket is bound to (RFC 1122, 3.2.1.3; RFC 6666). */
+	if (family == NSX_V4)
+		addr_set_v4(&nobody, 1);
+	else
+		parse_addr("100::1", &nobody);
 	/*
 	 * One that has it at every address has it at those that the device gets; and lo has more than
 	 * are listed.
 	 */
-	h.port = sockets_holder(c->proto, c->port, c->last,
-				strcmp(c->at.dev, "lo") ? NO_ADDRESS : 0, text, size);
+	h.port = sockets_holder(c->row, c->port, c->last, strcmp(c->at.dev, "lo") ? &nobody : NULL,
+				text, size);
 	err = ifindex && !h.port ? nl_open(&nl) : 0;
 
 	if (!err && ifindex && !h.port)
-		err = addr_each(&nl, ifindex, holder_cb, &h);
+		err = addr_each(&nl, family, ifindex, holder_cb, &h);
 	nl_close(&nl);
 	return err ? err : h.port;
 }
@@ -70,7 +76,8 @@ int map_check_host(const struct map_conf *c, struct fail *f)
 	if (*c->owner)
 		return 0;
 	port = c->at.dev[0] ? holder_at_device(c, holder, sizeof(holder))
-			    : sockets_holder(c->proto, c->port, c->last, c->at.addr.w[3], holder,
+			    : sockets_holder(c->row, c->port, c->last,
+					     c->has_at ? &c->at.addr : NULL, holder,
 					     sizeof(holder));
 
 	if (port < 0)
@@ -88,7 +95,7 @@ static __u32 drain_ticks(struct instance *in, const struct map_conf *before,
 	const struct map_conf *c = after ? after : before;
 	unsigned int seconds = c->given & MAP_GIVEN_DRAIN ? c->drain : after ? DRAIN_SECONDS : 0;
 
-	return c->proto == NSX_TCP ? nsx_ticks(in->conf, seconds) : 0;
+	return NSX_ROW_PROTO(c->row) == NSX_TCP ? nsx_ticks(in->conf, seconds) : 0;
 }
 
 /* Targets at other addresses stay. */
@@ -146,7 +153,7 @@ static int plan(struct instance *in, const struct publication *old, const struct
 static int find(struct instance *in, const struct map_conf *c, struct publication *old, bool *found,
 		struct fail *f)
 {
-	const struct nsx_slot *s = published_at(in, c->proto, c->port, c->last);
+	const struct nsx_slot *s = published_at(in, c->row, c->port, c->last);
 
 	*found = s != NULL;
 	if (!s)
@@ -198,7 +205,7 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 	if (!err && after)
 		err = check_at(in, after, f);
 	if (!err && after)
-		err = device_take(in, after, f);
+		err = place_take(in, after, f);
 	if (!err && !found && after)
 		err = map_check_host(after, f);
 	if (!err && (found || after))
@@ -228,7 +235,7 @@ static bool forget_ns(struct instance *in, struct nsx_slot *s, __u32 ns_id)
 		return s->id != ns_id;
 	map_service(in, s, &before);
 	others = service_forget_ns(in, s, ns_id);
-	before.proto = s->proto;
+	before.row = nsx_slot_row(s);
 	before.first = s->first;
 	before.last = s->last;
 	for (__u32 n = 0; n < before.count + before.was_count; n++) {
@@ -292,13 +299,14 @@ struct retarget {
 	struct fail *f;
 };
 
-static bool retarget_list(struct nsx_target *list, __u32 count, const struct nsx_ns *ns)
+static bool retarget_list(struct nsx_target *list, __u32 count, const struct nsx_ns *ns,
+			  enum nsx_family family)
 {
 	bool any = false;
 
 	for (__u32 i = 0; i < count; i++)
 		if (list[i].weight && list[i].id == ns->id) {
-			target_fill(&list[i], ns);
+			target_fill(&list[i], ns, family);
 			any = true;
 		}
 	return any;
@@ -308,14 +316,15 @@ static int retarget_cb(struct instance *in, struct nsx_slot *s, void *arg)
 {
 	const struct retarget *r = arg;
 	struct publication *old = calloc(2, sizeof(*old)), *new = old + 1;
+	enum nsx_family family = NSX_ROW_FAMILY(nsx_slot_row(s));
 	int err;
 
 	if (!old)
 		return fail_errno(r->f, -ENOMEM, "cannot plan the change");
 	err = publication_read(in, s, old, r->f);
 	*new = *old;
-	if (!err && retarget_list(new->svc.target, new->svc.count, r->ns) |
-			    retarget_list(new->svc.was, new->svc.was_count, r->ns)) {
+	if (!err && retarget_list(new->svc.target, new->svc.count, r->ns, family) |
+			    retarget_list(new->svc.was, new->svc.was_count, r->ns, family)) {
 		new->index = 0;
 		service_spread(new->svc.table, new->svc.target, new->svc.count);
 		err = publish(in, old, new, r->f);

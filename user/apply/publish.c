@@ -136,7 +136,7 @@ static void keep_allow(const struct nsx_allow *key, void *arg)
 
 	if (p->allows < MAP_ALLOWS) {
 		memcpy(&p->allow[p->allows].addr, key->addr, sizeof(key->addr));
-		p->allow[p->allows].len = key->bits - 32 - 96;
+		p->allow[p->allows].len = key->bits - 32;
 	}
 	p->allows++;
 }
@@ -198,7 +198,7 @@ int publication_make(struct instance *in, const struct map_conf *c, bool wanted,
 	struct nsx_service *svc = &ret->svc;
 
 	memset(ret, 0, sizeof(*ret));
-	svc->proto = c->proto;
+	svc->row = c->row;
 	svc->first = c->port;
 	svc->last = c->last;
 	svc->flags = NSX_S_USED;
@@ -281,7 +281,7 @@ static int prepare_targets(struct instance *in, const struct publication *after,
 	int count = svc->last - svc->first + 1, err = 0;
 
 	for (__u32 i = 0; i < svc->count && err >= 0; i++)
-		err = table_flush_mappings(in, &svc->target[i].addr, svc->proto,
+		err = table_flush_mappings(in, &svc->target[i].addr, svc->row,
 					   ntohs(svc->target[i].port), count);
 	return err < 0 ? fail_errno(f, err, "cannot end masqueraded flows of the targets")
 		       : reverse_add(in, svc, f);
@@ -343,7 +343,7 @@ static void note_flows(const struct nsx_service *svc, const struct nsx_slot *bef
 
 	if (!ended)
 		return;
-	config_port_name(svc->proto, svc->first, svc->last, ports);
+	config_port_name(svc->row, svc->first, svc->last, ports);
 	if (svc->first == svc->last)
 		note("map add %s: ends a masqueraded flow of %s that used this port", ports,
 		     format_addr(&before->inside, addr));
@@ -370,7 +370,7 @@ static int turn(struct instance *in, const struct publication *before, struct pu
 		struct fail *f)
 {
 	struct nsx_intent *intent = &in->journal->intent;
-	const struct nsx_slot *first = table_port(in, intent->before.proto, intent->before.first);
+	const struct nsx_slot *first = table_port(in, nsx_slot_row(&intent->before), intent->before.first);
 	struct nsx_slot was;
 	int err = 0, ended;
 
@@ -385,7 +385,7 @@ static int turn(struct instance *in, const struct publication *before, struct pu
 	}
 	if (err)
 		return err;
-	err = table_published_set(in, intent->before.proto, intent->before.first);
+	err = table_published_set(in, nsx_slot_row(&intent->before), intent->before.first);
 	if (err)
 		return fail_errno(f, err, "cannot note what is published");
 	err = confirm_note_ports(in, f);
@@ -436,7 +436,7 @@ static int intent_service(struct instance *in, const struct nsx_slot *s, struct 
 		map_service(in, s, ret);
 	if (s->ifindex && (s->flags & NSX_F_SERVICE) && !table_service(in, s->service))
 		return -errno;
-	ret->proto = s->proto;
+	ret->row = nsx_slot_row(s);
 	ret->first = s->first;
 	ret->last = s->last;
 	return 0;
@@ -445,7 +445,7 @@ static int intent_service(struct instance *in, const struct nsx_slot *s, struct 
 static bool port_leads_to(struct instance *in, const struct nsx_service *svc,
 			  const struct nsx_target *t, unsigned int i)
 {
-	const struct nsx_slot *s = table_port(in, svc->proto, svc->first + i);
+	const struct nsx_slot *s = table_port(in, svc->row, svc->first + i);
 	struct nsx_slot endpoint;
 
 	map_fill(&endpoint, svc, t, i);
@@ -463,14 +463,14 @@ static int flush_target(struct instance *in, const struct nsx_service *svc,
 		for (end = i; end < count && !port_leads_to(in, svc, t, end); end++)
 			;
 		if (end > i)
-			err = table_flush_returns(in, &t->addr, svc->proto, svc->first + i, end - i);
+			err = table_flush_returns(in, &t->addr, svc->row, svc->first + i, end - i);
 	}
 	return err < 0 ? err : 0;
 }
 
 int publish_end(struct instance *in, const struct nsx_slot *gone)
 {
-	const struct nsx_slot *s = table_port(in, gone->proto, gone->first);
+	const struct nsx_slot *s = table_port(in, nsx_slot_row(gone), gone->first);
 	struct nsx_service svc;
 	int err = s ? intent_service(in, gone, &svc) : -errno;
 
@@ -510,13 +510,16 @@ int publish_recover(struct instance *in, struct fail *f)
 	return err ? fail_errno(f, err, "cannot remove the reverse entries of old targets") : 0;
 }
 
-struct nsx_slot *published_at(struct instance *in, __u8 proto, __u16 first, __u16 last)
+struct nsx_slot *published_at(struct instance *in, __u8 row, __u16 first, __u16 last)
 {
-	const struct nsx_slot wanted = { .proto = proto, .first = first, .last = last };
-	int port = table_range(in, NSX_RANGE_TAKEN, &wanted);
+	const struct nsx_service wanted = { .row = row, .first = first, .last = last };
+	struct nsx_slot ports;
+	int port;
 
+	map_fill(&ports, &wanted, NULL, 0);
+	port = table_range(in, NSX_RANGE_TAKEN, &ports);
 	errno = port < 0 ? -port : 0;
-	return port > 0 ? table_port(in, proto, port) : NULL;
+	return port > 0 ? table_port(in, row, port) : NULL;
 }
 
 /* A service whose ports lead elsewhere, or are free: the sweeper has freed them, or is about to. */
@@ -556,7 +559,7 @@ static void without_draining(const struct publication *p, struct publication *re
  */
 static void reap(struct instance *in, __u32 index, struct nsx_service *svc)
 {
-	struct nsx_slot *s = table_port(in, svc->proto, svc->first);
+	struct nsx_slot *s = table_port(in, svc->row, svc->first);
 	struct publication before, after;
 	struct fail f;
 

@@ -17,10 +17,10 @@
 #define NSX_S_CONDITIONS (NSX_S_ALLOW | NSX_S_RATE | NSX_S_AFFINITY | NSX_S_OWNED)
 
 /**
- * struct publication - ports first to last of a protocol
+ * struct publication - ports first to last of a row
  * @svc: .target, .count, .was, .was_count, their tables, .drain_deadline, the conditions in .flags,
- *	.interval and .burst; .proto, .first and .last. Each target's .at is the host's address,
- *	IPv4, that leads to it; 0: every one does
+ *	.interval and .burst; .row, .first and .last. Each target's .at says where it is
+ *	published, as nsx_slot.at
  * @allow: networks that may reach it, NSX_S_ALLOW
  * @must_drain: the operator asked for it: without room for a service that fails
  * @index: place in the table of services, 0 where it is a simple map
@@ -68,7 +68,7 @@ int publish(struct instance *in, const struct publication *before, struct public
 int publish_end(struct instance *in, const struct nsx_slot *gone);
 
 /* The first slot of published ports that overlap these; NULL, with errno 0 where there are none. */
-struct nsx_slot *published_at(struct instance *in, __u8 proto, __u16 first, __u16 last);
+struct nsx_slot *published_at(struct instance *in, __u8 row, __u16 first, __u16 last);
 
 /* Finish what is over: every command that changes something does it first. */
 void publish_reap(struct instance *in);

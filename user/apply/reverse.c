@@ -11,7 +11,7 @@ bool map_leads_to(struct instance *in, const struct nsx_slot *s, const struct ns
 {
 	const struct nsx_service *svc;
 
-	if (NSX_KIND(s->state) != NSX_MAP || s->proto != endpoint->proto)
+	if (NSX_KIND(s->state) != NSX_MAP || nsx_slot_row(s) != nsx_slot_row(endpoint))
 		return false;
 	if (!(s->flags & NSX_F_SERVICE))
 		return s->ifindex == endpoint->ifindex && s->inside_port == endpoint->inside_port;
@@ -51,7 +51,7 @@ static void note_target(struct instance *in, const struct nsx_slot *first,
 	for (int i = from < 0 ? -from : 0; i <= first->last - first->first && from + i <= span;
 	     i++) {
 		struct other *other = &o->at[from + i];
-		struct nsx_slot *s = table_port(in, first->proto, first->first + i);
+		struct nsx_slot *s = table_port(in, nsx_slot_row(first), first->first + i);
 
 		if (!s || !is_map(s))
 			continue;
@@ -66,7 +66,7 @@ static int note_publication(struct instance *in, struct nsx_slot *s, void *arg)
 	struct others *o = arg;
 	struct nsx_service svc;
 
-	if (s->proto != o->gone->proto)
+	if (nsx_slot_row(s) != o->gone->row)
 		return 0;
 	map_service(in, s, &svc);
 	for (__u32 i = 0; i < svc.count; i++)
@@ -84,7 +84,7 @@ static int reverse_release(struct instance *in, const struct nsx_slot *gone,
 			   const struct other *other)
 {
 	struct nsx_reverse *reverse =
-		table_reverse(in, gone->ifindex, gone->inside_port, gone->proto);
+		table_reverse(in, gone->ifindex, gone->inside_port, nsx_slot_row(gone));
 	struct nsx_slot alone = {};
 	int err;
 
@@ -97,6 +97,7 @@ static int reverse_release(struct instance *in, const struct nsx_slot *gone,
 		return 0;
 	}
 	alone.proto = other->slot->proto;
+	alone.inside = other->slot->inside;
 	alone.first = alone.last = ntohs(other->slot->outside_port);
 	err = table_range(in, NSX_RANGE_ALONE, &alone);
 	if (err)
@@ -138,7 +139,7 @@ int map_leave(struct instance *in, const struct nsx_service *svc, const struct n
 	int err = 0;
 
 	for (__u32 n = 0; n < count && !err; n++) {
-		struct nsx_slot map, *s = table_port(in, svc->proto, svc->first);
+		struct nsx_slot map, *s = table_port(in, svc->row, svc->first);
 
 		if (!targets[n].ifindex)
 			continue;
@@ -150,7 +151,7 @@ int map_leave(struct instance *in, const struct nsx_service *svc, const struct n
 		if (table_range(in, NSX_RANGE_DEL_REVERSE, &map) != 0)
 			err = reverse_entries_release(in, svc, &targets[n]);
 		if (!err)
-			err = table_flush_returns(in, &targets[n].addr, svc->proto, svc->first,
+			err = table_flush_returns(in, &targets[n].addr, svc->row, svc->first,
 						  svc->last - svc->first + 1U);
 		err = err < 0 ? err : 0;
 	}
@@ -201,9 +202,9 @@ static int note_leading_target(struct instance *in, const struct nsx_service *sv
 	map_fill(&map, svc, t, 0);
 	err = table_range(in, NSX_RANGE_ADD_REVERSE, &map);
 	for (unsigned int i = 0; err >= 0 && i <= (unsigned int)(svc->last - svc->first); i++) {
-		struct nsx_slot *s = table_port(in, svc->proto, svc->first + i);
+		struct nsx_slot *s = table_port(in, svc->row, svc->first + i);
 		struct nsx_reverse *reverse =
-			table_reverse(in, t->ifindex, htons(ntohs(t->port) + i), svc->proto);
+			table_reverse(in, t->ifindex, htons(ntohs(t->port) + i), svc->row);
 		struct leading *l = reverse ? &all[reverse - first] : NULL;
 
 		if (!l || !s || !is_map(s))
@@ -241,6 +242,7 @@ static int settle_one(struct instance *in, struct nsx_reverse *reverse, const st
 	if (l->answers && (l->count > 1 || !(reverse->flags & NSX_B_STATEFUL)))
 		return 0;
 	alone.proto = l->slot->proto;
+	alone.inside = l->slot->inside;
 	alone.first = alone.last = ntohs(l->slot->outside_port);
 	err = table_range(in, NSX_RANGE_ALONE, &alone);
 	if (err)

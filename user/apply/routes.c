@@ -25,7 +25,7 @@ static void look_cb(const struct route_info *route, void *arg)
 /* Those that say none are written too: they may be more specific. */
 static void write_cb(const struct route_info *route, void *arg)
 {
-	struct nsx_prefix key = { .bits = 96 + route->prefix_len };
+	struct nsx_prefix key = { .bits = route->prefix_len };
 	struct routes *r = arg;
 
 	memcpy(key.addr, &route->dst, sizeof(key.addr));
@@ -42,6 +42,13 @@ static void forget_all(struct instance *in)
 			return;
 }
 
+static int each_route(struct nl *nl, route_cb cb, struct routes *r)
+{
+	int err = route_each(nl, NSX_V4, cb, r);
+
+	return err ? err : route_each(nl, NSX_V6, cb, r);
+}
+
 int up_write_routes(struct instance *in, struct fail *f)
 {
 	struct routes r = { .in = in };
@@ -49,11 +56,11 @@ int up_write_routes(struct instance *in, struct fail *f)
 	int err = nl_open(&nl);
 
 	if (!err)
-		err = route_each(&nl, look_cb, &r);
+		err = each_route(&nl, look_cb, &r);
 	if (!err) {
 		forget_all(in);
 		if (r.said)
-			err = route_each(&nl, write_cb, &r);
+			err = each_route(&nl, write_cb, &r);
 	}
 	nl_close(&nl);
 	if (err)

@@ -70,7 +70,7 @@ static int allow_write(struct instance *in, const struct publication *p, struct 
 	__u8 yes = 1;
 
 	for (int i = 0; i < p->allows; i++) {
-		struct nsx_allow key = { .bits = 32 + 96 + p->allow[i].len, .service = p->index };
+		struct nsx_allow key = { .bits = 32 + p->allow[i].len, .service = p->index };
 
 		memcpy(key.addr, &p->allow[i].addr, sizeof(key.addr));
 		if (bpf_map_update_elem(in->fd[TABLE_ALLOW], &key, &yes, BPF_ANY))
@@ -144,7 +144,7 @@ void services_sweep(struct instance *in)
 	for (__u32 index = 1; index < NSX_SERVICES; index++) {
 		const struct nsx_service *svc = table_service(in, index);
 		const struct nsx_slot *s =
-			svc && (svc->flags & NSX_S_USED) ? table_port(in, svc->proto, svc->first) : NULL;
+			svc && (svc->flags & NSX_S_USED) ? table_port(in, svc->row, svc->first) : NULL;
 
 		if (s && !(svc->flags & NSX_S_DRAINING) &&
 		    !(is_map(s) && (s->flags & NSX_F_SERVICE) && s->service == index))

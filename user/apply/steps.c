@@ -9,6 +9,7 @@
 
 #include "apply/apply.h"
 #include "apply/confirm.h"
+#include "apply/ipv6.h"
 #include "apply/ns.h"
 #include "config/edit.h"
 #include "kernel/pin.h"
@@ -63,7 +64,7 @@ static void name_object(const struct step *step, struct fail *f)
 		fail(f, 0, "ns %s: %.400s", ns->name, reason);
 	else
 		fail(f, 0, "map %s: %.400s",
-		     config_port_name(map->proto, map->port, map->last, name), reason);
+		     config_port_name(map->row, map->port, map->last, name), reason);
 }
 
 /** struct progress - a line on a terminal, for what takes longer than a second */
@@ -276,6 +277,7 @@ static int open_to_change(struct instance *in, struct fail *f)
 	}
 	publish_reap(in);
 	devices_follow(in);
+	ipv6_follow(in);
 	return 0;
 }
 

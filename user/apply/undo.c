@@ -51,9 +51,8 @@ static int read_before(struct instance *in, struct config *ret, struct fail *f)
 		count = config_read_text(text, ret, out);
 	if (out)
 		fclose(out);
-	for (size_t i = 0; count == 0 && i < ret->map_count; i++)
-		config_default_at(&ret->map[i], &ret->up);
-	config_sort(ret);
+	if (count == 0)
+		config_default_maps(ret, &ret->up);
 	if (count)
 		fail(f, -EIO, "cannot read the configuration before: %.400s", errors ? errors : "");
 	free(errors);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apply/confirm.h"
+#include "apply/ipv6.h"
 #include "apply/up.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
@@ -36,7 +37,7 @@ static void local_cb(const struct addr_info *addr, void *arg)
 {
 	struct local_list *local = arg;
 
-	if (addr_v4(&addr->addr) >> 24 == 127)
+	if (addr_is_loopback(&addr->addr))
 		return;
 	if (local->count < NSX_LOCAL_MAX)
 		local->addr[local->count] = *addr;
@@ -53,7 +54,7 @@ static bool is_ns_link(const struct addr_info *addr, const struct up_conf *c)
 	struct nl nl = {};
 	bool ret;
 
-	if (addr->prefix_len < c->pool_len ||
+	if (!nsx_is_v4(&addr->addr) || addr->prefix_len < c->pool_len ||
 	    !config_overlap(&addr->addr, addr->prefix_len, &c->pool, c->pool_len) || nl_open(&nl))
 		return false;
 	ret = link_get(&nl, NULL, addr->ifindex, &link) == 0 && link_is_pair(&link);
@@ -68,6 +69,11 @@ static void local_other_cb(const struct addr_info *addr, void *arg)
 	for (int i = 0; i < local->conf->devs; i++)
 		if (addr->ifindex == local->link[i].ifindex)
 			return;
+	/* The host's own on links of namespaces. */
+	if (!nsx_is_v4(&addr->addr) && local->conf->pool6_len &&
+	    nets_overlap(&addr->addr, 128, &local->conf->pool6, local->conf->pool6_len) &&
+	    addr->prefix_len == 128)
+		return;
 	if (!is_ns_link(addr, local->conf))
 		local_cb(addr, arg);
 }
@@ -84,15 +90,36 @@ static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 					fail_errno(f, err, "cannot look at %s", dev);
 	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK))
 		return fail(f, -EINVAL, "%s is not an Ethernet interface", dev);
-	err = addr_each(nl, link->ifindex, local_cb, local);
+	err = addr_each(nl, NSX_V4, link->ifindex, local_cb, local);
 	if (err)
 		return fail_errno(f, err, "cannot read the addresses of %s", dev);
 	return local->count > before ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", dev);
 }
 
-static int read_host(const struct up_conf *c, struct local_list *local, struct fail *f)
+/* The pools overlap no network of the host. */
+static int check_pools(const struct up_conf *c, const struct local_list *local, struct fail *f)
 {
 	char addr[ADDR_STRLEN], pool[ADDR_STRLEN];
+
+	for (__u32 i = 0; i < local->count; i++) {
+		const struct addr_info *info = &local->addr[i];
+		bool v4 = nsx_is_v4(&info->addr);
+		const struct nsx_addr *net = v4 ? &c->pool : &c->pool6;
+		__u8 len = v4 ? c->pool_len + 96 : c->pool6_len,
+		     bits = info->prefix_len + (v4 ? 96 : 0);
+
+		if (!len || !nets_overlap(&info->addr, bits, net, len))
+			continue;
+		return fail(f, -EINVAL,
+			    "the pool %s overlaps the host's network %s: choose another with --pool%s",
+			    format_prefix(net, len, pool), format_prefix(&info->addr, bits, addr),
+			    v4 ? "" : "6");
+	}
+	return 0;
+}
+
+static int read_host(const struct up_conf *c, struct local_list *local, struct fail *f)
+{
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
@@ -104,22 +131,18 @@ static int read_host(const struct up_conf *c, struct local_list *local, struct f
 		if (err)
 			goto out;
 	}
+	for (int i = 0; !err && i < c->devs; i++)
+		err = addr_each(&nl, NSX_V6, local->link[i].ifindex, local_cb, local);
 	if (!err)
-		err = addr_each(&nl, 0, local_other_cb, local);
+		err = local_each(&nl, local_other_cb, local);
 	if (err)
 		fail_errno(f, err, "cannot read the host's addresses");
 	if (!err && local->count > NSX_LOCAL_MAX)
 		err = fail(f, -E2BIG,
-			   "the host has %u IPv4 addresses; nsxdp serves hosts with %d at most",
+			   "the host has %u addresses; nsxdp serves hosts with %d at most",
 			   local->count, NSX_LOCAL_MAX);
-	for (__u32 i = 0; i < local->count && !err; i++)
-		if (config_overlap(&local->addr[i].addr, local->addr[i].prefix_len, &c->pool,
-				   c->pool_len))
-			err = fail(
-				f, -EINVAL,
-				"the pool %s/%u overlaps the host's network %s/%u: choose another with --pool",
-				format_addr(&c->pool, pool), c->pool_len,
-				format_addr(&local->addr[i].addr, addr), local->addr[i].prefix_len);
+	if (!err)
+		err = check_pools(c, local, f);
 out:
 	nl_close(&nl);
 	return err;
@@ -193,7 +216,7 @@ static __u32 given_now(const struct nsx_journal *journal, const struct up_conf *
 		given &= ~UP_GIVEN_FLOWS;
 	if ((c->given & UP_GIVEN_SNAT_PORTS) && !c->snat_lo)
 		given &= ~UP_GIVEN_SNAT_PORTS;
-	if ((c->given & UP_GIVEN_PUBLISH_AT) && !addr_v4(&c->publish_at))
+	if ((c->given & UP_GIVEN_PUBLISH_AT) && !addr_is_set(&c->publish_at))
 		given &= ~UP_GIVEN_PUBLISH_AT;
 	return given;
 }
@@ -210,10 +233,11 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	__u32 marks[4];
 	int err;
 
-	conf->pool = c->pool;
-	memset(&conf->pool_mask, 0xff, sizeof(conf->pool_mask));
-	conf->pool_mask.w[3] = htonl(mask_v4(c->pool_len));
+	conf->pool[NSX_V4] = c->pool;
+	memset(&conf->pool_mask[NSX_V4], 0xff, sizeof(conf->pool_mask[NSX_V4]));
+	conf->pool_mask[NSX_V4].w[3] = htonl(mask_v4(c->pool_len));
 	conf->pool_len = c->pool_len;
+	in->learned->local_count = NSX_FAMILIES; /* the first places, empty yet */
 	conf->mtu = link->mtu;
 	memcpy(conf->uplink_mac, link->mac, sizeof(conf->uplink_mac));
 	for (int i = 0; i < c->devs; i++) {
@@ -236,6 +260,9 @@ static int write_conf(struct instance *in, const struct up_conf *c, const struct
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy) || !jiffy.tv_nsec)
 		return fail_errno(f, -errno, "cannot tell the length of a jiffy");
 	journal->given = given_now(journal, c);
+	err = ipv6_choose(c, conf, journal, f);
+	if (err)
+		return err;
 	journal->mode_wanted = c->mode;
 	conf->attach = c->attach;
 	conf->hz = (1000000000 + jiffy.tv_nsec / 2) / jiffy.tv_nsec;
@@ -289,10 +316,12 @@ static int note_sockets(struct instance *in, struct fail *f)
 	int err = sockets_list(&item, &count);
 
 	for (size_t i = 0; !err && i < count; i++) {
-		struct nsx_slot port = { .proto = item[i].proto,
+		struct nsx_slot port = { .proto = NSX_ROW_PROTO(item[i].row),
 					 .first = item[i].port,
 					 .last = item[i].port };
 
+		if (NSX_ROW_FAMILY(item[i].row) == NSX_V4)
+			addr_set_v4(&port.inside, 0);
 		if (item[i].port >= NSX_PORT_MIN)
 			err = table_range(in, NSX_RANGE_BOUND, &port);
 	}
@@ -356,8 +385,10 @@ static const char *wanted_name(const struct nsx_journal *journal, const struct u
 static void add_running(struct up_conf *c, const struct nsx_conf *conf,
 			const struct nsx_journal *journal)
 {
-	c->pool = conf->pool;
+	c->pool = conf->pool[NSX_V4];
 	c->pool_len = conf->pool_len;
+	c->pool6 = conf->pool[NSX_V6];
+	c->pool6_len = conf->pool6_len;
 	if (!(c->given & UP_GIVEN_SNAT_PORTS) && (journal->given & UP_GIVEN_SNAT_PORTS)) {
 		c->snat_lo = conf->port_lo;
 		c->snat_hi = conf->port_hi;
@@ -373,10 +404,18 @@ static int check_running(const struct nsx_conf *conf, const struct nsx_journal *
 		if (strcmp(wanted_name(journal, c, i), i < c->devs ? c->dev[i] : ""))
 			return fail(f, -EEXIST, "already up on %s%s: nsxdp down first",
 				    journal->uplink_names[0], conf->uplinks[1] ? " and others" : "");
-	if ((c->given & UP_GIVEN_POOL) && (memcmp(&conf->pool, &c->pool, sizeof(c->pool)) ||
+	if ((c->given & UP_GIVEN_POOL) && (memcmp(&conf->pool[NSX_V4], &c->pool, sizeof(c->pool)) ||
 					   conf->pool_len != c->pool_len))
 		return fail(f, -EEXIST, "already up with pool %s/%u: nsxdp down first",
-			    format_addr(&conf->pool, pool), conf->pool_len);
+			    format_addr(&conf->pool[NSX_V4], pool), conf->pool_len);
+	if ((c->given & UP_GIVEN_IPV6) && c->ipv6 != conf->ipv6)
+		return fail(f, -EEXIST, "already up with --ipv6 %s: nsxdp down first",
+			    config_ipv6_name(conf->ipv6));
+	if ((c->given & UP_GIVEN_POOL6) && conf->ipv6 != NSX_IPV6_OFF &&
+	    (memcmp(&conf->pool[NSX_V6], &c->pool6, sizeof(c->pool6)) ||
+	     conf->pool6_len != c->pool6_len))
+		return fail(f, -EEXIST, "already up with pool %s: nsxdp down first",
+			    format_prefix(&conf->pool[NSX_V6], conf->pool6_len, pool));
 	if ((c->given & UP_GIVEN_MODE) && c->mode != NSX_MODE_AUTO && c->mode != conf->mode)
 		return fail(f, -EEXIST, "already up with mode %s (%s): nsxdp down first",
 			    config_mode_name(conf->mode), journal->mode_reason);
@@ -464,6 +503,8 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	if (!err && (c->given & UP_GIVEN_ATTACH))
 		in.conf->attach = c->attach;
 	if (!err)
+		ipv6_follow(&in);
+	if (!err)
 		err = mend_links(&in, f);
 	if (!err) {
 		memcpy(in.conf->uplink_mac, link->mac, sizeof(link->mac));
@@ -515,6 +556,8 @@ static int bring_up(struct pin_dir *d, const struct up_conf *c, const struct loc
 		note_features(in.journal);
 	if (!err)
 		err = write_local(&in, local, f);
+	if (!err)
+		ipv6_follow(&in);
 	if (!err)
 		err = up_write_routes(&in, f);
 	if (!err) {

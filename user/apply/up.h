@@ -8,6 +8,9 @@
 
 #include "apply/ns.h"
 
+/* All addresses of the host, IPv4's first. */
+int local_each(struct nl *nl, addr_cb cb, void *arg);
+
 /*
  * local_addr.c: an address of the host is there, or not any more; now: the datapath's clock. -E2BIG
  * where there is no room for it. Flows of a lost one are dead.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apply/confirm.h"
+#include "apply/ipv6.h"
 #include "apply/ns.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
@@ -65,7 +66,7 @@ int veth_release(struct instance *in, const char *name, const struct nsx_ns *ns)
 
 	/* Without the program, and with the guard still: what comes now comes to nothing. */
 	gone = veth_unregister(in, ns);
-	table_flush(in, &ns->addr);
+	table_flush_ns(in, ns);
 	if ((ns->flags & NSX_NS_XDP) && ns_sides_open(&s, name, &ignored) == 0) {
 		veth_set_xdp(&s, ns, false, &ignored);
 		ns_sides_close(&s);
@@ -156,7 +157,8 @@ static __u16 veth_flags(const struct nsx_ns *ns)
 	       (ns->flags & NSX_NS_ANY_PORT ? NSX_V_ANY_PORT : 0) |
 	       (ns->flags & NSX_NS_LINK_LOCAL ? NSX_V_LINK_LOCAL : 0) |
 	       (ns->flags & NSX_NS_NETKIT ? NSX_V_NETKIT : 0) |
-	       (addr_v4(&ns->source) ? NSX_V_SOURCE : 0);
+	       (addr_is_set(&ns->source[NSX_V4]) ? NSX_V_SOURCE(NSX_V4) : 0) |
+	       (addr_is_set(&ns->source[NSX_V6]) ? NSX_V_SOURCE(NSX_V6) : 0);
 }
 
 /* 1024 bytes are 8192 bits. */
@@ -168,14 +170,14 @@ static __u64 egress_cost(const struct nsx_ns *ns)
 int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 {
 	struct nsx_veth veth = {
-		.addr = ns->addr,
+		.addr = { ns->addr, ns->addr6 },
 		.gw = ns->gw,
 		.id = ns->id,
 		.flags = veth_flags(ns),
 		.mss = ns->mss,
 		.max_flows = ns->max_flows,
 		.egress = ns->egress_set,
-		.source = ns->source,
+		.source = { ns->source[NSX_V4], ns->source[NSX_V6] },
 		.egress_cost = egress_cost(ns),
 	};
 	struct link_info link = { .peer_nsid = -1 };
@@ -200,7 +202,9 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 		return fail_errno(f, -errno, "cannot register %s", ns->host_if);
 	in->conf->clamps += ns->mss != 0;
 	in->conf->limits += ns_is_limited(ns);
-	if (bpf_map_update_elem(in->fd[TABLE_INSIDE], &ns->addr, &ns->ifindex, BPF_ANY))
+	if (bpf_map_update_elem(in->fd[TABLE_INSIDE], &ns->addr, &ns->ifindex, BPF_ANY) ||
+	    (addr_is_set(&ns->addr6) &&
+	     bpf_map_update_elem(in->fd[TABLE_INSIDE], &ns->addr6, &ns->ifindex, BPF_ANY)))
 		return fail_errno(f, -errno, "cannot register its address");
 	err = veth_attach(in, ns, &made, f);
 	ns->flags |= made ? NSX_NS_MADE_CLSACT : 0;
@@ -215,7 +219,7 @@ static struct nsx_veth_change change_to(const struct nsx_ns *ns)
 		.mss = ns->mss,
 		.max_flows = ns->max_flows,
 		.egress = ns->egress_set,
-		.source = ns->source,
+		.source = { ns->source[NSX_V4], ns->source[NSX_V6] },
 		.egress_cost = egress_cost(ns),
 	};
 }
@@ -245,8 +249,8 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 		err = egress_delete(in, old);
 	/* What goes on as the old ones let it. */
 	if (!err && ((ns->egress_set && old->egress_set != ns->egress_set) ||
-		     memcmp(&old->source, &ns->source, sizeof(ns->source)))) {
-		int ended = table_flush(in, &ns->addr);
+		     memcmp(old->source, ns->source, sizeof(ns->source)))) {
+		int ended = table_flush_ns(in, ns);
 
 		err = ended < 0 ? ended : 0;
 	}
@@ -287,6 +291,8 @@ int veth_unregister(struct instance *in, const struct nsx_ns *ns)
 	datapath_detach_ns(&in->dir, ns->ifindex);
 	await_fragments(in, ns);
 	if (bpf_map_delete_elem(in->fd[TABLE_INSIDE], &ns->addr) && errno != ENOENT)
+		err = -errno;
+	if (bpf_map_delete_elem(in->fd[TABLE_INSIDE], &ns->addr6) && errno != ENOENT)
 		err = -errno;
 	if (bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &ns->ifindex) && errno != ENOENT)
 		err = -errno;
@@ -336,7 +342,7 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
  * of all its network namespaces together (gc_thresh3, 1,024): with more of them, new connections
  * would fail. Permanent ones do not.
  */
-int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
+int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns, struct fail *f)
 {
 	struct link_info inside;
 	int err;
@@ -357,7 +363,9 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 		err = neigh_set(&s->ns, inside.ifindex, &ns->gw, host_mac);
 	if (!err)
 		err = route_add_default(&s->ns, inside.ifindex, &ns->gw);
-	if (err && err != -EEXIST)
+	if (!err || err == -EEXIST)
+		err = ipv6_configure(in, s, ns, inside.ifindex);
+	if (err)
 		return fail_errno(f, err, "cannot configure %s inside", ns->ns_if);
 	return 0;
 }
@@ -366,7 +374,7 @@ int veth_configure(struct sides *s, const struct nsx_ns *ns, struct fail *f)
  * A link that was set down has forgotten its neighbours. Those of a namespace that is out of reach
  * learn.
  */
-static void mend_neighbours(const char *name, const struct nsx_ns *ns)
+static void mend_neighbours(struct instance *in, const char *name, const struct nsx_ns *ns)
 {
 	struct sides s = { .self = -1, .fd = -1 };
 	struct link_info inside;
@@ -374,8 +382,10 @@ static void mend_neighbours(const char *name, const struct nsx_ns *ns)
 
 	if ((ns->flags & NSX_NS_MADE_VETH) && ns_sides_open(&s, name, &ignored) == 0) {
 		neigh_set(&s.host, ns->ifindex, &ns->addr, ns->mac);
-		if (link_get(&s.ns, ns->ns_if, 0, &inside) == 0)
+		if (link_get(&s.ns, ns->ns_if, 0, &inside) == 0) {
 			neigh_set(&s.ns, inside.ifindex, &ns->gw, host_mac);
+			ipv6_configure(in, &s, ns, inside.ifindex);
+		}
 	}
 	ns_sides_close(&s);
 }
@@ -390,7 +400,7 @@ int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, st
 		return fail_errno(f, err, "cannot talk to the kernel about %s", ns->host_if);
 	err = secure_link(&nl, ns, f);
 	nl_close(&nl);
-	mend_neighbours(name, ns);
+	mend_neighbours(in, name, ns);
 	return err ? err : veth_attach(in, ns, &made, f);
 }
 

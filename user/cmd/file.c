@@ -101,9 +101,7 @@ static int read_running(struct config *running, struct fail *f)
 /* Where ports are published that the file gives no address. */
 static void default_addresses(struct config *wanted, const struct config *running)
 {
-	for (size_t i = 0; i < wanted->map_count; i++)
-		config_default_at(&wanted->map[i], wanted->has_up ? &wanted->up : &running->up);
-	config_sort(wanted);
+	config_default_maps(wanted, wanted->has_up ? &wanted->up : &running->up);
 }
 
 /* Every error of the file, each on a line of its own. */
@@ -151,8 +149,8 @@ static int print_diff(const struct config *running, const struct config *wanted,
 		note("out of memory");
 		return 1;
 	}
-	for (size_t i = 0; i < steps.count; i++)
-		step_print(&steps.step[i], stdout);
+	steps_print(&steps, (wanted->has_up ? &wanted->up : &running->up)->ipv6 != NSX_IPV6_OFF,
+		    stdout);
 	any = any || steps.count;
 	steps_free(&steps);
 	return any;

@@ -28,7 +28,7 @@ static int flush(struct instance *in, const char *name, struct fail *f)
 
 	if (name && (parse_name(name, key) || table_ns_get(in, key, &ns)))
 		return fail(f, -ENOENT, "there is no such namespace (nsxdp ns list shows them)");
-	err = table_flush(in, name ? &ns.addr : NULL);
+	err = name ? table_flush_ns(in, &ns) : table_flush(in, NULL);
 	return err < 0 ? fail_errno(f, err, "cannot end the flows") : 0;
 }
 

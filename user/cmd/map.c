@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* nsxdp map add, set, del, list */
+#include <errno.h>
+
 #include "apply/apply.h"
 #include "cmd/cmd.h"
 #include "cmd/output.h"
@@ -25,17 +27,56 @@ static void note_drain(struct config *running, const struct map_conf *c)
 	}
 }
 
+static int read_each(struct instance *in, const struct map_conf *c, int count, struct config *ret,
+		     struct fail *f)
+{
+	int err = 0;
+
+	for (int i = 0; i < count && !err; i++)
+		err = read_ports(in, c[i].row, c[i].port, c[i].last, ret, f);
+	return err;
+}
+
+/*
+ * Edit what is wanted, for each family. What is so already for one of them, or is not there, is no
+ * error where it is not so for the other.
+ */
+static int edit_each(struct config *wanted, const struct map_conf *c, int count, edit_map edit,
+		     struct fail *f)
+{
+	int done = 0, first = 0;
+	struct fail why;
+
+	for (int i = 0; i < count; i++) {
+		int err = edit(wanted, &c[i], &why);
+
+		config_sort(wanted);
+		if (!err) {
+			done++;
+		} else if (err < 0 && err != -ENOENT) {
+			*f = why;
+			return err;
+		} else if (!first) {
+			first = err;
+			*f = why;
+		}
+	}
+	return done ? 0 : first;
+}
+
 /* What runs at these ports, what is wanted there, and the difference. */
-static int change(struct instance *in, const struct map_conf *c, edit_map edit, struct fail *f)
+static int change(struct instance *in, const struct map_conf *c, int count, edit_map edit,
+		  struct fail *f)
 {
 	struct config running = {}, wanted = {};
-	int err = read_ports(in, c->proto, c->port, c->last, &running, f);
+	int err = read_each(in, c, count, &running, f);
 
 	if (!err)
-		err = read_ports(in, c->proto, c->port, c->last, &wanted, f);
+		err = read_each(in, c, count, &wanted, f);
 	if (!err)
-		err = edit(&wanted, c, f);
-	note_drain(&running, c);
+		err = edit_each(&wanted, c, count, edit, f);
+	for (int i = 0; i < count; i++)
+		note_drain(&running, &c[i]);
 	if (!err)
 		err = cmd_change(in, &running, &wanted, f);
 	config_free(&running);
@@ -43,30 +84,44 @@ static int change(struct instance *in, const struct map_conf *c, edit_map edit, 
 	return err;
 }
 
+/* The families that are meant, of those that the instance has. */
+static int split(struct instance *in, const struct map_conf *c, enum verb verb,
+		 struct map_conf ret[NSX_FAMILIES], struct fail *f)
+{
+	int all = config_split_map(c, ret), count = 0;
+	struct up_conf up;
+
+	read_up_conf(in, &up);
+	for (int i = 0; i < all; i++) {
+		if (NSX_ROW_FAMILY(ret[i].row) == NSX_V6 && up.ipv6 == NSX_IPV6_OFF &&
+		    !(ret[i].given & MAP_GIVEN_EITHER))
+			return fail(f, -EAFNOSUPPORT, "the instance has no IPv6 (nsxdp up --ipv6)");
+		if (verb != MAP_ADD || config_default_at(&ret[i], &up))
+			ret[count++] = ret[i];
+	}
+	return count;
+}
+
 static int run(const struct cmd *cmd, int argc, char **argv, enum verb verb, edit_map edit)
 {
+	struct map_conf c, each[NSX_FAMILIES];
 	struct instance in;
-	struct map_conf c;
 	char name[ADDR_STRLEN];
 	struct fail f;
-	int err;
+	int err, count;
 
 	if (config_read_map(argc, argv, verb, &c, &f))
 		return cmd_usage(cmd, &f);
 	err = apply_open(&in, &f);
-	if (!err && verb == MAP_ADD) {
-		struct up_conf up;
-
-		read_up_conf(&in, &up);
-		config_default_at(&c, &up);
-	}
 	if (!err) {
-		err = change(&in, &c, edit, &f);
+		err = count = split(&in, &c, verb, each, &f);
+		if (err > 0)
+			err = change(&in, each, count, edit, &f);
 		instance_close(&in);
 	}
 	if (err > 0 && verb == MAP_DEL)
 		note("map del %s: it is not published",
-		     config_port_name(c.proto, c.port, c.last, name));
+		     config_port_name(c.row, c.port, c.last, name));
 	return err < 0 ? cmd_failed(cmd, cmd_object(argc, argv), &f) : 0;
 }
 

@@ -52,8 +52,8 @@ static int compare_map(const void *a, const void *b)
 {
 	const struct map_conf *x = a, *y = b;
 
-	if (x->proto != y->proto)
-		return x->proto - y->proto;
+	if (x->row != y->row)
+		return x->row - y->row;
 	if (x->port != y->port)
 		return x->port - y->port;
 	return memcmp(&x->at, &y->at, sizeof(x->at));
@@ -75,18 +75,41 @@ struct ns_conf *config_ns(const struct config *c, const char *name)
 	return c->ns_count ? bsearch(&key, c->ns, c->ns_count, sizeof(key), compare_ns) : NULL;
 }
 
-const char *config_port_name(__u8 proto, __u16 first, __u16 last, char buf[ADDR_STRLEN])
+const char *config_port_name(__u8 row, __u16 first, __u16 last, char buf[ADDR_STRLEN])
 {
+	const char *proto = proto_name(NSX_ROW_PROTO(row));
+
 	if (first == last)
-		snprintf(buf, ADDR_STRLEN, "%u/%s", first, proto_name(proto));
+		snprintf(buf, ADDR_STRLEN, "%u/%s", first, proto);
 	else
-		snprintf(buf, ADDR_STRLEN, "%u-%u/%s", first, last, proto_name(proto));
+		snprintf(buf, ADDR_STRLEN, "%u-%u/%s", first, last, proto);
 	return buf;
 }
 
 bool config_ports_overlap(const struct map_conf *a, const struct map_conf *b)
 {
-	return a->proto == b->proto && a->port <= b->last && b->port <= a->last;
+	return a->row == b->row && a->port <= b->last && b->port <= a->last;
+}
+
+const struct map_conf *config_twin(const struct config *c, const struct map_conf *map)
+{
+	struct map_conf key = { .port = map->port, .at = map->at };
+	const struct map_conf *found;
+
+	key.row = (map->row + NSX_PROTOS) % NSX_ROWS;
+	found = c->map_count ? bsearch(&key, c->map, c->map_count, sizeof(key), compare_map) : NULL;
+	return found && config_are_twins(found, map) ? found : NULL;
+}
+
+void config_default_maps(struct config *c, const struct up_conf *up)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->map_count; i++)
+		if (config_default_at(&c->map[i], up))
+			c->map[kept++] = c->map[i];
+	c->map_count = kept;
+	config_sort(c);
 }
 
 bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len)

@@ -33,6 +33,8 @@
 #define UP_GIVEN_REPLACE_DEV	0x200	/* not kept */
 #define UP_GIVEN_PUBLISH_AT	0x400
 #define UP_GIVEN_CONFIRM	0x800	/* not kept */
+#define UP_GIVEN_IPV6		0x1000
+#define UP_GIVEN_POOL6		0x2000	/* or chosen at random, which has to be kept too */
 
 #define CONFIRM_HELP "take the change back after this time unless \"nsxdp confirm\" is run first"
 
@@ -48,6 +50,9 @@ struct up_conf {
 	char replacement[16];
 	struct nsx_addr pool;	/* the network's address: host bits are 0 */
 	__u8 pool_len;
+	struct nsx_addr pool6;	/* of IPv6; without UP_GIVEN_POOL6: one is chosen */
+	__u8 pool6_len;
+	__u8 ipv6;		/* enum nsx_ipv6 */
 	__u8 mode;		/* enum nsx_mode */
 	__u8 attach;		/* enum nsx_attach */
 	unsigned int timeout[NSX_TIMEOUTS];	/* seconds */
@@ -75,6 +80,7 @@ struct up_conf {
 #define NS_GIVEN_LINK_LOCAL	0x200
 #define NS_GIVEN_EGRESS		0x400	/* --egress-allow or --egress-deny */
 #define NS_GIVEN_SOURCE		0x800
+#define NS_GIVEN_PREFER_IPV6	0x1000
 
 /** struct ns_conf - a namespace */
 struct ns_conf {
@@ -89,7 +95,9 @@ struct ns_conf {
 	__u32 filtering;
 	bool link_local;	/* it may reach 169.254.0.0/16 */
 	__u16 mss;		/* the largest that TCP may announce, bytes; 0: unlimited */
-	struct nsx_addr source;	/* the host's, that its flows leave from; 0: as the route says */
+	/* The host's, that its flows leave from, by enum nsx_family; 0: as the route says */
+	struct nsx_addr source[NSX_FAMILIES];
+	bool prefer_ipv6;	/* programs inside try IPv6 before IPv4 */
 	__u32 max_flows;	/* masqueraded flows; 0: as there is room */
 	__u64 egress_rate;	/* bits per second; 0: unlimited */
 	struct nsx_addr dns[NSX_DNS_MAX];
@@ -107,6 +115,9 @@ struct ns_conf {
 #define MAP_GIVEN_DRAIN		0x20
 #define MAP_GIVEN_OWNER		0x40
 #define MAP_GIVEN_ANY_AT	0x80	/* 0.0.0.0: at every address, whatever the default is */
+#define MAP_GIVEN_V4		0x100	/* -4, -6: for one family alone */
+#define MAP_GIVEN_V6		0x200
+#define MAP_GIVEN_EITHER	0x400	/* neither: for both, as far as the instance has them */
 
 /** struct map_at - where a port is published: at an address of the host, or at those of a device */
 struct map_at {
@@ -114,10 +125,14 @@ struct map_at {
 	char dev[16];		/* empty: .addr */
 };
 
-/** struct map_conf - a published port, or a range of them; ports in host byte order */
+/**
+ * struct map_conf - a published port, or a range of them, of one family; ports in host byte order
+ *
+ * What is wanted of both families is two of them, which are alike: see config_twin().
+ */
 struct map_conf {
 	unsigned int given;	/* MAP_GIVEN_* */
-	__u8 proto;		/* enum nsx_proto */
+	__u8 row;		/* NSX_ROW() */
 	struct map_at at;	/* where it answers */
 	bool has_at;		/* else at every address of the host */
 	__u16 port;		/* the first */
@@ -130,7 +145,7 @@ struct map_conf {
 	int targets;		/* 0 where only the port matters, or where they stay as they are */
 	struct map_allow {
 		struct nsx_addr addr;
-		__u8 len;	/* IPv4 bits */
+		__u8 len;	/* as of parse_net() */
 	} allow[MAP_ALLOWS];
 	int allows;		/* 0: everybody may come */
 	/* New connections (TCP) or packets (UDP) per second; 0: unlimited */
@@ -197,7 +212,8 @@ int config_check_map(const struct map_conf *c, struct fail *f);
 /* Write one as the command that makes it, without the newline. */
 void config_print_up(const struct up_conf *c, FILE *out);
 void config_print_ns(const struct ns_conf *c, enum verb verb, FILE *out);
-void config_print_map(const struct map_conf *c, enum verb verb, FILE *out);
+/* alone: of one family where there are two; it says which. */
+void config_print_map(const struct map_conf *c, enum verb verb, bool alone, FILE *out);
 
 /* The defaults; and: what was not given is to become the default, where something else runs. */
 void config_default_up(struct up_conf *c);
@@ -212,11 +228,23 @@ bool config_same_ns(const struct ns_conf *running, const struct ns_conf *wanted)
 bool config_same_up(const struct up_conf *running, const struct up_conf *wanted);
 bool config_same_map(const struct map_conf *a, const struct map_conf *b);
 
+/* The families that the words for a map are about, one entry for each; how many there are. */
+int config_split_map(const struct map_conf *c, struct map_conf ret[NSX_FAMILIES]);
+
 /*
- * A port that is given without an address gets the default of the instance; and one that answers at
- * every address says so where that is not the default.
+ * A port that is given without an address gets the default of the instance. False where it is of a
+ * family that the instance does not have, or publish by default: then it is not wanted.
  */
-void config_default_at(struct map_conf *c, const struct up_conf *up);
+bool config_default_at(struct map_conf *c, const struct up_conf *up);
+
+/* The same for all maps of a file; those that are not wanted are left out. */
+void config_default_maps(struct config *c, const struct up_conf *up);
+
+/* The same wish for the other family; NULL where there is none. */
+const struct map_conf *config_twin(const struct config *c, const struct map_conf *map);
+bool config_are_twins(const struct map_conf *a, const struct map_conf *b);
+
+/* One that answers at every address says so where that is not the default. */
 void config_say_at(struct map_conf *c, const struct up_conf *up);
 
 /* One target alone has no weight. */
@@ -228,8 +256,14 @@ bool config_ports_overlap(const struct map_conf *a, const struct map_conf *b);
 /* The same ports, at the same address. */
 bool config_same_ports(const struct map_conf *a, const struct map_conf *b);
 
+/* "10.0.0.0/8", or "any". */
+const char *config_egress_name(const struct nsx_network *network, char buf[ADDR_STRLEN]);
+
 /* RFC 4787's name of the filtering that nsx_ns.flags say. */
 const char *config_filtering_name(__u32 flags);
+
+/* "nat", "off". */
+const char *config_ipv6_name(__u8 ipv6);
 
 /* "tc", "xdp", "xdp-generic", "auto". */
 const char *config_mode_name(__u8 mode);
@@ -238,7 +272,7 @@ const char *config_mode_name(__u8 mode);
 const char *config_at_name(const struct map_at *at, char buf[ADDR_STRLEN]);
 
 /* "6000/tcp" or "6000-6099/tcp", the way published ports are named in messages. */
-const char *config_port_name(__u8 proto, __u16 first, __u16 last, char buf[ADDR_STRLEN]);
+const char *config_port_name(__u8 row, __u16 first, __u16 last, char buf[ADDR_STRLEN]);
 
 /* The networks a/a_len and b/b_len have an address in common. */
 bool config_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The words of "map add", "map set" and "map del", to and from the model. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +17,14 @@ static int read_proto(const char *word, void *conf, struct fail *f)
 {
 	struct map_conf *c = conf;
 
-	return parse_proto(word, &c->proto) ? fail(f, -EINVAL, "the protocol is tcp or udp") : 0;
+	return parse_proto(word, &c->row) ? fail(f, -EINVAL, "the protocol is tcp or udp") : 0;
 }
 
 static void print_proto(const void *conf, FILE *out)
 {
 	const struct map_conf *c = conf;
 
-	if (c->proto == NSX_UDP)
+	if (NSX_ROW_PROTO(c->row) == NSX_UDP)
 		fputs(" -p udp", out);
 }
 
@@ -33,7 +34,7 @@ static int read_allow(const char *word, void *conf, struct fail *f)
 	struct map_conf *c = conf;
 	struct nsx_addr addr;
 	bool any = strcmp(word, "any") == 0;
-	__u8 len = 32;
+	__u8 len;
 
 	if ((c->given & MAP_GIVEN_ALLOW) && (any || !c->allows))
 		return fail(f, -EINVAL, "'any' stands alone");
@@ -41,9 +42,9 @@ static int read_allow(const char *word, void *conf, struct fail *f)
 		return 0;
 	if (c->allows == MAP_ALLOWS)
 		return fail(f, -EINVAL, "a port has %d at most", MAP_ALLOWS);
-	if (strchr(word, '/') ? parse_prefix(word, &addr, &len) : parse_addr(word, &addr))
+	if (parse_net(word, &addr, &len))
 		return fail(f, -EINVAL, "not ADDRESS, ADDRESS/LENGTH or any");
-	if (addr_v4(&addr) & ~mask_v4(len))
+	if (net_has_host_bits(&addr, len))
 		return fail(f, -EINVAL, "host bits are set");
 	for (int i = 0; i < c->allows; i++)
 		if (memcmp(&c->allow[i].addr, &addr, sizeof(addr)) == 0 && c->allow[i].len == len)
@@ -59,8 +60,7 @@ static void print_allow(const void *conf, FILE *out)
 	char addr[ADDR_STRLEN];
 
 	for (int i = 0; i < c->allows; i++)
-		fprintf(out, c->allow[i].len == 32 ? " --allow %s" : " --allow %s/%u",
-			format_addr(&c->allow[i].addr, addr), c->allow[i].len);
+		fprintf(out, " --allow %s", format_net(&c->allow[i].addr, c->allow[i].len, addr));
 }
 
 /* NUMBER/s or none */
@@ -181,16 +181,21 @@ static const struct option_desc options[] = {
 	{ "drain", "TIME",
 	  "let running TCP connections finish where they are, for so long (set: 5m, del: 0s)",
 	  MAP_GIVEN_DRAIN, MAP_SET | MAP_DEL, 0, false, read_drain, NULL },
+	{ "ipv4", NULL, "for IPv4 alone (both)", MAP_GIVEN_V4, MAP_ALL, '4', false, NULL, NULL },
+	{ "ipv6", NULL, "for IPv6 alone (both)", MAP_GIVEN_V6, MAP_ALL, '6', false, NULL, NULL },
 	{},
 };
 
 /* An address, or what is not made like one: the name of a device. */
 static int read_at(const char *word, struct map_conf *c)
 {
-	if (!word[strspn(word, "0123456789.")]) {
-		if (parse_addr(word, &c->at.addr))
+	if (!word[strspn(word, "0123456789.")] || strchr(word, ':')) {
+		if (parse_addr(word, &c->at.addr) ||
+		    (!nsx_is_v4(&c->at.addr) && addr_is_link_local(&c->at.addr)))
 			return -EINVAL;
-		c->has_at = addr_v4(&c->at.addr) != 0;
+		c->has_at = addr_is_set(&c->at.addr);
+		if (!c->has_at && !nsx_is_v4(&c->at.addr))
+			c->given |= MAP_GIVEN_V6;
 	} else {
 		/* In a file "#" begins a comment. */
 		if (word[0] == '#' || parse_ifname(word, c->at.dev))
@@ -204,18 +209,27 @@ static int read_at(const char *word, struct map_conf *c)
 	return 0;
 }
 
-/* [ADDRESS:|DEV:]PORT[-PORT] */
+/* [ADDRESS:|[ADDRESS]:|DEV:]PORT[-PORT] */
 static int read_ports(const char *word, struct map_conf *c)
 {
-	const char *colon = strchr(word, ':');
-	char at[16];
+	const char *colon = strrchr(word, ':'), *end = colon;
+	char at[INET6_ADDRSTRLEN];
 
 	if (!colon)
 		return parse_ports(word, &c->port, &c->last);
-	if ((size_t)(colon - word) >= sizeof(at))
+	if (word[0] == '[') {
+		if (colon[-1] != ']')
+			return -EINVAL;
+		word++;
+		end--;
+	}
+	if (end <= word || (size_t)(end - word) >= sizeof(at))
 		return -EINVAL;
-	memcpy(at, word, colon - word);
-	at[colon - word] = '\0';
+	memcpy(at, word, end - word);
+	at[end - word] = '\0';
+	/* Of an address with colons only the brackets tell where it ends. */
+	if ((word[-(end != colon)] == '[') != (strchr(at, ':') != NULL))
+		return -EINVAL;
 	return read_at(at, c) ? -EINVAL : parse_ports(colon + 1, &c->port, &c->last);
 }
 
@@ -257,7 +271,7 @@ static int read_word(const char *word, void *conf, struct fail *f)
 	return read_ports(word, c)
 		       ? fail(f, -EINVAL,
 			      "'%s': not a port from 1 to 65535, nor a range FIRST-LAST, alone or "
-			      "behind ADDRESS: or DEV:",
+			      "behind ADDRESS:, [ADDRESS]: or DEV:",
 			      word)
 		       : 0;
 }
@@ -295,7 +309,7 @@ int config_check_map(const struct map_conf *c, struct fail *f)
 
 int config_read_map(int argc, char **argv, enum verb verb, struct map_conf *ret, struct fail *f)
 {
-	struct map_conf c = { .proto = NSX_TCP };
+	struct map_conf c = { .row = NSX_TCP };
 	int err = options_read(grammar_of(verb), argc, argv, &c, f);
 
 	if (err)
@@ -309,8 +323,12 @@ int config_read_map(int argc, char **argv, enum verb verb, struct map_conf *ret,
 	if (verb == MAP_ADD && !c.targets)
 		return fail(f, -EINVAL, "%u: the target NAMESPACE:PORT is missing", c.port);
 	if (verb == MAP_SET && !c.targets &&
-	    !(c.given & ~(MAP_GIVEN_PROTO | MAP_GIVEN_DRAIN | MAP_GIVEN_ANY_AT)))
+	    !(c.given & ~(MAP_GIVEN_PROTO | MAP_GIVEN_DRAIN | MAP_GIVEN_ANY_AT | MAP_GIVEN_V4 |
+			  MAP_GIVEN_V6)))
 		return fail(f, -EINVAL, "%u: nothing to change is given", c.port);
+	if (c.has_at && !c.at.dev[0] &&
+	    (c.given & (nsx_is_v4(&c.at.addr) ? MAP_GIVEN_V6 : MAP_GIVEN_V4)))
+		return fail(f, -EINVAL, "-4 or -6: the address is of the other family");
 	if ((c.given & MAP_GIVEN_BURST) && !c.rate &&
 	    (verb == MAP_ADD || (c.given & MAP_GIVEN_RATE)))
 		return fail(f, -EINVAL, "--burst %u: there is no --rate", c.burst);
@@ -324,15 +342,18 @@ int config_read_map(int argc, char **argv, enum verb verb, struct map_conf *ret,
 	return 0;
 }
 
-void config_print_map(const struct map_conf *c, enum verb verb, FILE *out)
+void config_print_map(const struct map_conf *c, enum verb verb, bool alone, FILE *out)
 {
 	char addr[ADDR_STRLEN];
 
 	fprintf(out, "map %s", verb == MAP_ADD ? "add" : verb == MAP_SET ? "set" : "del");
 	print_proto(c, out);
+	if (alone && (!c->has_at || c->at.dev[0]))
+		fputs(NSX_ROW_FAMILY(c->row) == NSX_V6 ? " -6" : " -4", out);
 	fputc(' ', out);
 	if (c->has_at)
-		fprintf(out, "%s:", config_at_name(&c->at, addr));
+		fprintf(out, !c->at.dev[0] && !nsx_is_v4(&c->at.addr) ? "[%s]:" : "%s:",
+			config_at_name(&c->at, addr));
 	else if (c->given & MAP_GIVEN_ANY_AT)
 		fputs("0.0.0.0:", out);
 	fprintf(out, c->port == c->last ? "%u" : "%u-%u", c->port, c->last);
@@ -355,17 +376,41 @@ const char *config_at_name(const struct map_at *at, char buf[ADDR_STRLEN])
 	return buf;
 }
 
-void config_default_at(struct map_conf *c, const struct up_conf *up)
+int config_split_map(const struct map_conf *c, struct map_conf ret[NSX_FAMILIES])
 {
-	if (c->has_at || (c->given & MAP_GIVEN_ANY_AT) || !addr_v4(&up->publish_at))
-		return;
+	unsigned int given = c->given & (MAP_GIVEN_V4 | MAP_GIVEN_V6);
+	int count = 0;
+
+	if (c->has_at && !c->at.dev[0])
+		given = nsx_is_v4(&c->at.addr) ? MAP_GIVEN_V4 : MAP_GIVEN_V6;
+	for (int family = NSX_V4; family < NSX_FAMILIES; family++) {
+		if (given && !(given & (family == NSX_V4 ? MAP_GIVEN_V4 : MAP_GIVEN_V6)))
+			continue;
+		ret[count] = *c;
+		ret[count].given |= given ? 0 : MAP_GIVEN_EITHER;
+		ret[count++].row = NSX_ROW(NSX_ROW_PROTO(c->row), family);
+	}
+	return count;
+}
+
+bool config_default_at(struct map_conf *c, const struct up_conf *up)
+{
+	enum nsx_family family = NSX_ROW_FAMILY(c->row);
+
+	if ((c->given & MAP_GIVEN_EITHER) && family == NSX_V6 && up->ipv6 == NSX_IPV6_OFF)
+		return false;
+	if (c->has_at || (c->given & MAP_GIVEN_ANY_AT) || !addr_is_set(&up->publish_at))
+		return true;
+	if (addr_family(&up->publish_at) != family)
+		return !(c->given & MAP_GIVEN_EITHER);
 	c->at.addr = up->publish_at;
 	c->has_at = true;
+	return true;
 }
 
 void config_say_at(struct map_conf *c, const struct up_conf *up)
 {
-	if (!c->has_at && addr_v4(&up->publish_at))
+	if (!c->has_at && addr_is_set(&up->publish_at))
 		c->given |= MAP_GIVEN_ANY_AT;
 }
 
@@ -404,7 +449,7 @@ void config_set_map(struct map_conf *c, const struct map_conf *changes)
 
 bool config_same_ports(const struct map_conf *a, const struct map_conf *b)
 {
-	return a->proto == b->proto && a->port == b->port && a->last == b->last &&
+	return a->row == b->row && a->port == b->port && a->last == b->last &&
 	       a->has_at == b->has_at && (!a->has_at || memcmp(&a->at, &b->at, sizeof(a->at)) == 0);
 }
 
@@ -424,6 +469,18 @@ static bool has_allow(const struct map_conf *c, const struct map_allow *a)
 		    c->allow[i].len == a->len)
 			return true;
 	return false;
+}
+
+bool config_are_twins(const struct map_conf *a, const struct map_conf *b)
+{
+	struct map_conf other;
+
+	if (a->port != b->port || NSX_ROW_FAMILY(a->row) == NSX_ROW_FAMILY(b->row) ||
+	    (a->has_at && !a->at.dev[0]))
+		return false;
+	other = *b;
+	other.row = NSX_ROW(NSX_ROW_PROTO(b->row), NSX_ROW_FAMILY(a->row));
+	return config_same_map(a, &other);
 }
 
 bool config_same_map(const struct map_conf *a, const struct map_conf *b)

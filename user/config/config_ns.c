@@ -83,7 +83,7 @@ static int read_dns(const char *word, void *conf, struct fail *f)
 	if (c->dns_count == NSX_DNS_MAX)
 		return fail(f, -EINVAL, "resolv.conf takes %d", NSX_DNS_MAX);
 	if (parse_addr(word, &c->dns[c->dns_count]))
-		return fail(f, -EINVAL, "not an IPv4 address, nor 'host'");
+		return fail(f, -EINVAL, "not an address, nor 'host'");
 	c->dns_count++;
 	return 0;
 }
@@ -245,27 +245,46 @@ static void print_link_local(const void *conf, FILE *out)
 		fputs(" --link-local", out);
 }
 
+static int read_prefer_ipv6(const char *word, void *conf, struct fail *f)
+{
+	struct ns_conf *c = conf;
+
+	c->prefer_ipv6 = !word || strcmp(word, "on") == 0;
+	return c->prefer_ipv6 || strcmp(word, "off") == 0 ? 0 : fail(f, -EINVAL, "it is on or off");
+}
+
+static void print_prefer_ipv6(const void *conf, FILE *out)
+{
+	const struct ns_conf *c = conf;
+
+	if (c->prefer_ipv6)
+		fputs(" --prefer-ipv6", out);
+}
+
 static int compare_networks(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct nsx_network));
 }
 
+const char *config_egress_name(const struct nsx_network *network, char buf[ADDR_STRLEN])
+{
+	return network->len ? format_prefix(&network->addr, network->len, buf) : strcpy(buf, "any");
+}
+
 /* ADDR[/LEN] or any: all may be reached, or none. */
 static int read_egress(const char *word, struct ns_conf *c, bool deny, struct fail *f)
 {
-	struct nsx_network network = { .deny = deny, .len = 32 };
+	struct nsx_network network = { .deny = deny };
 	bool any = !deny && strcmp(word, "any") == 0;
 
 	if ((c->given & NS_GIVEN_EGRESS) && (any || !c->egress_count))
 		return fail(f, -EINVAL, "'any' stands alone");
 	if (any)
 		return 0;
-	if (strcmp(word, "any") == 0)
-		word = "0.0.0.0/0";
-	if (strchr(word, '/') ? parse_prefix(word, &network.addr, &network.len)
-			      : parse_addr(word, &network.addr))
+	/* A length of 0: both families. */
+	if (strcmp(word, "any") && parse_net(word, &network.addr, &network.len))
 		return fail(f, -EINVAL, "not ADDRESS, ADDRESS/LENGTH or any");
-	if (addr_v4(&network.addr) & ~mask_v4(network.len))
+	if (net_has_host_bits(&network.addr, network.len))
 		return fail(f, -EINVAL, "host bits are set");
 	for (__u32 i = 0; i < c->egress_count; i++)
 		if (memcmp(&c->egress[i].addr, &network.addr, sizeof(network.addr)) == 0 &&
@@ -295,8 +314,8 @@ static void print_egress(const void *conf, bool deny, FILE *out)
 
 	for (__u32 i = 0; i < c->egress_count; i++)
 		if (c->egress[i].deny == deny)
-			fprintf(out, " --egress-%s %s/%u", deny ? "deny" : "allow",
-				format_addr(&c->egress[i].addr, addr), c->egress[i].len);
+			fprintf(out, " --egress-%s %s", deny ? "deny" : "allow",
+				config_egress_name(&c->egress[i], addr));
 }
 
 static void print_egress_allow(const void *conf, FILE *out)
@@ -314,11 +333,20 @@ static int read_source(const char *word, void *conf, struct fail *f)
 {
 	struct ns_conf *c = conf;
 
-	if (strcmp(word, "none") == 0)
+	struct nsx_addr addr;
+	bool none = strcmp(word, "none") == 0;
+
+	if ((c->given & NS_GIVEN_SOURCE) &&
+	    (none || !(addr_is_set(&c->source[NSX_V4]) || addr_is_set(&c->source[NSX_V6]))))
+		return fail(f, -EINVAL, "'none' stands alone");
+	if (none)
 		return 0;
-	return parse_addr(word, &c->source) || !addr_v4(&c->source)
-		       ? fail(f, -EINVAL, "not an address, nor 'none'")
-		       : 0;
+	if (parse_addr(word, &addr) || !addr_is_set(&addr))
+		return fail(f, -EINVAL, "not an address, nor 'none'");
+	if (addr_is_set(&c->source[addr_family(&addr)]))
+		return fail(f, -EINVAL, "there is one of each family at most");
+	c->source[addr_family(&addr)] = addr;
+	return 0;
 }
 
 static void print_source(const void *conf, FILE *out)
@@ -326,8 +354,9 @@ static void print_source(const void *conf, FILE *out)
 	const struct ns_conf *c = conf;
 	char addr[ADDR_STRLEN];
 
-	if (addr_v4(&c->source))
-		fprintf(out, " --source %s", format_addr(&c->source, addr));
+	for (int i = 0; i < NSX_FAMILIES; i++)
+		if (addr_is_set(&c->source[i]))
+			fprintf(out, " --source %s", format_addr(&c->source[i], addr));
 }
 
 #define NS_ALL (NS_ADD | NS_ADOPT | NS_SET)
@@ -359,8 +388,11 @@ static const struct option_desc options[] = {
 	  "limit of what it sends outside, as 100mbit; none: unlimited (none)",
 	  NS_GIVEN_EGRESS_RATE, NS_ALL, 0, false, read_egress_rate, print_egress_rate },
 	{ "source", "ADDR",
-	  "the host's address that its flows leave from; none: as the route says (none)",
-	  NS_GIVEN_SOURCE, NS_ALL, 0, false, read_source, print_source },
+	  "the host's address that its flows leave from, one of each family; none: as the route says (none)",
+	  NS_GIVEN_SOURCE, NS_ALL, 0, true, read_source, print_source },
+	{ "prefer-ipv6", "[on|off]",
+	  "let its programs try IPv6 first, by /etc/netns/NAME/gai.conf: with private addresses they try IPv4 (off)",
+	  NS_GIVEN_PREFER_IPV6, NS_ALL, 0, false, read_prefer_ipv6, print_prefer_ipv6 },
 	{ "egress-allow", "ADDR[/LEN]",
 	  "let it open connections to these networks alone, up to 32; any: to all (any)",
 	  NS_GIVEN_EGRESS, NS_ALL, 0, true, read_egress_allow, print_egress_allow },
@@ -466,7 +498,9 @@ void config_set_ns(struct ns_conf *c, const struct ns_conf *changes)
 	if (given & NS_GIVEN_LINK_LOCAL)
 		c->link_local = changes->link_local;
 	if (given & NS_GIVEN_SOURCE)
-		c->source = changes->source;
+		memcpy(c->source, changes->source, sizeof(c->source));
+	if (given & NS_GIVEN_PREFER_IPV6)
+		c->prefer_ipv6 = changes->prefer_ipv6;
 	if (given & NS_GIVEN_EGRESS) {
 		memcpy(c->egress, changes->egress, sizeof(c->egress));
 		c->egress_count = changes->egress_count;
@@ -489,7 +523,8 @@ bool config_same_ns(const struct ns_conf *running, const struct ns_conf *wanted)
 	       wanted->link_local == running->link_local && wanted->mss == running->mss &&
 	       wanted->max_flows == running->max_flows &&
 	       wanted->egress_rate == running->egress_rate &&
-	       addr_v4(&wanted->source) == addr_v4(&running->source) &&
+	       wanted->prefer_ipv6 == running->prefer_ipv6 &&
+	       memcmp(wanted->source, running->source, sizeof(wanted->source)) == 0 &&
 	       wanted->egress_count == running->egress_count &&
 	       memcmp(wanted->egress, running->egress, sizeof(wanted->egress)) == 0 &&
 	       wanted->dns_count == running->dns_count &&

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The words of "up", to and from the model. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,6 +107,60 @@ static void print_pool(const void *conf, FILE *out)
 
 	if (c->given & UP_GIVEN_POOL)
 		fprintf(out, " --pool %s/%u", format_addr(&c->pool, addr), c->pool_len);
+}
+
+/* What a namespace's address has of its IPv4 one is in the last 32 bits. */
+static int read_pool6(const char *word, void *conf, struct fail *f)
+{
+	struct up_conf *c = conf;
+
+	if (!strchr(word, '/') || parse_net(word, &c->pool6, &c->pool6_len) ||
+	    nsx_is_v4(&c->pool6))
+		return fail(f, -EINVAL, "not ADDRESS/LENGTH of IPv6");
+	if (c->pool6_len < 16 || c->pool6_len > 96)
+		return fail(f, -EINVAL, "the length must be from 16 to 96");
+	if (net_has_host_bits(&c->pool6, c->pool6_len))
+		return fail(f, -EINVAL, "host bits are set");
+	if (!c->pool6.w[0] || addr_is_link_local(&c->pool6) ||
+	    (c->pool6.w[0] & htonl(0xff000000)) == htonl(0xff000000))
+		return fail(f, -EINVAL, "hosts cannot have these addresses (RFC 6890)");
+	return 0;
+}
+
+static void print_pool6(const void *conf, FILE *out)
+{
+	const struct up_conf *c = conf;
+	char addr[ADDR_STRLEN];
+
+	if ((c->given & UP_GIVEN_POOL6) && c->ipv6 != NSX_IPV6_OFF)
+		fprintf(out, " --pool6 %s", format_prefix(&c->pool6, c->pool6_len, addr));
+}
+
+static const char *const ipv6_names[] = {
+	[NSX_IPV6_OFF] = "off",
+	[NSX_IPV6_NAT] = "nat",
+};
+
+const char *config_ipv6_name(__u8 ipv6)
+{
+	return ipv6 <= NSX_IPV6_NAT ? ipv6_names[ipv6] : "?";
+}
+
+static int read_ipv6(const char *word, void *conf, struct fail *f)
+{
+	struct up_conf *c = conf;
+
+	c->ipv6 = strcmp(word, "nat") == 0 ? NSX_IPV6_NAT : NSX_IPV6_OFF;
+	return c->ipv6 == NSX_IPV6_NAT || strcmp(word, "off") == 0 ? 0
+								     : fail(f, -EINVAL, "it is nat or off");
+}
+
+static void print_ipv6(const void *conf, FILE *out)
+{
+	const struct up_conf *c = conf;
+
+	if (c->given & UP_GIVEN_IPV6)
+		fprintf(out, " --ipv6 %s", config_ipv6_name(c->ipv6));
 }
 
 static int read_mode(const char *word, void *conf, struct fail *f)
@@ -225,8 +280,10 @@ static int read_snat(const char *word, void *conf, struct fail *f)
 		return 0;
 	snprintf(text, sizeof(text), "%.*s", dash ? (int)(dash - word) : (int)sizeof(text) - 1,
 		 word);
-	if (parse_addr(text, &first) || parse_addr(dash ? dash + 1 : text, &last))
-		return fail(f, -EINVAL, "not ADDRESS or ADDRESS-ADDRESS");
+	if (!dash && parse_addr(text, &addr) == 0 && !nsx_is_v4(&addr))
+		return add_snat(conf, &addr, f);
+	if (parse_addr4(text, &first) || parse_addr4(dash ? dash + 1 : text, &last))
+		return fail(f, -EINVAL, "not ADDRESS, or ADDRESS-ADDRESS of IPv4");
 	if (addr_v4(&last) < addr_v4(&first))
 		return fail(f, -EINVAL, "the range ends before it begins");
 	for (__u64 v4 = addr_v4(&first); v4 <= addr_v4(&last) && !err; v4++) {
@@ -252,7 +309,7 @@ static int read_publish_at(const char *word, void *conf, struct fail *f)
 
 	if (strcmp(word, "any") == 0)
 		return 0;
-	if (parse_addr(word, &c->publish_at) || !addr_v4(&c->publish_at))
+	if (parse_addr(word, &c->publish_at) || !addr_is_set(&c->publish_at))
 		return fail(f, -EINVAL, "not an address, nor 'any'");
 	return 0;
 }
@@ -262,7 +319,7 @@ static void print_publish_at(const void *conf, FILE *out)
 	const struct up_conf *c = conf;
 	char addr[ADDR_STRLEN];
 
-	if (addr_v4(&c->publish_at))
+	if (addr_is_set(&c->publish_at))
 		fprintf(out, " --publish-at %s", format_addr(&c->publish_at, addr));
 }
 
@@ -328,6 +385,12 @@ static const struct option_desc options[] = {
 	  UP_GIVEN_REPLACE_DEV, VERB_UP, 0, false, read_replace_dev, NULL },
 	{ "pool", "ADDR/LEN", "where namespaces get their addresses from (" DEFAULT_POOL ")",
 	  UP_GIVEN_POOL, VERB_UP, 0, false, read_pool, print_pool },
+	{ "ipv6", "nat|off",
+	  "whether namespaces get IPv6 too, masqueraded as IPv4 is (nat, where the kernel has IPv6)",
+	  UP_GIVEN_IPV6, VERB_UP, 0, false, read_ipv6, print_ipv6 },
+	{ "pool6", "ADDR/LEN",
+	  "where they get their IPv6 addresses from (a random fd00::/8 network of 48 bits)",
+	  UP_GIVEN_POOL6, VERB_UP, 0, false, read_pool6, print_pool6 },
 	{ "mode", "auto|tc|xdp|xdp-generic",
 	  "whether XDP takes what it can before TC (auto: on a NIC with native XDP)", UP_GIVEN_MODE,
 	  VERB_UP, 0, false, read_mode, print_mode },
@@ -361,6 +424,7 @@ void config_default_up(struct up_conf *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->mode = NSX_MODE_AUTO;
+	c->ipv6 = NSX_IPV6_NAT;
 	parse_prefix(DEFAULT_POOL, &c->pool, &c->pool_len);
 	memcpy(c->timeout, config_timeouts, sizeof(c->timeout));
 }
@@ -401,7 +465,7 @@ bool config_same_up(const struct up_conf *running, const struct up_conf *wanted)
 	    running->flows != wanted->flows || running->attach != wanted->attach ||
 	    memcmp(running->timeout, wanted->timeout, sizeof(running->timeout)) ||
 	    memcmp(running->snat, wanted->snat, sizeof(running->snat)) ||
-	    addr_v4(&running->publish_at) != addr_v4(&wanted->publish_at) ||
+	    memcmp(&running->publish_at, &wanted->publish_at, sizeof(running->publish_at)) ||
 	    ((running->given ^ wanted->given) & UP_GIVEN_NO_BIND_GUARD))
 		return false;
 	for (int i = 0; i < running->devs; i++)
@@ -410,6 +474,12 @@ bool config_same_up(const struct up_conf *running, const struct up_conf *wanted)
 	if ((wanted->given & UP_GIVEN_POOL) &&
 	    (memcmp(&running->pool, &wanted->pool, sizeof(running->pool)) ||
 	     running->pool_len != wanted->pool_len))
+		return false;
+	if ((wanted->given & UP_GIVEN_IPV6) && running->ipv6 != wanted->ipv6)
+		return false;
+	if ((wanted->given & UP_GIVEN_POOL6) && running->ipv6 != NSX_IPV6_OFF &&
+	    (memcmp(&running->pool6, &wanted->pool6, sizeof(running->pool6)) ||
+	     running->pool6_len != wanted->pool6_len))
 		return false;
 	return !(wanted->given & UP_GIVEN_MODE) || running->mode == wanted->mode;
 }

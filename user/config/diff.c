@@ -43,8 +43,8 @@ static bool is_wanted_address(const struct config *wanted, const struct ns_conf 
 
 static int compare_ports(const struct map_conf *a, const struct map_conf *b)
 {
-	if (a->proto != b->proto)
-		return a->proto - b->proto;
+	if (a->row != b->row)
+		return a->row - b->row;
 	if (a->port != b->port)
 		return a->port - b->port;
 	if (a->last != b->last)
@@ -235,7 +235,25 @@ int config_diff(const struct config *running, const struct config *wanted, bool 
 	return err;
 }
 
-static void print_side(const struct step *step, const void *side, char sign, FILE *out)
+/* The same step for the other family. */
+static bool are_twins(const struct step *a, const struct step *b)
+{
+	if (a->object != STEP_MAP || b->object != STEP_MAP || !a->before != !b->before ||
+	    !a->after != !b->after)
+		return false;
+	return (!a->before || config_are_twins(a->before, b->before)) &&
+	       (!a->after || config_are_twins(a->after, b->after));
+}
+
+static bool has_twin(const struct steps *steps, const struct step *step)
+{
+	for (size_t i = 0; i < steps->count; i++)
+		if (are_twins(&steps->step[i], step))
+			return true;
+	return false;
+}
+
+static void print_side(const struct step *step, const void *side, bool alone, char sign, FILE *out)
 {
 	if (!side)
 		return;
@@ -245,12 +263,26 @@ static void print_side(const struct step *step, const void *side, char sign, FIL
 	else if (step->object == STEP_NS)
 		config_print_ns(side, NS_ADD, out);
 	else
-		config_print_map(side, MAP_ADD, out);
+		config_print_map(side, MAP_ADD, alone, out);
 	fputc('\n', out);
 }
 
 void step_print(const struct step *step, FILE *out)
 {
-	print_side(step, step->before, '-', out);
-	print_side(step, step->after, '+', out);
+	print_side(step, step->before, true, '-', out);
+	print_side(step, step->after, true, '+', out);
+}
+
+void steps_print(const struct steps *steps, bool families, FILE *out)
+{
+	for (size_t i = 0; i < steps->count; i++) {
+		const struct step *step = &steps->step[i];
+		const struct map_conf *map = step->after ? step->after : step->before;
+		bool twin = step->object == STEP_MAP && has_twin(steps, step);
+
+		if (twin && NSX_ROW_FAMILY(map->row) == NSX_V6)
+			continue;
+		print_side(step, step->before, families && !twin, '-', out);
+		print_side(step, step->after, families && !twin, '+', out);
+	}
 }

@@ -42,4 +42,7 @@ void steps_free(struct steps *s);
 /* "+ map add 6000 ns1:8080" and "- ..." */
 void step_print(const struct step *step, FILE *out);
 
+/* All of them; families: a port that one family has alone says which. */
+void steps_print(const struct steps *steps, bool families, FILE *out);
+
 #endif

@@ -23,7 +23,7 @@ static int fail_taken(const struct map_conf *wanted, const struct map_conf *hold
 		snprintf(which, sizeof(which), "port %u", port);
 	if (holder->port != holder->last)
 		snprintf(range, sizeof(range), ", published as %s",
-			 config_port_name(holder->proto, holder->port, holder->last, name));
+			 config_port_name(holder->row, holder->port, holder->last, name));
 	if (!holder->targets)
 		return fail(f, -EEXIST,
 			    "%s is drained of its connections still%s (nsxdp map del ends them)",
@@ -76,7 +76,7 @@ struct map_conf *edit_map_find(struct config *c, const struct map_conf *wanted, 
 		overlaps++;
 		if (map->port != wanted->port || map->last != wanted->last) {
 			fail(f, -EINVAL, "what is published is %s, as one",
-			     config_port_name(map->proto, map->port, map->last, name));
+			     config_port_name(map->row, map->port, map->last, name));
 			return NULL;
 		}
 		if ((wanted->given & MAP_GIVEN_ANY_AT) ? !map->has_at
@@ -154,11 +154,15 @@ static int check_existing(const struct ns_conf *old, const struct ns_conf *wante
 		return fail(f, -EEXIST, "exists with another --max-flows");
 	if ((given & NS_GIVEN_EGRESS_RATE) && wanted->egress_rate != old->egress_rate)
 		return fail(f, -EEXIST, "exists with another --egress-rate");
-	if ((given & NS_GIVEN_SOURCE) && addr_v4(&wanted->source) != addr_v4(&old->source))
+	if ((given & NS_GIVEN_SOURCE) &&
+	    memcmp(wanted->source, old->source, sizeof(wanted->source)))
 		return fail(f, -EEXIST, "exists with another --source");
 	if ((given & NS_GIVEN_EGRESS) && (wanted->egress_count != old->egress_count ||
 					  memcmp(wanted->egress, old->egress, sizeof(old->egress))))
 		return fail(f, -EEXIST, "exists with other --egress-allow or --egress-deny");
+	if ((given & NS_GIVEN_PREFER_IPV6) && wanted->prefer_ipv6 != old->prefer_ipv6)
+		return fail(f, -EEXIST, "exists %s --prefer-ipv6",
+			    old->prefer_ipv6 ? "with" : "without");
 	if ((given & NS_GIVEN_MSS) && wanted->mss != old->mss)
 		return fail(f, -EEXIST,
 			    old->mss ? "exists with another --clamp-mss"
@@ -224,9 +228,12 @@ static int list_ports(const struct config *c, const char *name, char *buf, size_
 	for (size_t i = 0; i < c->map_count; i++) {
 		const struct map_conf *map = &c->map[i];
 
+		/* Once for both families. */
+		if (NSX_ROW_FAMILY(map->row) == NSX_V6 && config_twin(c, map))
+			continue;
 		if (targets_in(map, name) && count++ < 8)
 			used += snprintf(buf + used, size - used, "%s%s", count > 1 ? ", " : "",
-					 config_port_name(map->proto, map->port, map->last, port));
+					 config_port_name(map->row, map->port, map->last, port));
 	}
 	if (count > 8)
 		snprintf(buf + used, size - used, " and %d more", count - 8);

@@ -31,11 +31,11 @@ struct reader {
 		char *path;
 		int line;
 	} *places;
-	/* By protocol and port: a map has it at every address, or some have it at single ones. */
+	/* By row and port: a map has it at every address, or some have it at single ones. */
 	struct {
 		bool at_all;
 		bool at_some;
-	} taken[NSX_ICMP][NSX_PORTS];
+	} taken[NSX_ROWS][NSX_PORTS];
 };
 
 static void error(struct reader *r, const char *reason)
@@ -100,8 +100,8 @@ static bool is_taken(struct reader *r, const struct map_conf *c)
 	bool some = false;
 
 	for (__u32 port = c->port; port <= c->last; port++) {
-		some |= r->taken[c->proto][port].at_some;
-		if (r->taken[c->proto][port].at_all || (some && !c->has_at))
+		some |= r->taken[c->row][port].at_some;
+		if (r->taken[c->row][port].at_all || (some && !c->has_at))
 			return true;
 	}
 	for (size_t i = 0; some && i < r->config->map_count; i++) {
@@ -130,31 +130,44 @@ static int note_place(struct reader *r)
 	return r->places[count].path ? 0 : -ENOMEM;
 }
 
-static void read_map(struct reader *r, int argc, char **argv)
+/* false where an error was told. */
+static bool add_map(struct reader *r, const struct map_conf *c)
 {
-	struct map_conf c, *place;
+	struct map_conf *place;
 	char name[ADDR_STRLEN];
 	struct fail f;
+
+	if (is_taken(r, c)) {
+		fail(&f, 0, "port %s is given twice",
+		     config_port_name(c->row, c->port, c->last, name));
+		error(r, f.text);
+		return false;
+	}
+	if (note_place(r) || !(place = config_add_map(r->config))) {
+		no_memory(r);
+		return false;
+	}
+	*place = *c;
+	for (__u32 port = c->port; port <= c->last; port++) {
+		r->taken[c->row][port].at_all |= !c->has_at;
+		r->taken[c->row][port].at_some |= c->has_at;
+	}
+	return true;
+}
+
+static void read_map(struct reader *r, int argc, char **argv)
+{
+	struct map_conf c, each[NSX_FAMILIES];
+	struct fail f;
+	int count;
 
 	if (config_read_map(argc, argv, MAP_ADD, &c, &f)) {
 		error(r, f.text);
 		return;
 	}
-	if (is_taken(r, &c)) {
-		fail(&f, 0, "port %s is given twice",
-		     config_port_name(c.proto, c.port, c.last, name));
-		error(r, f.text);
-		return;
-	}
-	if (note_place(r) || !(place = config_add_map(r->config))) {
-		no_memory(r);
-		return;
-	}
-	*place = c;
-	for (__u32 port = c.port; port <= c.last; port++) {
-		r->taken[c.proto][port].at_all |= !c.has_at;
-		r->taken[c.proto][port].at_some |= c.has_at;
-	}
+	count = config_split_map(&c, each);
+	for (int i = 0; i < count && add_map(r, &each[i]); i++)
+		;
 }
 
 static void read_file(struct reader *r, const char *path);
@@ -321,6 +334,10 @@ static void check_targets(struct reader *r, const struct config *others)
 			if (tfind(name, &r->names, compare_names) ||
 			    (others && config_ns(others, name)))
 				continue;
+			/* Told with the line's first entry. */
+			if (i && r->places[i - 1].line == r->line &&
+			    strcmp(r->places[i - 1].path, r->path) == 0)
+				continue;
 			fail(&f, 0, "there is no namespace '%s'", name);
 			error(r, f.text);
 		}
@@ -388,7 +405,11 @@ void config_print(const struct config *c, FILE *out)
 		fputc('\n', out);
 	}
 	for (size_t i = 0; i < c->map_count; i++) {
-		config_print_map(&c->map[i], MAP_ADD, out);
+		bool twin = config_twin(c, &c->map[i]);
+
+		if (twin && NSX_ROW_FAMILY(c->map[i].row) == NSX_V6)
+			continue;
+		config_print_map(&c->map[i], MAP_ADD, !twin && c->up.ipv6 != NSX_IPV6_OFF, out);
 		fputc('\n', out);
 	}
 }

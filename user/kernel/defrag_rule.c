@@ -24,12 +24,13 @@ struct batch {
 	struct mnl_nlmsg_batch *messages;
 	__u32 seq;
 	__u32 last;	/* the number that the last answer has */
+	int pf;		/* NFPROTO_* */
 };
 
 static struct nlmsghdr *batch_add(struct batch *b, int type)
 {
 	b->last = b->seq;
-	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(b->messages), type, NFPROTO_IPV4,
+	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(b->messages), type, b->pf,
 				     NLM_F_CREATE | NLM_F_ACK, b->seq++);
 }
 
@@ -60,7 +61,7 @@ static int add_chain(struct batch *b)
 	return 0;
 }
 
-/* tproxy ip to :1 */
+/* tproxy to :1 */
 static int add_rule(struct batch *b)
 {
 	struct nftnl_rule *rule = nftnl_rule_alloc();
@@ -82,7 +83,7 @@ static int add_rule(struct batch *b)
 	nftnl_expr_set_u32(port, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
 	nftnl_expr_set(port, NFTNL_EXPR_IMM_DATA, &number, sizeof(number));
 	nftnl_rule_add_expr(rule, port);
-	nftnl_expr_set_u32(tproxy, NFTNL_EXPR_TPROXY_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(tproxy, NFTNL_EXPR_TPROXY_FAMILY, b->pf);
 	nftnl_expr_set_u32(tproxy, NFTNL_EXPR_TPROXY_REG_PORT, NFT_REG_1);
 	nftnl_rule_add_expr(rule, tproxy);
 	nftnl_rule_nlmsg_build_payload(batch_add(b, NFT_MSG_NEWRULE), rule);
@@ -118,10 +119,14 @@ static int batch_send(struct batch *b, struct mnl_socket *nl)
 	return 0;
 }
 
-int defrag_rule_add(void)
+int defrag_rule_add(enum nsx_family family)
 {
 	char buf[2 * BATCH_MAX];
-	struct batch b = { .messages = mnl_nlmsg_batch_start(buf, BATCH_MAX), .seq = time(NULL) };
+	struct batch b = {
+		.messages = mnl_nlmsg_batch_start(buf, BATCH_MAX),
+		.seq = time(NULL),
+		.pf = family == NSX_V6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
+	};
 	struct mnl_socket *nl = mnl_socket_open(NETLINK_NETFILTER);
 	int err = 0;
 

@@ -8,11 +8,13 @@
 #ifndef NSXDP_DEFRAG_RULE_H
 #define NSXDP_DEFRAG_RULE_H
 
+#include "nsxdp.h"
+
 /*
  * Add the rule to the caller's network namespace, in a table of its own. It stays until the
  * namespace goes. Returns 0 or a negative errno: -ENOENT or -EOPNOTSUPP where the kernel has no
  * nftables, or no tproxy in it.
  */
-int defrag_rule_add(void);
+int defrag_rule_add(enum nsx_family family);
 
 #endif

@@ -262,9 +262,32 @@ int link_down(struct nl *nl, int ifindex)
 	return link_set_up(nl, ifindex, false);
 }
 
+static int af_of(enum nsx_family family)
+{
+	return family == NSX_V6 ? AF_INET6 : AF_INET;
+}
+
+/* An address in an attribute. */
+static void get_addr(const struct nlattr *attr, enum nsx_family family, struct nsx_addr *ret)
+{
+	if (family == NSX_V6)
+		memcpy(ret, mnl_attr_get_payload(attr), sizeof(*ret));
+	else
+		addr_set_v4(ret, ntohl(mnl_attr_get_u32(attr)));
+}
+
+static void put_addr(struct nlmsghdr *nlh, __u16 type, const struct nsx_addr *addr)
+{
+	if (nsx_is_v4(addr))
+		mnl_attr_put_u32(nlh, type, addr->w[3]);
+	else
+		mnl_attr_put(nlh, type, sizeof(*addr), addr);
+}
+
 static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	enum nsx_family family = ifa->ifa_family == AF_INET6 ? NSX_V6 : NSX_V4;
 	struct each_arg *each = arg;
 	struct addr_info info = {
 		.ifindex = ifa->ifa_index,
@@ -276,12 +299,18 @@ static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 
 	if (each->ifindex && each->ifindex != info.ifindex)
 		return MNL_CB_OK;
+	if (family == NSX_V6) {
+		if (ifa->ifa_scope == RT_SCOPE_LINK)
+			return MNL_CB_OK;
+		info.unusable = ifa->ifa_flags &
+				(IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED);
+	}
 	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
 		int type = mnl_attr_get_type(attr);
 
 		/* On a point-to-point link IFA_ADDRESS is the far end: the local one wins. */
 		if (type == IFA_LOCAL || (type == IFA_ADDRESS && !found)) {
-			addr_set_v4(&info.addr, ntohl(mnl_attr_get_u32(attr)));
+			get_addr(attr, family, &info.addr);
 			found = true;
 		}
 	}
@@ -290,15 +319,17 @@ static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg)
+int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, void *arg)
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETADDR, NLM_F_DUMP);
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	struct each_arg each = { .addr = cb, .ifindex = ifindex, .arg = arg };
+	int err;
 
-	ifa->ifa_family = AF_INET;
-	return nl_do(nl, nlh, addr_each_cb, &each);
+	ifa->ifa_family = af_of(family);
+	err = nl_do(nl, nlh, addr_each_cb, &each);
+	return family == NSX_V6 && err == -EOPNOTSUPP ? 0 : err;
 }
 
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
@@ -308,12 +339,14 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	__u32 broadcast = addr_v4(addr) | ~mask_v4(prefix_len);
 
-	ifa->ifa_family = AF_INET;
+	ifa->ifa_family = af_of(addr_family(addr));
 	ifa->ifa_prefixlen = prefix_len;
 	ifa->ifa_index = ifindex;
-	mnl_attr_put_u32(nlh, IFA_LOCAL, addr->w[3]);
-	mnl_attr_put_u32(nlh, IFA_ADDRESS, addr->w[3]);
-	if (prefix_len < 31)
+	put_addr(nlh, IFA_LOCAL, addr);
+	put_addr(nlh, IFA_ADDRESS, addr);
+	if (!nsx_is_v4(addr))
+		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+	else if (prefix_len < 31)
 		mnl_attr_put_u32(nlh, IFA_BROADCAST, htonl(broadcast));
 	return nl_do(nl, nlh, NULL, NULL);
 }
@@ -321,18 +354,22 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 static int route_each_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct route_info info = { .prefix_len = rtm->rtm_dst_len };
+	enum nsx_family family = rtm->rtm_family == AF_INET6 ? NSX_V6 : NSX_V4;
+	struct route_info info = {
+		.prefix_len = rtm->rtm_dst_len + (family == NSX_V6 ? 0 : 96),
+	};
 	struct each_arg *each = arg;
 	const struct nlattr *attr, *metric;
 
 	if (rtm->rtm_table != RT_TABLE_MAIN || rtm->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
-	addr_set_v4(&info.dst, 0);
+	if (family == NSX_V4)
+		addr_set_v4(&info.dst, 0);
 	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) {
 		int type = mnl_attr_get_type(attr);
 
 		if (type == RTA_DST)
-			addr_set_v4(&info.dst, ntohl(mnl_attr_get_u32(attr)));
+			get_addr(attr, family, &info.dst);
 		else if (type == RTA_OIF)
 			info.ifindex = mnl_attr_get_u32(attr);
 		else if (type == RTA_METRICS)
@@ -344,15 +381,17 @@ static int route_each_cb(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-int route_each(struct nl *nl, route_cb cb, void *arg)
+int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg)
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	struct each_arg each = { .route = cb, .arg = arg };
+	int err;
 
-	rtm->rtm_family = AF_INET;
-	return nl_do(nl, nlh, route_each_cb, &each);
+	rtm->rtm_family = af_of(family);
+	err = nl_do(nl, nlh, route_each_cb, &each);
+	return family == NSX_V6 && err == -EOPNOTSUPP ? 0 : err;
 }
 
 struct filters {
@@ -406,11 +445,11 @@ bool filters_of_others(int ifindex)
 	return filters_find(ifindex, &filters) || filters.others;
 }
 
-static struct rtmsg *route_put(struct nlmsghdr *nlh, unsigned char type)
+static struct rtmsg *route_put(struct nlmsghdr *nlh, enum nsx_family family, unsigned char type)
 {
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 
-	rtm->rtm_family = AF_INET;
+	rtm->rtm_family = af_of(family);
 	rtm->rtm_table = RT_TABLE_MAIN;
 	rtm->rtm_protocol = RTPROT_STATIC;
 	rtm->rtm_scope = RT_SCOPE_UNIVERSE;
@@ -423,8 +462,33 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
 
-	route_put(nlh, RTN_UNICAST);
-	mnl_attr_put_u32(nlh, RTA_GATEWAY, via->w[3]);
+	route_put(nlh, NSX_V4, RTN_UNICAST);
+	put_addr(nlh, RTA_GATEWAY, via);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, bool on)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = on ? nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
+				  : nl_begin(nl, buf, RTM_DELROUTE, 0);
+	struct rtmsg *rtm = route_put(nlh, NSX_V6, RTN_UNICAST);
+
+	rtm->rtm_flags = RTNH_F_ONLINK;
+	put_addr(nlh, RTA_GATEWAY, via);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int route_add_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *rtm = route_put(nlh, NSX_V6, RTN_UNICAST);
+
+	rtm->rtm_dst_len = 128;
+	put_addr(nlh, RTA_DST, addr);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	return nl_do(nl, nlh, NULL, NULL);
 }
@@ -435,10 +499,10 @@ int neigh_set(struct nl *nl, int ifindex, const struct nsx_addr *addr, const __u
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 
-	ndm->ndm_family = AF_INET;
+	ndm->ndm_family = af_of(addr_family(addr));
 	ndm->ndm_ifindex = ifindex;
 	ndm->ndm_state = NUD_PERMANENT;
-	mnl_attr_put_u32(nlh, NDA_DST, addr->w[3]);
+	put_addr(nlh, NDA_DST, addr);
 	mnl_attr_put(nlh, NDA_LLADDR, 6, mac);
 	return nl_do(nl, nlh, NULL, NULL);
 }
@@ -448,15 +512,15 @@ int route_add_private(struct nl *nl, int ifindex, const struct nsx_addr *via,
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-	struct rtmsg *rtm = route_put(nlh, RTN_UNICAST);
+	struct rtmsg *rtm = route_put(nlh, addr_family(via), RTN_UNICAST);
 	struct nlattr *metrics;
 
 	rtm->rtm_table = RT_TABLE_LOCAL;
 	rtm->rtm_flags = RTNH_F_ONLINK;
 	rtm->rtm_dst_len = prefix_len;
 	if (prefix_len)
-		mnl_attr_put_u32(nlh, RTA_DST, dst->w[3]);
-	mnl_attr_put_u32(nlh, RTA_GATEWAY, via->w[3]);
+		put_addr(nlh, RTA_DST, dst);
+	put_addr(nlh, RTA_GATEWAY, via);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	if (mtu) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
@@ -472,10 +536,12 @@ static int route_guard(struct nl *nl, int type, int flags, const struct nsx_addr
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, type, flags);
-	struct rtmsg *rtm = route_put(nlh, RTN_UNREACHABLE);
+	struct rtmsg *rtm = route_put(nlh, addr_family(addr), RTN_UNREACHABLE);
+	struct nsx_addr net = *addr;
 
+	addr_mask(&net, prefix_len + (nsx_is_v4(addr) ? 96 : 0));
 	rtm->rtm_dst_len = prefix_len;
-	mnl_attr_put_u32(nlh, RTA_DST, htonl(addr_v4(addr) & mask_v4(prefix_len)));
+	put_addr(nlh, RTA_DST, &net);
 	mnl_attr_put_u32(nlh, RTA_PRIORITY, UINT32_MAX);
 	return nl_do(nl, nlh, NULL, NULL);
 }

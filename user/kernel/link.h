@@ -28,12 +28,13 @@ struct link_info {
 	bool marks;		/* netkit: the far end's marks survive */
 };
 
-/** struct addr_info - an IPv4 address of the host, v4-mapped */
+/** struct addr_info - an address of the host; link-local ones of IPv6 are none here */
 struct addr_info {
 	int ifindex;
 	struct nsx_addr addr;
-	__u8 prefix_len;
-	bool secondary;
+	__u8 prefix_len;	/* as the family counts */
+	bool secondary;		/* IPv6: temporary */
+	bool unusable;		/* IPv6: deprecated, or not known to be nobody else's */
 };
 
 /**
@@ -57,7 +58,7 @@ struct veth_spec {
 struct route_info {
 	int ifindex;		/* 0 where it has several next hops */
 	struct nsx_addr dst;
-	__u8 prefix_len;
+	__u8 prefix_len;	/* as of parse_net() */
 	unsigned int mtu;	/* 0: none said */
 };
 
@@ -89,11 +90,14 @@ int link_down(struct nl *nl, int ifindex);
 
 /*
  * Of one link, or of all where ifindex is 0, in the kernel's order: a link's primary address first.
+ * IPv6 addresses of a kernel without IPv6: none.
  */
-int addr_each(struct nl *nl, int ifindex, addr_cb cb, void *arg);
+int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, void *arg);
+
+/* An IPv6 address is used at once, and its network is no route. -EEXIST where there is one. */
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
-int route_each(struct nl *nl, route_cb cb, void *arg);
+int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg);
 
 /* Somebody has a filter at the device's clsact qdisc, or it cannot be known. */
 bool filters_are_left(int ifindex);
@@ -104,6 +108,12 @@ bool filters_of_others(int ifindex);
 
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
+
+/* The IPv6 default route by a link, or none. -EEXIST, or -ESRCH, where it is so already. */
+int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, bool on);
+
+/* A route to an IPv6 address on a link. -EEXIST where there is one. */
+int route_add_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr);
 
 /*
  * A neighbour that is never asked for (NUD_PERMANENT); what was known of the address is replaced.

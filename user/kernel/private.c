@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <net/if.h>
+#include <signal.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/datapath.h"
@@ -23,6 +25,8 @@
 #define FAR "far"
 #define HOLDER "private"	/* the pin that holds the network namespace, where no link does */
 #define NEAR_FORWARDING "net/ipv4/conf/" NEAR "/forwarding"
+#define NEAR_FORWARDING6 "net/ipv6/conf/" NEAR "/forwarding"
+#define DEFAULT_FORWARDING6 "net/ipv6/conf/default/forwarding"
 #define NEAR_IPV6 "net/ipv6/conf/" NEAR "/disable_ipv6"
 
 /* The gateway of all routes there: the near end, which has no address. */
@@ -52,8 +56,11 @@ static const struct sysctl {
 	const char *value;
 	bool optional;	/* a kernel without IPv6 has none such */
 } sysctls[] = {
-	{ "net/ipv6/conf/all/disable_ipv6", "1", true },
-	{ "net/ipv6/conf/default/disable_ipv6", "1", true },
+	{ "net/ipv6/conf/all/disable_ipv6", "0", true },
+	{ "net/ipv6/conf/default/disable_ipv6", "0", true },
+	{ "net/ipv6/conf/default/addr_gen_mode", "1", true },	/* none: it has no addresses */
+	{ "net/ipv6/conf/default/accept_ra", "0", true },
+	{ "net/ipv6/conf/all/forwarding", "1", true },
 	{ "net/ipv4/conf/all/rp_filter", "0", false },
 	{ "net/ipv4/conf/default/rp_filter", "0", false },
 	{ "net/ipv4/conf/all/accept_source_route", "0", false },
@@ -124,11 +131,11 @@ static int accept_all(void)
  * A link that has the kernel reassemble in the caller's network namespace, which it holds. Returns
  * its descriptor.
  */
-static int defrag_link(void)
+static int defrag_link(enum nsx_family family)
 {
 	struct netfilter_link attr = {
 		.attach_type = ATTACH_NETFILTER,
-		.pf = AF_INET,
+		.pf = family == NSX_V6 ? AF_INET6 : AF_INET,
 		.netfilter_flags = NETFILTER_IP_DEFRAG,
 	};
 	int prog = getenv("NSXDP_TEST_NO_DEFRAG_LINK") ? -EINVAL : accept_all(), link;
@@ -143,25 +150,48 @@ static int defrag_link(void)
 	return link;
 }
 
+/*
+ * The same for IPv6, in the namespace that is held already. Without it fragments of IPv6 come back as
+ * they are: in order they find their way.
+ */
+static void defrag6_here(const struct pin_dir *d)
+{
+	int link = defrag_link(NSX_V6);
+	char path[PIN_PATH_MAX];
+
+	if (link < 0)
+		defrag_rule_add(NSX_V6);
+	else
+		bpf_obj_pin(link, pin_path(d, "defrag6", path));
+	if (link >= 0)
+		close(link);
+	sysctl_number("net/netfilter/nf_conntrack_frag6_timeout", NSX_FRAG_TIME);
+	sysctl_number("net/netfilter/nf_conntrack_frag6_high_thresh", frag_memory());
+}
+
 /* Have the kernel reassemble in the caller's network namespace, which a pin holds from now on. */
 static int defrag_here(const struct pin_dir *d)
 {
-	int link = defrag_link(), err = 0;
+	int link = defrag_link(NSX_V4), err = 0;
 	char path[PIN_PATH_MAX];
 
 	if (link < 0) {
-		err = defrag_rule_add();
-		return err ? err : pin_hold_netns(d, HOLDER);
+		err = defrag_rule_add(NSX_V4);
+		if (!err)
+			err = pin_hold_netns(d, HOLDER);
+	} else {
+		if (bpf_obj_pin(link, pin_path(d, "defrag", path)))
+			err = -errno;
+		close(link);
 	}
-	if (bpf_obj_pin(link, pin_path(d, "defrag", path)))
-		err = -errno;
-	close(link);
+	if (!err)
+		defrag6_here(d);
 	return err;
 }
 
 static bool probe_link(void)
 {
-	int link = defrag_link();
+	int link = defrag_link(NSX_V4);
 
 	if (link >= 0)
 		close(link);
@@ -170,7 +200,7 @@ static bool probe_link(void)
 
 static bool probe_any(void)
 {
-	return probe_link() || defrag_rule_add() == 0;
+	return probe_link() || defrag_rule_add(NSX_V4) == 0;
 }
 
 /* In a network namespace that is gone afterwards. */
@@ -207,7 +237,7 @@ static struct nsx_addr v4(__u32 addr)
 static int route_back(struct nl *nl)
 {
 	const __u8 near_mac[6] = NSX_PRIVATE_MAC;
-	struct nsx_addr gateway = v4(GATEWAY), dst = v4(0);
+	struct nsx_addr gateway = v4(GATEWAY), dst = v4(0), gateway6 = { .w = { htonl(0xfe800000) } };
 	struct link_info far;
 	int err = link_get(nl, FAR, 0, &far);
 
@@ -217,6 +247,10 @@ static int route_back(struct nl *nl)
 		err = neigh_set(nl, far.ifindex, &gateway, near_mac);
 	if (!err)
 		err = route_add_private(nl, far.ifindex, &gateway, &dst, 0, 0);
+	/* A kernel without IPv6 needs none. */
+	gateway6.w[3] = htonl(1);
+	if (!err && neigh_set(nl, far.ifindex, &gateway6, near_mac) == 0)
+		err = route_add_private(nl, far.ifindex, &gateway6, &gateway6, 0, 0);
 	for (unsigned int size = NSX_CUT_MIN; !err && size <= 65535;) {
 		dst = v4(NSX_CUT_NET | size);
 		err = route_add_private(nl, far.ifindex, &gateway, &dst, 32, size);
@@ -228,8 +262,54 @@ static int route_back(struct nl *nl)
 	return err;
 }
 
+static int add_pair(const struct veth_spec *spec)
+{
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	if (!err)
+		err = link_veth_add(&nl, spec);
+	nl_close(&nl);
+	return err;
+}
+
+/*
+ * Make a pair whose near end forwards IPv6, for the kernel answers for routes only what such a device
+ * asks. To set it on a device that is there would delete the default route that the host has from
+ * router advertisements, whatever device it is. A new device has what "default" says; so that says
+ * it for this moment. A process of its own does it, that neither a signal nor the end of this one
+ * interrupts in between.
+ */
+static int add_forwarding_pair(const struct veth_spec *spec)
+{
+	char was[8] = "";
+	int status, err;
+	sigset_t all;
+	pid_t pid;
+
+	if (netns_sysctl_read(DEFAULT_FORWARDING6, was, sizeof(was)) || was[0] == '1')
+		return add_pair(spec);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, NULL);
+		err = netns_sysctl_write(DEFAULT_FORWARDING6, "1");
+		if (!err)
+			err = add_pair(spec);
+		if (netns_sysctl_write(DEFAULT_FORWARDING6, "0") && !err)
+			err = -EIO;
+		_exit(-err);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
 /* In the new network namespace, fd; the caller returns to the host's. */
-static int set_up(const struct pin_dir *d, int fd, int self, struct nl *host)
+static int set_up(const struct pin_dir *d, int fd, int self)
 {
 	const __u8 mac[6] = NSX_PRIVATE_MAC;
 	const struct veth_spec spec = { .host_if = NEAR,
@@ -244,7 +324,7 @@ static int set_up(const struct pin_dir *d, int fd, int self, struct nl *host)
 	if (!err)
 		err = netns_enter(self);
 	if (!err)
-		err = link_veth_add(host, &spec);
+		err = add_forwarding_pair(&spec);
 	if (!err)
 		err = netns_enter(fd);
 	if (!err)
@@ -255,7 +335,7 @@ static int set_up(const struct pin_dir *d, int fd, int self, struct nl *host)
 	return err ? err : defrag_here(d);
 }
 
-static int make_with_defrag(const struct pin_dir *d, struct nl *host)
+static int make_with_defrag(const struct pin_dir *d)
 {
 	int self = netns_open_self(), fd, err;
 
@@ -267,7 +347,7 @@ static int make_with_defrag(const struct pin_dir *d, struct nl *host)
 		return err;
 	}
 	fd = netns_open_self();
-	err = fd < 0 ? fd : set_up(d, fd, self, host);
+	err = fd < 0 ? fd : set_up(d, fd, self);
 	netns_return(self);
 	if (fd >= 0)
 		close(fd);
@@ -276,21 +356,22 @@ static int make_with_defrag(const struct pin_dir *d, struct nl *host)
 }
 
 /* Only the device, whose far end stays here. */
-static int make_without(struct nl *host)
+static int make_without(void)
 {
 	const struct veth_spec spec = { .host_if = NEAR, .ns_if = NEAR ".peer", .ns_fd = -1 };
 
-	return link_veth_add(host, &spec);
+	return add_forwarding_pair(&spec);
 }
 
-static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
+static int make(const struct pin_dir *d, struct nsx_conf *conf)
 {
 	char path[PIN_PATH_MAX];
 	int err;
 
 	unlink(pin_path(d, "defrag", path));
+	unlink(pin_path(d, "defrag6", path));
 	pin_release_netns(d, HOLDER);
-	err = make_with_defrag(d, host);
+	err = make_with_defrag(d);
 	conf->defrag = !err;
 	if (!err || err == -ENOTRECOVERABLE)
 		return err;
@@ -299,7 +380,7 @@ static int make(const struct pin_dir *d, struct nl *host, struct nsx_conf *conf)
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
 	     "too large for its route is not cut",
 	     strerror(-err));
-	return make_without(host);
+	return make_without();
 }
 
 static int forward(void)
@@ -337,12 +418,17 @@ bool private_reassembles(const struct pin_dir *d, const struct nsx_conf *conf)
 	return ret;
 }
 
-bool private_works(__u32 ifindex)
+static bool forwards(const char *sysctl)
 {
 	char value[8] = "";
 
-	return if_nametoindex(NEAR) == ifindex &&
-	       netns_sysctl_read(NEAR_FORWARDING, value, sizeof(value)) == 0 && value[0] == '1';
+	return netns_sysctl_read(sysctl, value, sizeof(value)) == 0 && value[0] == '1';
+}
+
+bool private_works(const struct nsx_conf *conf)
+{
+	return if_nametoindex(NEAR) == conf->asker && forwards(NEAR_FORWARDING) &&
+	       (conf->ipv6 == NSX_IPV6_OFF || forwards(NEAR_FORWARDING6));
 }
 
 /* Or it would look for routers and neighbours once it is up. */
@@ -361,13 +447,18 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
+	/* It cannot be made to forward IPv6 where it does not, nor need it be touched without. */
+	if (!err && conf->ipv6 != NSX_IPV6_OFF && !forwards(NEAR_FORWARDING6)) {
+		private_remove();
+		err = -ENODEV;
+	}
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
 	if (!err && !conf->defrag && probe_aside(probe_any)) {
 		private_remove();
 		err = -ENODEV;
 	}
 	if (err == -ENODEV) {
-		err = make(d, &nl, conf);
+		err = make(d, conf);
 		if (!err)
 			err = link_get(&nl, NEAR, 0, &link);
 	}

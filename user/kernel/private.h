@@ -36,7 +36,7 @@ void private_remove(void);
 void private_mend(const struct pin_dir *d, const struct nsx_conf *conf);
 
 /* The device is there and forwards. */
-bool private_works(__u32 ifindex);
+bool private_works(const struct nsx_conf *conf);
 
 /* The kernel can, and the link is there and up. */
 bool private_reassembles(const struct pin_dir *d, const struct nsx_conf *conf);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "kernel/tables.h"
+#include "parse.h"
 
 /* Run a pinned program; ret gets what it returns. */
 static int run(struct instance *in, const char *name, void *args, __u32 size, __u32 *ret)
@@ -151,14 +152,24 @@ int table_flush(struct instance *in, const struct nsx_addr *inside)
 	return flush(in, &args);
 }
 
+int table_flush_ns(struct instance *in, const struct nsx_ns *ns)
+{
+	int ended = table_flush(in, &ns->addr), more;
+
+	if (ended < 0 || !addr_is_set(&ns->addr6))
+		return ended;
+	more = table_flush(in, &ns->addr6);
+	return more < 0 ? more : ended + more;
+}
+
 static int flush_endpoints(struct instance *in, __u32 kinds, const struct nsx_addr *inside,
-			   __u8 proto, __u16 first, unsigned int count)
+			   __u8 row, __u16 first, unsigned int count)
 {
 	struct nsx_flush args = {
 		.by = NSX_FLUSH_ENDPOINT,
 		.kinds = kinds,
 		.inside = *inside,
-		.proto = proto,
+		.proto = NSX_ROW_PROTO(row),	/* the address tells the family */
 		.first = first,
 		.last = first + count - 1,
 	};
@@ -166,14 +177,14 @@ static int flush_endpoints(struct instance *in, __u32 kinds, const struct nsx_ad
 	return flush(in, &args);
 }
 
-int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto,
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 row,
 			 __u16 first, unsigned int count)
 {
-	return flush_endpoints(in, KIND(NSX_FLOW) | KIND(NSX_ALIAS), inside, proto, first, count);
+	return flush_endpoints(in, KIND(NSX_FLOW) | KIND(NSX_ALIAS), inside, row, first, count);
 }
 
-int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first,
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 row, __u16 first,
 			unsigned int count)
 {
-	return flush_endpoints(in, KIND(NSX_RETURN), inside, proto, first, count);
+	return flush_endpoints(in, KIND(NSX_RETURN), inside, row, first, count);
 }

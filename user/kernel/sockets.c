@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nsxdp.h"
 #include "kernel/sockets.h"
+#include "parse.h"
 
 /** struct listing - the ports that any socket has, by protocol; see sockets_listing() */
 static struct {
@@ -29,8 +29,9 @@ struct search {
 	struct socket_item *item;
 	size_t count, room;
 	__u8 proto;
+	bool wanted[NSX_FAMILIES];	/* those that take what comes by it */
 	mnl_cb_t each;	/* called with this search */
-	__be32 at;	/* only those that take what comes to this address, IPv4; 0: all */
+	const struct nsx_addr *at;	/* only those that take what comes to this address; NULL: all */
 	int err;
 };
 
@@ -48,19 +49,32 @@ static bool takes_ipv4(const struct nlmsghdr *nlh, const struct inet_diag_msg *m
 	return IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_V4MAPPED(addr);
 }
 
-/* The IPv4 address that a socket is bound to, or 0. */
-static __be32 bound_to(const struct inet_diag_msg *msg)
+static bool takes_ipv6(const struct inet_diag_msg *msg)
 {
-	return msg->id.idiag_src[msg->idiag_family == AF_INET ? 0 : 3];
+	const struct in6_addr *addr = (const void *)msg->id.idiag_src;
+
+	return msg->idiag_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(addr);
+}
+
+/* A socket takes what comes to an address: it is bound to that one, or to all. */
+static bool takes_at(const struct inet_diag_msg *msg, const struct nsx_addr *at)
+{
+	struct nsx_addr bound;
+
+	if (msg->idiag_family == AF_INET)
+		addr_set_v4(&bound, ntohl(msg->id.idiag_src[0]));
+	else
+		memcpy(&bound, msg->id.idiag_src, sizeof(bound));
+	return !at || !addr_is_set(&bound) || memcmp(&bound, at, sizeof(bound)) == 0;
 }
 
 /* One item for each port: one that a process shows is worth more than one that none does. */
-static struct socket_item *search_item(struct search *s, __u16 port)
+static struct socket_item *search_item(struct search *s, __u8 row, __u16 port)
 {
 	struct socket_item *item;
 
 	for (item = s->item; item < s->item + s->count; item++)
-		if (item->port == port && item->proto == s->proto)
+		if (item->port == port && item->row == row)
 			return item;
 	if (s->count == s->room) {
 		size_t room = s->room ? 2 * s->room : 64;
@@ -74,21 +88,30 @@ static struct socket_item *search_item(struct search *s, __u16 port)
 		s->room = room;
 	}
 	item = &s->item[s->count++];
-	*item = (struct socket_item){ .proto = s->proto, .port = port, .holder = "a socket" };
+	*item = (struct socket_item){ .row = row, .port = port, .holder = "a socket" };
 	return item;
+}
+
+static void note_socket(struct search *s, enum nsx_family family, const struct inet_diag_msg *msg)
+{
+	struct socket_item *item =
+		search_item(s, NSX_ROW(s->proto, family), ntohs(msg->id.idiag_sport));
+
+	if (item && !item->inode)
+		item->inode = msg->idiag_inode;
 }
 
 static int search_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 	struct search *s = arg;
-	struct socket_item *item;
 
-	if (!takes_ipv4(nlh, msg) || (s->at && bound_to(msg) && bound_to(msg) != s->at))
+	if (!takes_at(msg, s->at))
 		return MNL_CB_OK;
-	item = search_item(s, ntohs(msg->id.idiag_sport));
-	if (item && !item->inode)
-		item->inode = msg->idiag_inode;
+	if (s->wanted[NSX_V4] && takes_ipv4(nlh, msg))
+		note_socket(s, NSX_V4, msg);
+	if (s->wanted[NSX_V6] && takes_ipv6(msg))
+		note_socket(s, NSX_V6, msg);
 	return MNL_CB_OK;
 }
 
@@ -292,14 +315,17 @@ static int listing_has(struct mnl_socket *nl, __u8 proto, __u16 first, __u16 las
 	return 0;
 }
 
-int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder, size_t size)
+int sockets_holder(__u8 row, __u16 first, __u16 last, const struct nsx_addr *at, char *holder,
+		   size_t size)
 {
 	struct search s = { .each = search_cb, .at = at };
+	__u8 proto = NSX_ROW_PROTO(row);
 	struct mnl_socket *nl;
 	int ret = search_open(&nl);
 
 	if (ret)
 		return ret;
+	s.wanted[NSX_ROW_FAMILY(row)] = true;
 	ret = listing.on ? listing_has(nl, proto, first, last) : 1;
 	if (ret > 0)
 		ret = search_proto(nl, &s, proto, first, last);
@@ -317,7 +343,7 @@ int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder,
 
 int sockets_list(struct socket_item **items, size_t *count)
 {
-	struct search s = { .each = search_cb };
+	struct search s = { .each = search_cb, .wanted = { true, true } };
 	struct mnl_socket *nl;
 	int err = search_open(&nl);
 

@@ -7,13 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "nsxdp.h"
+
 /*
  * Does a socket of the caller's network namespace hold one of these ports (host byte order,
- * inclusive) on an IPv4 address, or on all? at: such a one as takes what comes to this address,
- * IPv4; 0: any. Returns the port, with the holder in words ("nginx, process 123"; "a socket" where
- * no process shows it), 0 where none does, or a negative errno.
+ * inclusive) of a row, NSX_ROW()? at: such a one as takes what comes to this address; NULL: any.
+ * Returns the port, with the holder in words ("nginx, process 123"; "a socket" where no process
+ * shows it), 0 where none does, or a negative errno.
  */
-int sockets_holder(__u8 proto, __u16 first, __u16 last, __be32 at, char *holder, size_t size);
+int sockets_holder(__u8 row, __u16 first, __u16 last, const struct nsx_addr *at, char *holder,
+		   size_t size);
 
 /*
  * Many questions are to come, or no more. Meanwhile sockets_holder() answers that a port is free
@@ -23,14 +26,14 @@ void sockets_listing(bool on);
 
 /** struct socket_item - a port that the host's own sockets hold, host byte order */
 struct socket_item {
-	__u8 proto;		/* NSX_TCP or NSX_UDP */
+	__u8 row;		/* NSX_ROW() */
 	__u16 port;
 	unsigned int inode;
 	char holder[64];	/* as of sockets_holder() */
 };
 
 /*
- * Every port that sockets of the caller's network namespace hold, once for each protocol. The
+ * Every port that sockets of the caller's network namespace hold, once for each row. The
  * caller frees *items.
  */
 int sockets_list(struct socket_item **items, size_t *count);

@@ -212,9 +212,9 @@ void instance_close(struct instance *in)
 /* Whoever needs many entries gets the whole table, for there are few windows. */
 #define WINDOWS_FOR_ENTRIES (TABLE_WINDOWS / 2)
 
-struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port)
+struct nsx_slot *table_port(struct instance *in, __u8 row, __u16 port)
 {
-	size_t index = (size_t)proto << 16 | port;
+	size_t index = (size_t)row << 16 | port;
 	struct nsx_slot *all = in->windows < WINDOWS_FOR_ENTRIES ? NULL : table_ports(in);
 
 	if (all)
@@ -483,7 +483,8 @@ const struct ns_item *ns_list_by_id(const struct ns_list *list, __u32 id)
 const struct ns_item *ns_list_by_addr(const struct ns_list *list, const struct nsx_addr *addr)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (memcmp(&list->item[i].ns.addr, addr, sizeof(*addr)) == 0)
+		if (memcmp(&list->item[i].ns.addr, addr, sizeof(*addr)) == 0 ||
+		    memcmp(&list->item[i].ns.addr6, addr, sizeof(*addr)) == 0)
 			return &list->item[i];
 	return NULL;
 }
@@ -499,13 +500,13 @@ struct nsx_published *table_published(struct instance *in)
 	return table_window(in, TABLE_PUBLISHED, 0, sizeof(struct nsx_published));
 }
 
-int table_published_set(struct instance *in, __u8 proto, __u16 first)
+int table_published_set(struct instance *in, __u8 row, __u16 first)
 {
 	struct nsx_published *published = table_published(in);
 
 	if (!published)
 		return -errno;
-	published->first[proto][first / 64] |= 1ULL << first % 64;
+	published->first[row][first / 64] |= 1ULL << first % 64;
 	return 0;
 }
 
@@ -539,12 +540,19 @@ int published_each(struct instance *in, published_cb cb, void *arg)
 
 	if (!published || !ports)
 		return -errno;
-	for (int proto = 0; proto < NSX_ICMP && !err; proto++)
+	for (int row = 0; row < NSX_ROWS && !err; row++)
 		for (int i = 0; i < NSX_PORTS / 64 && !err; i++)
-			if (published->first[proto][i])
-				err = published_word(in, &published->first[proto][i],
-						     &ports[(size_t)proto << 16 | i * 64], cb, arg);
+			if (published->first[row][i])
+				err = published_word(in, &published->first[row][i],
+						     &ports[(size_t)row << 16 | i * 64], cb, arg);
 	return err;
+}
+
+const struct nsx_addr *table_at6(const struct instance *in, __be32 at)
+{
+	__u32 number = nsx_at_v6(at);
+
+	return number ? &in->conf->at6[number - 1] : NULL;
 }
 
 const char *table_device(const struct instance *in, __be32 at)
@@ -595,25 +603,25 @@ int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDIC
 }
 
 static struct nsx_reverse_bucket *reverse_bucket(struct instance *in, __u32 ifindex,
-						 __be16 inside_port, __u8 proto, int probe)
+						 __be16 inside_port, __u8 row, int probe)
 {
-	size_t index = nsx_reverse_bucket(ifindex, inside_port, proto, probe);
+	size_t index = nsx_reverse_bucket(ifindex, inside_port, row, probe);
 
 	return table_window(in, TABLE_REVERSE, index * sizeof(struct nsx_reverse_bucket),
 			    sizeof(struct nsx_reverse_bucket));
 }
 
 struct nsx_reverse *table_reverse(struct instance *in, __u32 ifindex, __be16 inside_port,
-				  __u8 proto)
+				  __u8 row)
 {
 	for (int probe = 0; probe < NSX_REVERSE_PROBES; probe++) {
 		struct nsx_reverse_bucket *b =
-			reverse_bucket(in, ifindex, inside_port, proto, probe);
+			reverse_bucket(in, ifindex, inside_port, row, probe);
 
 		for (struct nsx_reverse *reverse = b ? b->way : NULL;
 		     reverse && reverse < b->way + NSX_REVERSE_WAYS; reverse++)
 			if (reverse->ifindex == ifindex && reverse->inside_port == inside_port &&
-			    reverse->proto == proto)
+			    reverse->row == row)
 				return reverse;
 	}
 	return NULL;

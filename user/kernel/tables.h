@@ -85,9 +85,9 @@ void instance_close(struct instance *in);
 
 /*
  * Entries in place, NULL where the kernel refuses the memory. One slot or bucket costs a page;
- * table_ports() ([proto << 16 | port in host byte order]) costs milliseconds.
+ * table_ports() ([row << 16 | port in host byte order]) costs milliseconds.
  */
-struct nsx_slot *table_port(struct instance *in, __u8 proto, __u16 port);
+struct nsx_slot *table_port(struct instance *in, __u8 row, __u16 port);
 struct nsx_slot *table_ports(struct instance *in);
 
 /* Look at each place of the session table that is in use. */
@@ -112,6 +112,9 @@ const struct nsx_held *table_held(struct instance *in);
 /* The name of the device that nsx_slot.at means; NULL where that is no device. */
 const char *table_device(const struct instance *in, __be32 at);
 
+/* The IPv6 address that it means; NULL where it means none. */
+const struct nsx_addr *table_at6(const struct instance *in, __be32 at);
+
 /* A service in place; NULL for index 0 and where the kernel refuses the memory. */
 struct nsx_service *table_service(struct instance *in, __u32 index);
 
@@ -133,15 +136,15 @@ struct nsx_settings *table_settings(struct instance *in);
 struct nsx_published *table_published(struct instance *in);
 
 /* Ports from this one on are about to be published: see published_each(). */
-int table_published_set(struct instance *in, __u8 proto, __u16 first);
+int table_published_set(struct instance *in, __u8 row, __u16 first);
 
 /*
- * Call cb for the first slot of each publication, by protocol and port; until it returns something
+ * Call cb for the first slot of each publication, by row and port; until it returns something
  * else than 0.
  */
 typedef int (*published_cb)(struct instance *in, struct nsx_slot *s, void *arg);
 int published_each(struct instance *in, published_cb cb, void *arg);
-#define TABLE_PORTS_COUNT (NSX_PROTOS * NSX_PORTS)
+#define TABLE_PORTS_COUNT (NSX_ROWS * NSX_PORTS)
 
 /* Namespaces by name. A failed look-up is -ENOENT. */
 int table_ns_get(struct instance *in, const char name[NSX_NAME_LEN], struct nsx_ns *ret);
@@ -173,7 +176,7 @@ int table_counts(struct instance *in, struct nsx_count ret[NSX_HOOKS][NSX_VERDIC
 
 /* The reverse entry of a published endpoint (port in network order), or NULL. */
 struct nsx_reverse *table_reverse(struct instance *in, __u32 ifindex, __be16 inside_port,
-				  __u8 proto);
+				  __u8 row);
 void table_reverse_del(struct nsx_reverse *reverse);
 
 /*
@@ -215,15 +218,16 @@ int table_veth_change(struct instance *in, const struct nsx_veth_change *change)
 int table_range(struct instance *in, enum nsx_range_op op, const struct nsx_slot *map);
 
 /*
- * End flows and sessions: of a namespace, those that it is the client of included, or all (NULL);
+ * End flows and sessions: of an address of a namespace, those that it is the client of included, or all (NULL);
  * the masquerading of count ports of a namespace from first (host byte order) on; or the remembered
  * connections to it by count outside ports from first on. They return how many there were, or a
  * negative errno.
  */
 int table_flush(struct instance *in, const struct nsx_addr *inside);
-int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 proto,
+int table_flush_ns(struct instance *in, const struct nsx_ns *ns);	/* of both families */
+int table_flush_mappings(struct instance *in, const struct nsx_addr *inside, __u8 row,
 			 __u16 first, unsigned int count);
-int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 proto, __u16 first,
+int table_flush_returns(struct instance *in, const struct nsx_addr *inside, __u8 row, __u16 first,
 			unsigned int count);
 
 #endif

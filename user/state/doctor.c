@@ -123,7 +123,7 @@ static void look_at_private(json_t *rows, struct instance *in)
 {
 	const struct nsx_conf *conf = in->conf;
 
-	if (!private_works(conf->asker))
+	if (!private_works(conf))
 		add(rows, "broken", "instance", "nsxdp up",
 		    "routes cannot be looked up: nsx.fib was deleted, or its forwarding changed");
 	if (!conf->defrag)

@@ -128,7 +128,7 @@ static bool all_good(const struct health *h)
 		good = strcmp(health_uplink(h, i), "attached") == 0;
 	good = good && h->in->meta.programs == datapath_build() &&
 	       pin_next_open(&h->in->dir, &next) == -ENOENT;
-	good = good && private_works(h->in->conf->asker) &&
+	good = good && private_works(h->in->conf) &&
 	       private_reassembles(&h->in->dir, h->in->conf) && table_ns_list(h->in, &list) == 0;
 	for (size_t i = 0; i < list.count && good; i++)
 		good = strcmp(health_ns(h, list.item[i].name, &list.item[i].ns), "ready") == 0;

@@ -17,7 +17,10 @@ void read_up_conf(const struct instance *in, struct up_conf *c)
 	c->given = journal->given;
 	for (; c->devs < NSX_UPLINKS && conf->uplinks[c->devs]; c->devs++)
 		memcpy(c->dev[c->devs], journal->uplink_names[c->devs], sizeof(c->dev[0]));
-	c->pool = conf->pool;
+	c->pool = conf->pool[NSX_V4];
+	c->pool6 = conf->pool[NSX_V6];
+	c->pool6_len = conf->pool6_len;
+	c->ipv6 = conf->ipv6;
 	c->pool_len = conf->pool_len;
 	c->mode = journal->mode_wanted;
 	c->attach = conf->attach;
@@ -52,7 +55,8 @@ void read_ns_conf(const char *name, const struct nsx_ns *ns, struct ns_conf *ret
 	ret->filtering = ns->flags & (NSX_NS_ANY_REMOTE | NSX_NS_ANY_PORT);
 	ret->link_local = ns->flags & NSX_NS_LINK_LOCAL;
 	ret->mss = ns->mss;
-	ret->source = ns->source;
+	memcpy(ret->source, ns->source, sizeof(ret->source));
+	ret->prefer_ipv6 = ns->flags & NSX_NS_PREFER_IPV6;
 	ret->max_flows = ns->max_flows;
 	ret->egress_rate = ns->egress_rate;
 	ret->dns_count = ns->dns_count;
@@ -100,7 +104,7 @@ static void add_allow(const struct nsx_allow *key, void *arg)
 	if (c->allows == MAP_ALLOWS)
 		return;
 	memcpy(&c->allow[c->allows].addr, key->addr, sizeof(key->addr));
-	c->allow[c->allows++].len = key->bits - 32 - 96;
+	c->allow[c->allows++].len = key->bits - 32;
 }
 
 /* One of a namespace that is gone is none. */
@@ -119,12 +123,15 @@ static int add_target(struct instance *in, struct map_conf *c, const struct nsx_
 
 void read_at(const struct instance *in, __be32 at, struct map_conf *c)
 {
+	const struct nsx_addr *v6 = table_at6(in, at);
 	const char *dev = table_device(in, at);
 
 	memset(&c->at, 0, sizeof(c->at));
 	c->has_at = at != 0;
 	if (dev)
 		memcpy(c->at.dev, dev, sizeof(c->at.dev));
+	else if (v6)
+		c->at.addr = *v6;
 	else if (at)
 		addr_set_v4(&c->at.addr, ntohl(at));
 }
@@ -132,8 +139,15 @@ void read_at(const struct instance *in, __be32 at, struct map_conf *c)
 int find_at(const struct instance *in, const struct map_conf *c, __be32 *ret)
 {
 	*ret = c->has_at ? c->at.addr.w[3] : 0;
-	if (!c->has_at || !c->at.dev[0])
+	if (!c->has_at || (!c->at.dev[0] && nsx_is_v4(&c->at.addr)))
 		return 0;
+	for (__u32 i = 0; i < NSX_AT6_MAX && !c->at.dev[0]; i++)
+		if (memcmp(&in->conf->at6[i], &c->at.addr, sizeof(c->at.addr)) == 0) {
+			*ret = htonl(NSX_DEVICES + i + 1);
+			return 0;
+		}
+	if (!c->at.dev[0])
+		return -ENOENT;
 	for (__u32 i = 0; i < NSX_DEVICES; i++)
 		if (strcmp(in->journal->device_names[i], c->at.dev) == 0) {
 			*ret = htonl(i + 1);
@@ -149,7 +163,7 @@ static struct map_conf *new_map(const struct instance *in, struct config *config
 
 	if (!c)
 		return NULL;
-	c->proto = s->proto;
+	c->row = nsx_slot_row(s);
 	c->port = s->first;
 	c->last = s->last;
 	read_at(in, at, c);
@@ -220,16 +234,21 @@ int read_map(struct instance *in, const struct nsx_slot *s, struct config *ret)
 					     : add_service(in, ret, s, svc);
 }
 
-int read_each_port(struct instance *in, __u8 proto, __u16 first, __u16 last, published_cb cb,
+int read_each_port(struct instance *in, __u8 row, __u16 first, __u16 last, published_cb cb,
 		   void *arg)
 {
 	__u32 port = first;
 	int err = 0;
 
 	while (port <= last && !err) {
-		const struct nsx_slot range = { .proto = proto, .first = port, .last = last };
-		int found = table_range(in, NSX_RANGE_TAKEN, &range);
-		struct nsx_slot *s = found > 0 ? table_port(in, proto, found) : NULL;
+		struct nsx_slot range = { .proto = NSX_ROW_PROTO(row), .first = port, .last = last };
+		struct nsx_slot *s;
+		int found;
+
+		if (NSX_ROW_FAMILY(row) == NSX_V4)
+			addr_set_v4(&range.inside, 0);
+		found = table_range(in, NSX_RANGE_TAKEN, &range);
+		s = found > 0 ? table_port(in, row, found) : NULL;
 
 		if (found < 0 || (found && !s))
 			return found < 0 ? found : -errno;
@@ -237,7 +256,7 @@ int read_each_port(struct instance *in, __u8 proto, __u16 first, __u16 last, pub
 			break;
 		port = s->last + 1;
 		/* The others say the same, but for the port inside */
-		s = table_port(in, proto, s->first);
+		s = table_port(in, row, s->first);
 		err = s ? cb(in, s, arg) : -errno;
 	}
 	return err;
@@ -248,10 +267,10 @@ static int add_map(struct instance *in, struct nsx_slot *s, void *arg)
 	return read_map(in, s, arg);
 }
 
-int read_ports(struct instance *in, __u8 proto, __u16 first, __u16 last, struct config *ret,
+int read_ports(struct instance *in, __u8 row, __u16 first, __u16 last, struct config *ret,
 	       struct fail *f)
 {
-	int err = read_each_port(in, proto, first, last, add_map, ret);
+	int err = read_each_port(in, row, first, last, add_map, ret);
 
 	config_sort(ret);
 	return err ? fail_errno(f, err, "cannot read what is published") : 0;

@@ -30,11 +30,11 @@ int find_at(const struct instance *in, const struct map_conf *c, __be32 *ret);
 int read_map(struct instance *in, const struct nsx_slot *s, struct config *ret);
 
 /* Call cb for the first slot of whatever is published at any of these ports. */
-int read_each_port(struct instance *in, __u8 proto, __u16 first, __u16 last, published_cb cb,
+int read_each_port(struct instance *in, __u8 row, __u16 first, __u16 last, published_cb cb,
 		   void *arg);
 
 /* What is published at any of these ports. */
-int read_ports(struct instance *in, __u8 proto, __u16 first, __u16 last, struct config *ret,
+int read_ports(struct instance *in, __u8 row, __u16 first, __u16 last, struct config *ret,
 	       struct fail *f);
 
 /* What is published to one of its namespaces, beside what is in the model already. */

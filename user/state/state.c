@@ -157,12 +157,11 @@ static json_t *egress_json(const struct ns_conf *c, bool deny)
 	json_t *array = json_array();
 
 	for (__u32 i = 0; i < c->egress_count; i++) {
-		char addr[ADDR_STRLEN], prefix[ADDR_STRLEN + 8];
+		char text[ADDR_STRLEN];
 
-		snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&c->egress[i].addr, addr),
-			 c->egress[i].len);
 		if (c->egress[i].deny == deny)
-			json_array_append_new(array, json_string(prefix));
+			json_array_append_new(array,
+					      json_string(config_egress_name(&c->egress[i], text)));
 	}
 	return array;
 }
@@ -174,6 +173,7 @@ json_t *state_ns(const struct health *h, const char name[NSX_NAME_LEN], const st
 	struct nsx_veth veth;
 	struct ns_conf c;
 	json_int_t flows = 0;
+	json_t *ret;
 
 	read_ns_conf(name, ns, &c);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&c.addr, addr), c.prefix_len);
@@ -182,7 +182,7 @@ json_t *state_ns(const struct health *h, const char name[NSX_NAME_LEN], const st
 	if (bpf_map_lookup_elem(h->in->fd[TABLE_VETHS], &ns->ifindex, &veth) == 0)
 		for (int p = 0; p < NSX_PROTOS; p++)
 			flows += veth.flows[p];
-	return json_pack(
+	ret = json_pack(
 		"{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:o, s:o, "
 		"s:o, s:o, s:s}",
 		"name", c.name, "address", prefix, "gateway", addr_json(&ns->gw), "mac",
@@ -191,9 +191,17 @@ json_t *state_ns(const struct health *h, const char name[NSX_NAME_LEN], const st
 		c.xdp ? "xdp" : "tc", "filtering", config_filtering_name(c.filtering), "link_local",
 		c.link_local ? "open" : "closed", "clamp_mss", c.mss == MSS_PATH ? "path" : mss,
 		"flows", flows, "max_flows", c.max_flows, "egress_rate", (json_int_t)c.egress_rate,
-		"source", addr_v4(&c.source) ? addr_json(&c.source) : json_null(), "egress_allow",
+		"source", addr_is_set(&c.source[NSX_V4]) ? addr_json(&c.source[NSX_V4]) : json_null(),
+		"egress_allow",
 		egress_json(&c, false), "egress_deny", egress_json(&c, true), "dns",
 		addrs_json(c.dns, c.dns_count), "state", health_ns(h, name, ns));
+	json_object_set_new(ret, "address6",
+			    addr_is_set(&ns->addr6) ? addr_json(&ns->addr6) : json_null());
+	json_object_set_new(ret, "source6",
+			    addr_is_set(&c.source[NSX_V6]) ? addr_json(&c.source[NSX_V6])
+							   : json_null());
+	json_object_set_new(ret, "prefer_ipv6", json_boolean(c.prefer_ipv6));
+	return ret;
 }
 
 json_t *state_ns_list(struct instance *in)
@@ -275,8 +283,11 @@ static json_t *usage_json(struct instance *in)
 	high = usage.places > in->learned->high ? usage.places : in->learned->high;
 	for (int p = 0; held && p < NSX_PROTOS; p++)
 		json_object_set_new(ports, proto_name(p),
-				    json_pack("{s:i, s:i, s:I}", "own", held->local[p], "shared",
-					      held->shared[p], "flows",
+				    json_pack("{s:i, s:i, s:I}", "own",
+					      held->local[p] + held->local[NSX_ROW(p, NSX_V6)],
+					      "shared",
+					      held->shared[p] + held->shared[NSX_ROW(p, NSX_V6)],
+					      "flows",
 					      (json_int_t)usage.flows[p]));
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "room", (json_int_t)in->conf->flows,
 			 "used", (json_int_t)usage.places, "most", (json_int_t)high,
@@ -363,7 +374,7 @@ json_t *state_status(struct instance *in)
 		"{s:s, s:b, s:o, s:b, s:b, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:b, s:i, s:i, s:I, s:o, s:o, "
 		"s:o}",
 		"uplink", names, "uplink_present", present, "uplinks", uplinks, "routes_told",
-		private_works(in->conf->asker), "reassembly",
+		private_works(in->conf), "reassembly",
 		private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->journal),
 		"mode", config_mode_name(in->conf->mode), "mode_reason", in->journal->mode_reason,
 		"pins", in->dir.path, "addresses", local, "pool", prefix, "masquerade_ports",
@@ -378,7 +389,13 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "orphans", json_integer(orphans > 0 ? orphans : 0));
 	json_object_set_new(status, "version", json_string(NSXDP_VERSION));
 	json_object_set_new(status, "publish_at",
-			    addr_v4(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
+			    addr_is_set(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
+	json_object_set_new(status, "ipv6", json_string(config_ipv6_name(c.ipv6)));
+	json_object_set_new(status, "pool6",
+			    c.ipv6 == NSX_IPV6_OFF
+				    ? json_null()
+				    : json_string(format_prefix(&c.pool6, c.pool6_len, pool)));
+	json_object_set_new(status, "ipv6_way_out", json_boolean(in->journal->way_out6));
 	json_object_set_new(status, "change", json_string(change_name(in->conf->confirm)));
 	json_object_set_new(status, "confirm_seconds", json_integer(confirm_left(in)));
 	json_object_set_new(status, "link_group", json_integer(in->journal->link_group));

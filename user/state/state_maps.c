@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "kernel/services.h"
+#include "state/merge.h"
 #include "state/read.h"
 #include "state/state.h"
 
@@ -143,11 +144,10 @@ static json_t *allow_json(const struct map_conf *c)
 	json_t *allow = json_array();
 
 	for (int i = 0; i < c->allows; i++) {
-		char text[ADDR_STRLEN], prefix[ADDR_STRLEN + 8];
+		char text[ADDR_STRLEN];
 
-		snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&c->allow[i].addr, text),
-			 c->allow[i].len);
-		json_array_append_new(allow, json_string(prefix));
+		json_array_append_new(allow, json_string(format_prefix(&c->allow[i].addr,
+								       c->allow[i].len, text)));
 	}
 	return allow;
 }
@@ -167,7 +167,9 @@ static json_t *map_json(const struct place *p, const struct map_conf *c)
 		config_at_name(&c->at, at);
 	map = json_pack("{s:s, s:s, s:i, s:i, s:s}", "at", at, "ports",
 			range_text(c->port, c->last, ports), "port", c->port, "last_port", c->last,
-			"proto", proto_name(c->proto));
+			"proto", proto_name(NSX_ROW_PROTO(c->row)));
+	json_object_set_new(map, "family",
+			    json_string(family_name(NSX_ROW_FAMILY(c->row))));
 	/* The first target, for those that look for no more; of a port that only drains, that it had. */
 	first = first ? json_copy(first)
 		      : target_json(ns_name(p->in, s->id, name), ntohs(s->inside_port),
@@ -223,7 +225,7 @@ static bool is_wanted(const struct map_rows *r, const struct place *p, const str
 static void append_draining(struct map_rows *r, struct place p, const struct map_conf *like)
 {
 	for (__u32 i = 0; i < p.svc->was_count; i++) {
-		struct map_conf c = { .proto = like->proto, .port = like->port, .last = like->last };
+		struct map_conf c = { .row = like->row, .port = like->port, .last = like->last };
 		const struct nsx_target *t = &p.svc->was[i];
 		bool seen = !t->weight;
 
@@ -257,7 +259,7 @@ static int append_map(struct instance *in, struct nsx_slot *s, void *arg)
 			json_array_append_new(r->rows, map_json(&p, &model.map[i]));
 	}
 	if (!err && p.svc && (p.svc->flags & NSX_S_BY_ADDRESS)) {
-		const struct map_conf like = { .proto = s->proto, .port = s->first, .last = s->last };
+		const struct map_conf like = { .row = nsx_slot_row(s), .port = s->first, .last = s->last };
 
 		append_draining(r, p, &like);
 	}
@@ -265,14 +267,23 @@ static int append_map(struct instance *in, struct nsx_slot *s, void *arg)
 	return err;
 }
 
-/* At the ports of which, by one protocol or by either. */
+static bool is_row_of(const struct map_conf *which, __u8 row)
+{
+	unsigned int family = NSX_ROW_FAMILY(row) == NSX_V4 ? MAP_GIVEN_V4 : MAP_GIVEN_V6;
+
+	if ((which->given & MAP_GIVEN_PROTO) && NSX_ROW_PROTO(which->row) != NSX_ROW_PROTO(row))
+		return false;
+	return !(which->given & (MAP_GIVEN_V4 | MAP_GIVEN_V6)) || (which->given & family);
+}
+
+/* At the ports of which, by one protocol and family or by all. */
 static int each_at(struct instance *in, const struct map_conf *which, struct map_rows *r)
 {
 	int err = 0;
 
-	for (__u8 proto = NSX_TCP; proto <= NSX_UDP && !err; proto++)
-		if (!(which->given & MAP_GIVEN_PROTO) || which->proto == proto)
-			err = read_each_port(in, proto, which->port, which->last, append_map, r);
+	for (__u8 row = 0; row < NSX_ROWS && !err; row++)
+		if (NSX_ROW_PROTO(row) != NSX_ICMP && is_row_of(which, row))
+			err = read_each_port(in, row, which->port, which->last, append_map, r);
 	return err;
 }
 
@@ -284,5 +295,5 @@ json_t *state_maps(struct instance *in, __u32 ns_id, const struct map_conf *whic
 		json_decref(r.rows);
 		return NULL;
 	}
-	return r.rows;
+	return merge_families(r.rows);
 }

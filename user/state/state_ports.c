@@ -9,11 +9,12 @@
 #include "kernel/sockets.h"
 #include "state/state.h"
 
-static json_t *port_json(__u8 proto, const char *ports, __u16 first, const char *owner,
+static json_t *port_json(__u8 row, const char *ports, __u16 first, const char *owner,
 			 const char *reason)
 {
-	return json_pack("{s:s, s:s, s:i, s:s, s:s}", "proto", proto_name(proto), "ports", ports,
-			 "port", first, "owner", owner, "reason", reason);
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s}", "proto", proto_name(NSX_ROW_PROTO(row)),
+			 "family", family_name(NSX_ROW_FAMILY(row)), "ports", ports, "port", first,
+			 "owner", owner, "reason", reason);
 }
 
 /* A published port or range, or the outside port of a live masqueraded endpoint; else NULL. */
@@ -53,7 +54,7 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 				 targets ? "published, to %u targets" : "published, drains",
 				 targets);
 	}
-	return port_json(s->proto, ports, port, item ? item->name : "-", reason);
+	return port_json(nsx_slot_row(s), ports, port, item ? item->name : "-", reason);
 }
 
 json_t *state_ports(struct instance *in)
@@ -70,8 +71,10 @@ json_t *state_ports(struct instance *in)
 		json_decref(rows);
 		return NULL;
 	}
-	for (__u32 i = 0; i < NSX_ICMP * NSX_PORTS; i++) {
-		json_t *row = registry_port_json(in, &list, &slots[i], i & 0xffff, now);
+	for (__u32 i = 0; i < NSX_ROWS * NSX_PORTS; i++) {
+		json_t *row = NSX_ROW_PROTO(i >> 16) == NSX_ICMP
+				      ? NULL
+				      : registry_port_json(in, &list, &slots[i], i & 0xffff, now);
 
 		if (row)
 			json_array_append_new(rows, row);
@@ -80,7 +83,7 @@ json_t *state_ports(struct instance *in)
 		char port[16];
 
 		snprintf(port, sizeof(port), "%u", sockets[i].port);
-		json_array_append_new(rows, port_json(sockets[i].proto, port, sockets[i].port,
+		json_array_append_new(rows, port_json(sockets[i].row, port, sockets[i].port,
 						      "host", sockets[i].holder));
 	}
 	ns_list_free(&list);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What IPv6 has and IPv4 has not: extension headers, neighbour discovery, atomic fragments. */
+#include <stddef.h>
+
+#include "dp.h"
+
+#define TO_NS1 " eth=host>192.168.0.2"
+#define NS1 " eth=192.168.0.2>host"
+#define NS2 " eth=192.168.0.6>host"
+
+const struct step dp_ipv6[] = {
+	RUN6("nsxdp map add 6000 ns1:8080 && nsxdp map add -p udp 6000 ns1:5353"),
+	PACKET6("hop-by-hop options", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=h", "published-in",
+		"tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ext=h ttl=63" TO_NS1),
+	PACKET6("destination options", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=d", "published-in",
+		"tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ext=d ttl=63" TO_NS1),
+	PACKET6("the length rule of an authentication header", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=a",
+		"published-in", "tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ext=a ttl=63" TO_NS1),
+	PACKET6("a routing header that is done", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=r", "published-in",
+		"tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ext=r ttl=63" TO_NS1),
+	PACKET6("several of them", "uplink", "udp 203.0.113.10:4000 > 203.0.113.1:6000 ext=hdrd", "published-in",
+		"udp 203.0.113.10:4000 > 192.168.0.2:5353 ext=hdrd ttl=63" TO_NS1),
+	PACKET6("an atomic fragment", "uplink", "udp 203.0.113.10:4000 > 203.0.113.1:6000 ext=f", "published-in",
+		"udp 203.0.113.10:4000 > 192.168.0.2:5353 ext=f ttl=63" TO_NS1),
+	PACKET6("from a namespace", "ns1", "udp 192.168.0.2:5353 > 203.0.113.10:4000 ext=hd" NS1, "published-out",
+		"udp 203.0.113.1:6000 > 203.0.113.10:4000 ext=hd ttl=63" NS1),
+	PACKET6("masqueraded", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 ext=hd" NS1, "masquerade-out",
+		"udp 203.0.113.1:5000 > 198.51.100.8:53 ext=hd ttl=63" NS1),
+	PACKET6("and its answer", "uplink", "udp 198.51.100.8:53 > 203.0.113.1:5000 ext=d", "masquerade-in",
+		"udp 198.51.100.8:53 > 192.168.0.2:5000 ext=d ttl=63" TO_NS1),
+	PACKET6("an error about it, with its headers", "uplink",
+		"error 198.51.100.1 > 203.0.113.1 type=3 code=4 mtu=1280 [ udp 203.0.113.1:5000 > 198.51.100.8:53 ext=hd ]",
+		"icmp-error",
+		"error 198.51.100.1 > 192.168.0.2 type=3 code=4 mtu=1280 ttl=63 "
+		"[ udp 192.168.0.2:5000 > 198.51.100.8:53 ext=hd ]" TO_NS1),
+	PACKET6("an error about an atomic fragment", "uplink",
+		"error 198.51.100.1 > 203.0.113.1 type=3 code=4 mtu=1280 [ udp 203.0.113.1:5000 > 198.51.100.8:53 ext=f ]",
+		"icmp-error",
+		"error 198.51.100.1 > 192.168.0.2 type=3 code=4 mtu=1280 ttl=63 "
+		"[ udp 192.168.0.2:5000 > 198.51.100.8:53 ext=f ]" TO_NS1),
+	PACKET6("an error behind a header", "uplink",
+		"error 198.51.100.1 > 203.0.113.1 type=11 ext=d [ udp 203.0.113.1:5000 > 198.51.100.8:53 ]", "icmp-error",
+		"error 198.51.100.1 > 192.168.0.2 type=11 ext=d ttl=63 [ udp 192.168.0.2:5000 > 198.51.100.8:53 ]" TO_NS1),
+	PACKET6("a routing header of type 0 is the host's to refuse", "uplink",
+		"tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=0", "pass-host", NULL),
+	PACKET6("and goes nowhere from a namespace", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 ext=0" NS1,
+		"drop-source-route", NULL),
+	PACKET6("hop-by-hop options that are not first", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 ext=dh" NS1,
+		"drop-bad-packet", NULL),
+	PACKET6("two fragment headers", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 ext=ff" NS1, "drop-bad-packet", NULL),
+	PACKET6("more headers than are looked at", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 ext=hdddddddddd" NS1,
+		"drop-extensions", NULL),
+	PACKET6("of which the host is to know", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=hdddddddddd",
+		"pass-host", NULL),
+	PACKET6("a packet that is longer than its frame", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53 tot=200" NS1,
+		"drop-bad-packet", NULL),
+	PACKET6("an L4 header that is not all there", "ns1", "tcp 192.168.0.2:5000 > 198.51.100.8:53 S tot=30" NS1,
+		"drop-bad-packet", NULL),
+	PACKET6("a first fragment without its headers", "ns1", "tcp 192.168.0.2:5000 > 198.51.100.8:53 S mf tot=36" NS1,
+		"drop-bad-packet", NULL),
+	PACKET6("RS", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=133" NS1, "pass-link", NULL),
+	PACKET6("a solicitation for the gateway", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135" NS1, "pass-link", NULL),
+	PACKET6("for somebody else", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135 off=2" NS1, "drop-link", NULL),
+	PACKET6("from nobody for its own address", "ns1", "nd 0.0.0.0 > 192.168.0.1 type=135" NS1, "pass-link", NULL),
+	PACKET6("from nobody for somebody else's", "ns1", "nd 0.0.0.0 > 192.168.0.1 type=135 off=2" NS1, "drop-link", NULL),
+	PACKET6("an advertisement of its own address", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=136" NS1, "pass-link", NULL),
+	PACKET6("of another's", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=136 off=2" NS1, "drop-spoofed", NULL),
+	PACKET6("with another's MAC", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=136" NS2, "drop-spoofed", NULL),
+	PACKET6("from beyond the link", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=135 ttl=63" NS1, "drop-link", NULL),
+	PACKET6("a router advertisement", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134" NS1, "drop-router-advert", NULL),
+	PACKET6("a redirect", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=137" NS1, "drop-redirect", NULL),
+	PACKET6("a ping from the link-local address to the gateway's", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=128 ttl=63" NS1,
+		"pass-gateway", NULL),
+	PACKET6("a router advertisement behind a header", "ns1", "nd 192.168.0.2 > 192.168.0.1 type=134 ext=d" NS1,
+		"drop-router-advert", NULL),
+	PACKET6("nothing from nobody", "ns1", "udp 0.0.0.0:5000 > 198.51.100.8:53" NS1, "drop-spoofed", NULL),
+	RUN6("ip route replace 198.51.100.20 via 203.0.113.10 dev ens5 mtu lock 1300 && "
+	     "ip route replace 198.51.100.21 via 203.0.113.10 dev ens5 mtu 1300 && nsxdp up --dev ens5"),
+	PACKET6("larger than its route takes", "ns1", "udp 192.168.0.2:3000 > 198.51.100.20:53 len=1300" NS1, "icmp-frag-needed",
+		"error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=1300 eth=host>192.168.0.2 "
+		"[ udp 192.168.0.2:3000 > 198.51.100.20:53 len=1300 ] cut=1192"),
+	PACKET6("as a route says without a lock", "ns1", "udp 192.168.0.2:3000 > 198.51.100.21:53 len=1300" NS1,
+		"icmp-frag-needed",
+		"error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=1300 eth=host>192.168.0.2 "
+		"[ udp 192.168.0.2:3000 > 198.51.100.21:53 len=1300 ] cut=1192"),
+	PACKET6("as large as it takes", "ns1", "udp 192.168.0.2:3000 > 198.51.100.20:53 len=1252" NS1, "masquerade-out",
+		"udp 203.0.113.1:3000 > 198.51.100.20:53 len=1252 ttl=63" NS1),
+	PACKET6("a first fragment that is larger", "back ns1", "udp 192.168.0.2:3000 > 198.51.100.20:53 len=1304 mf" NS1,
+		"icmp-frag-needed",
+		"error 192.168.0.1 > 192.168.0.2 type=3 code=4 mtu=1300 eth=host>192.168.0.2 "
+		"[ udp 192.168.0.2:3000 > 198.51.100.20:53 len=1304 mf ] cut=1192"),
+	RUN6("nsxdp ns set ns1 --clamp-mss"),
+	PACKET6("the segment size is clamped to it", "ns1", "tcp 192.168.0.2:4000 > 198.51.100.20:80 S mss=1460" NS1,
+		"masquerade-out", "tcp 203.0.113.1:4000 > 198.51.100.20:80 S mss=1240 ttl=63" NS1),
+	RUN6("nsxdp ns set ns1 --clamp-mss none"),
+	{},
+};

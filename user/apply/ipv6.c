@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IPv6 of an instance: whether it has any, the network that namespaces have their addresses from, and
+ * whether there is a way out for them.
+ *
+ * A namespace's address has the 32 bits of its IPv4 address at its end, so it is as unique, and stays
+ * the same. The host's address towards all namespaces ends in ::1, which no IPv4 address of a host is.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "apply/ipv6.h"
+#include "kernel/netns.h"
+
+bool ipv6_is_there(void)
+{
+	char value[8] = "";
+
+	return netns_sysctl_read("net/ipv6/conf/default/disable_ipv6", value, sizeof(value)) == 0 &&
+	       value[0] == '0';
+}
+
+/* fd00::/8 and 40 random bits (RFC 4193, 3.2). */
+static int random_pool(struct nsx_addr *ret)
+{
+	__u8 *bytes = (__u8 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	bytes[0] = 0xfd;
+	return getrandom(bytes + 1, 5, 0) == 5 ? 0 : -errno;
+}
+
+int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journal *journal,
+		struct fail *f)
+{
+	int err;
+
+	conf->ipv6 = c->ipv6;
+	if (!ipv6_is_there()) {
+		if ((c->given & UP_GIVEN_IPV6) && c->ipv6 != NSX_IPV6_OFF)
+			return fail(f, -EAFNOSUPPORT,
+				    "--ipv6: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
+		conf->ipv6 = NSX_IPV6_OFF;
+	}
+	/* A prefix that no address is in. */
+	memset(&conf->pool_mask[NSX_V6], 0xff, sizeof(conf->pool_mask[NSX_V6]));
+	if (conf->ipv6 == NSX_IPV6_OFF)
+		return 0;
+	if (c->given & UP_GIVEN_POOL6) {
+		conf->pool[NSX_V6] = c->pool6;
+		conf->pool6_len = c->pool6_len;
+	} else {
+		err = random_pool(&conf->pool[NSX_V6]);
+		if (err)
+			return fail_errno(f, err, "cannot get random numbers");
+		conf->pool6_len = 48;
+		journal->given |= UP_GIVEN_POOL6;
+	}
+	addr_mask(&conf->pool_mask[NSX_V6], conf->pool6_len);
+	conf->gw6 = conf->pool[NSX_V6];
+	conf->gw6.w[3] |= htonl(1);
+	return 0;
+}
+
+void ipv6_set_addr(const struct nsx_conf *conf, struct nsx_ns *ns)
+{
+	memset(&ns->addr6, 0, sizeof(ns->addr6));
+	if (conf->ipv6 == NSX_IPV6_OFF || !(ns->flags & NSX_NS_MADE_VETH))
+		return;
+	ns->addr6 = conf->pool[NSX_V6];
+	ns->addr6.w[3] |= ns->addr.w[3];
+}
+
+bool ipv6_is_own(const struct nsx_conf *conf, const struct nsx_addr *addr)
+{
+	enum nsx_family family = addr_family(addr);
+
+	return nets_overlap(addr, 128, &conf->pool[family],
+			    family == NSX_V4 ? 96 + conf->pool_len : conf->pool6_len) &&
+	       (family == NSX_V4 || conf->ipv6 != NSX_IPV6_OFF);
+}
+
+const struct nsx_addr *ipv6_gateway(void)
+{
+	static struct nsx_addr gateway;
+
+	gateway.w[0] = htonl(0xfe800000);
+	gateway.w[3] = htonl(1);
+	return &gateway;
+}
+
+static void usable_cb(const struct addr_info *addr, void *arg)
+{
+	bool *usable = arg;
+
+	*usable |= !addr->unusable && !addr->secondary;
+}
+
+bool ipv6_has_way_out(const struct nsx_conf *conf)
+{
+	struct nl nl = {};
+	bool usable = false;
+
+	if (conf->ipv6 == NSX_IPV6_OFF || nl_open(&nl))
+		return false;
+	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable; i++)
+		addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);
+	nl_close(&nl);
+	return usable;
+}
+
+/* What is there already is as it is to be. */
+static void keep_error(int *err, int more)
+{
+	if (more && more != -EEXIST && !*err)
+		*err = more;
+}
+
+int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
+		   int inside)
+{
+	const struct nsx_addr *gateway = ipv6_gateway(), *gw6 = &in->conf->gw6;
+	const __u8 host_mac[6] = NSX_HOST_MAC;
+	int err = 0;
+
+	if (!addr_is_set(&ns->addr6))
+		return 0;
+	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
+	keep_error(&err, addr_add(&s->host, ns->ifindex, gw6, 128));
+	keep_error(&err, route_add_host6(&s->host, ns->ifindex, &ns->addr6));
+	keep_error(&err, neigh_set(&s->host, ns->ifindex, &ns->addr6, ns->mac));
+	keep_error(&err, addr_add(&s->ns, inside, &ns->addr6, 128));
+	keep_error(&err, route_add_host6(&s->ns, inside, gw6));
+	keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
+	keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
+	if (in->journal->way_out6)
+		keep_error(&err, route_set_default6(&s->ns, inside, gateway, true));
+	return err;
+}
+
+static void set_way_out(const struct ns_item *item, bool on)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	struct link_info inside;
+	struct fail ignored;
+
+	if (addr_is_set(&item->ns.addr6) && ns_sides_open(&s, item->name, &ignored) == 0 &&
+	    link_get(&s.ns, item->ns.ns_if, 0, &inside) == 0)
+		route_set_default6(&s.ns, inside.ifindex, ipv6_gateway(), on);
+	ns_sides_close(&s);
+}
+
+void ipv6_follow(struct instance *in)
+{
+	bool on = ipv6_has_way_out(in->conf);
+	struct ns_list list = {};
+
+	if (in->journal->way_out6 == on || table_ns_list(in, &list))
+		return;
+	in->journal->way_out6 = on;
+	for (size_t i = 0; i < list.count; i++)
+		set_way_out(&list.item[i], on);
+	ns_list_free(&list);
+}
