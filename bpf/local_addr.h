@@ -364,7 +364,8 @@ static __always_inline bool route_source(CTX *ctx, const struct bpf_fib_lookup *
 #ifdef NSXDP_AT_XDP
 	return false;
 #else
-	if (!is_unspecified(src))
+	/* Without another one the kernel takes that of the host towards namespaces. */
+	if (!is_unspecified(src) && !in_pool_of(&nsx_conf, src, NSX_V6))
 		return addr6_choose(ctx, fib->ifindex, src, true) == 0;
 	*src = *dst;
 	return addr6_choose(ctx, fib->ifindex, src, false) == 0;

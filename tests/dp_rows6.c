@@ -92,6 +92,6 @@ const struct step dp_ipv6[] = {
 	RUN6("nsxdp ns set ns1 --clamp-mss"),
 	PACKET6("the segment size is clamped to it", "ns1", "tcp 192.168.0.2:4000 > 198.51.100.20:80 S mss=1460" NS1,
 		"masquerade-out", "tcp 203.0.113.1:4000 > 198.51.100.20:80 S mss=1240 ttl=63" NS1),
-	RUN6("nsxdp ns set ns1 --clamp-mss none"),
+	RUN6("nsxdp ns set ns1 --clamp-mss=none"),
 	{},
 };

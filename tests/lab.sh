@@ -136,3 +136,14 @@ lab_listening() {
 	echo "nothing listens on port $2 in $1" >&2
 	return 1
 }
+
+# IPv6 for the lab: the same machines at 2001:db8:1::/64 and 2001:db8:8::/64, static.
+lab_ipv6() {
+	on host ip addr add 2001:db8:1::1/64 dev ens5 nodad
+	on client ip addr add 2001:db8:1::10/64 dev eth0 nodad
+	on client ip addr add 2001:db8:8::1/64 dev eth1 nodad
+	on inet ip addr add 2001:db8:8::8/64 dev eth0 nodad
+	on host ip -6 route add default via 2001:db8:1::10
+	on inet ip -6 route add default via 2001:db8:8::1
+	on client sysctl -qw net.ipv6.conf.all.forwarding=1
+}

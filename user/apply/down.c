@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "apply/gai.h"
+#include "apply/ns.h"
 #include "apply/resolv.h"
 #include "apply/up.h"
 #include "kernel/datapath.h"
@@ -17,11 +19,13 @@
 static int remove_one(struct nl *nl, const struct ns_item *item)
 {
 	const struct nsx_ns *ns = &item->ns;
-	int route = route_guard_del(nl, &ns->addr, ns->prefix_len), netns = 0, resolv = 0;
+	int route = ns_unguard(nl, ns), netns = 0, resolv = 0;
 
 	if (ns->flags & NSX_NS_MADE_NETNS)
 		netns = netns_remove_ours(item->name, ns->netns);
-	if (ns->flags & NSX_NS_MADE_RESOLV)
+	if (ns->flags & NSX_NS_MADE_GAI)
+		resolv = gai_remove(item->name);
+	if (!resolv && (ns->flags & NSX_NS_MADE_RESOLV))
 		resolv = resolv_remove(item->name);
 	if (route && route != -ESRCH)
 		return route;

@@ -119,6 +119,20 @@ static void keep_error(int *err, int more)
 		*err = more;
 }
 
+/* It listens to no router. */
+static int inside_sysctls(struct sides *s, const char *ns_if)
+{
+	char path[96];
+	int err = netns_enter(s->fd);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", ns_if);
+	err = netns_sysctl_write(path, "0");
+	netns_return(s->self);
+	return err;
+}
+
 int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
 		   int inside)
 {
@@ -128,6 +142,7 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 
 	if (!addr_is_set(&ns->addr6))
 		return 0;
+	keep_error(&err, inside_sysctls(s, ns->ns_if));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gw6, 128));
 	keep_error(&err, route_add_host6(&s->host, ns->ifindex, &ns->addr6));

@@ -16,6 +16,7 @@
 
 #include "apply/apply.h"
 #include "apply/confirm.h"
+#include "apply/gai.h"
 #include "apply/ipv6.h"
 #include "apply/map.h"
 #include "apply/ns.h"
@@ -115,7 +116,7 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f)
 {
 	bool made_dir = false;
-	int err = resolv_write(name, ns->dns, ns->dns_count, &made_dir);
+	int err = resolv_write(name, ns->dns, ns->dns_count, in->journal->way_out6, &made_dir);
 
 	if (err == -EEXIST)
 		ns->flags &= ~NSX_NS_MADE_RESOLV;
@@ -123,6 +124,25 @@ int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, st
 	if (made_dir)
 		in->conf->flags |= NSX_UP_MADE_ETC_NETNS;
 	return err ? fail_errno(f, err, "cannot write its resolv.conf") : 0;
+}
+
+int ns_write_gai(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f)
+{
+	bool made_dir = false, wanted = ns->flags & NSX_NS_PREFER_IPV6;
+	int err = 0;
+
+	if (wanted && !(ns->flags & NSX_NS_MADE_GAI)) {
+		err = gai_write(name, &made_dir);
+		ns->flags |= err == -EEXIST ? 0 : NSX_NS_MADE_GAI;
+	} else if (!wanted && (ns->flags & NSX_NS_MADE_GAI)) {
+		err = gai_remove(name);
+		ns->flags &= ~NSX_NS_MADE_GAI;
+	}
+	if (made_dir)
+		in->conf->flags |= NSX_UP_MADE_ETC_NETNS;
+	if (err == -EEXIST)
+		return fail(f, err, "--prefer-ipv6: /etc/netns/%s/gai.conf is there already", name);
+	return err ? fail_errno(f, err, "cannot write its gai.conf") : 0;
 }
 
 /* Everything after the intent was written. */
@@ -152,6 +172,8 @@ static int ns_make(struct instance *in, const char *name, struct nsx_ns *ns, str
 		fail_errno(f, err, "cannot set sysctls inside");
 	if (!err && (ns->flags & NSX_NS_MADE_RESOLV))
 		err = ns_write_resolv(in, name, ns, f);
+	if (!err)
+		err = ns_write_gai(in, name, ns, f);
 	if (!err) {
 		ns->state = NSX_NS_READY;
 		err = table_ns_set(in, name, ns);
@@ -415,6 +437,8 @@ static int remove_parts(struct instance *in, const char *name, const struct nsx_
 	nl_close(&nl);
 	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))
 		keep_error(&err, netns_remove_ours(name, ns->netns));
+	if (!keep && (ns->flags & (NSX_NS_MADE_GAI | NSX_NS_PREFER_IPV6)))
+		keep_error(&err, gai_remove(name));
 	if (!keep && (ns->flags & NSX_NS_MADE_RESOLV))
 		keep_error(&err, resolv_remove(name));
 	return err;

@@ -99,6 +99,8 @@ static int change(struct instance *in, const char *name, const struct nsx_ns *ol
 	}
 	if (!err && !same_dns(old, ns))
 		err = write_resolv(in, name, ns, f);
+	if (!err)
+		err = ns_write_gai(in, name, ns, f);
 	return err ? err : table_ns_set(in, name, ns);
 }
 

@@ -28,7 +28,7 @@ bool resolv_exists(const char *name)
 }
 
 /* Copy what is useful inside; returns the number of servers. */
-static int resolv_copy(const char *from, FILE *to)
+static int resolv_copy(const char *from, bool ipv6, FILE *to)
 {
 	FILE *file = fopen(from, "re");
 	char line[1024], server[256];
@@ -40,7 +40,8 @@ static int resolv_copy(const char *from, FILE *to)
 		bool is_server = sscanf(line, " nameserver %255s", server) == 1;
 		struct nsx_addr addr;
 
-		if (is_server && (parse_addr(server, &addr) || addr_v4(&addr) >> 24 == 127))
+		if (is_server && (parse_addr(server, &addr) || addr_is_loopback(&addr) ||
+				  (!nsx_is_v4(&addr) && (!ipv6 || addr_is_link_local(&addr)))))
 			continue;
 		if (is_server)
 			servers++;
@@ -52,7 +53,7 @@ static int resolv_copy(const char *from, FILE *to)
 	return servers;
 }
 
-int resolv_write(const char *name, const struct nsx_addr *dns, int count, bool *made_dir)
+int resolv_write(const char *name, const struct nsx_addr *dns, int count, bool ipv6, bool *made_dir)
 {
 	char path[4096], addr[ADDR_STRLEN];
 	FILE *file;
@@ -70,7 +71,8 @@ int resolv_write(const char *name, const struct nsx_addr *dns, int count, bool *
 		return -errno;
 	for (int i = 0; i < count; i++)
 		fprintf(file, "nameserver %s\n", format_addr(&dns[i], addr));
-	if (!count && !resolv_copy(HOST_RESOLV, file) && !resolv_copy(SYSTEMD_RESOLV, file)) {
+	if (!count && !resolv_copy(HOST_RESOLV, ipv6, file) &&
+	    !resolv_copy(SYSTEMD_RESOLV, ipv6, file)) {
 		fputs(PUBLIC_RESOLV, file);
 		note("ns add %s: the host has no resolver that can be reached from inside: using public ones "
 		     "(--dns chooses)",

@@ -10,9 +10,9 @@ bool resolv_exists(const char *name);
 
 /*
  * Write the file: the given servers, else those of the host that are not on its loopback, else
- * public ones. made_dir is set where /etc/netns was missing. Returns 0 or a negative errno.
+ * public ones; ipv6: IPv6 servers of the host can be reached. made_dir is set where /etc/netns was missing. Returns 0 or a negative errno.
  */
-int resolv_write(const char *name, const struct nsx_addr *dns, int count, bool *made_dir);
+int resolv_write(const char *name, const struct nsx_addr *dns, int count, bool ipv6, bool *made_dir);
 
 /* Remove the file, and its directory where that is empty. */
 int resolv_remove(const char *name);

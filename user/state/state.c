@@ -78,7 +78,7 @@ static const char *flow_state(const struct nsx_slot *s)
 	return s->tcp & NSX_T_IN ? "established" : "opening";
 }
 
-/* "192.168.0.2:4000"; ICMP's remote end has no port. */
+/* "192.168.0.2:4000", "[2001:db8::1]:4000"; ICMP's remote end has no port. */
 static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
 {
 	char text[ADDR_STRLEN], buf[ADDR_STRLEN + 8];
@@ -86,7 +86,7 @@ static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
 	format_addr(addr, text);
 	if (!port)
 		return json_string(text);
-	snprintf(buf, sizeof(buf), "%s:%u", text, ntohs(port));
+	snprintf(buf, sizeof(buf), nsx_is_v4(addr) ? "%s:%u" : "[%s]:%u", text, ntohs(port));
 	return json_string(buf);
 }
 

@@ -35,8 +35,9 @@ static json_t *registry_port_json(struct instance *in, const struct ns_list *lis
 		item = NULL;
 	} else if (NSX_KIND(s->state) == NSX_FLOW && nsx_port_left(s, in->conf, in->learned, now) >= 0) {
 		snprintf(ports, sizeof(ports), "%u", port);
-		snprintf(reason, sizeof(reason), "masquerades %s:%u", format_addr(&s->inside, addr),
-			 ntohs(s->inside_port));
+		snprintf(reason, sizeof(reason),
+			 nsx_is_v4(&s->inside) ? "masquerades %s:%u" : "masquerades [%s]:%u",
+			 format_addr(&s->inside, addr), ntohs(s->inside_port));
 	} else {
 		return NULL;
 	}
