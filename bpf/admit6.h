@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What of IPv6 may come from a namespace, for admit.h. The link is the namespace's and the host's:
- * neighbour discovery and multicast listeners are spoken of between them only, the namespace speaks of
- * its own addresses, and is no router.
+ * What of IPv6 may come from a namespace, for admit.h. The link joins the namespace and the host:
+ * neighbour discovery and multicast listener reports stay between the two. A namespace may speak
+ * only of its own addresses, and never as a router.
  */
 #ifndef NSXDP_ADMIT6_H
 #define NSXDP_ADMIT6_H
@@ -47,13 +47,22 @@ static __always_inline bool is_own6(const struct nsx_veth *veth, const struct ns
 	       (addr_eq(a, &veth->addr[NSX_V6]) && !is_unspecified(a));
 }
 
-/* Nobody is asked for, or told of, who is not one of the two ends (RFC 4861, 7.1; RFC 4862, 5.4). */
+/* To the link itself; what is for another address the host might forward. */
+static __always_inline bool to_link(const struct pkt *p)
+{
+	const struct nsx_addr *to = &p->daddr;
+
+	return is_link_local_of(to, NSX_V6) || addr_eq(to, &nsx_conf.gw6) ||
+	       (to_multicast(p) && (to->w[0] & bpf_htonl(0x000f0000)) == bpf_htonl(0x00020000));
+}
+
+/* Only the two ends may be asked for or announced (RFC 4861, 7.1; RFC 4862, 5.4). */
 static __always_inline int admit_nd(CTX *ctx, const struct pkt *p, const struct nsx_veth *veth)
 {
 	struct nd_message nd;
 	struct nsx_addr target;
 
-	if (p->ttl != 255)
+	if (p->ttl != 255 || !(to_link(p) || is_local(&p->daddr)))
 		return NSX_DROP_LINK;
 	if (p->icmp_type == ND_ROUTER_SOLICIT)
 		return NSX_PASS_LINK;
@@ -87,7 +96,7 @@ static __always_inline int admit_icmp6(CTX *ctx, const struct pkt *p, const stru
 	case MLD_REPORT:
 	case MLD_DONE:
 	case MLD2_REPORT:
-		return p->ttl == 1 && to_multicast(p) ? NSX_PASS_LINK : NSX_DROP_LINK;
+		return p->ttl == 1 && to_link(p) ? NSX_PASS_LINK : NSX_DROP_LINK;
 	default:
 		return NSX_CONTINUE;
 	}

@@ -150,13 +150,16 @@ static __always_inline int ctx_pull(CTX *ctx, __u32 len)
 /*
  * Account for a changed endpoint in the checksum of TCP or UDP at offset off.
  *
- * addr_delta is the change of the pseudo-header, port_delta that of the L4 header. Under
- * CHECKSUM_PARTIAL the field holds the sum of the pseudo-header only, so the ports must not count;
- * unless it is of another header: a packet in a tunnel's;
- * under CHECKSUM_COMPLETE skb->csum covers the packet from the IP header on and must follow what is not
- * balanced: of IPv4 the change of the checksum field, for that of the addresses is balanced by the
- * header's own checksum; of IPv6 nothing. A UDP checksum of zero means none and stays (RFC 768, RFC
- * 6935).
+ * addr_delta is the change of the pseudo-header, port_delta that of the L4 header.
+ *
+ * Under CHECKSUM_PARTIAL the field holds the sum of the pseudo-header only, so the ports must not
+ * count, unless what is partial is the inner header of a tunnel.
+ *
+ * Under CHECKSUM_COMPLETE skb->csum covers the packet from the IP header on and must follow what is
+ * not balanced. The change of IPv4's addresses is balanced by the header's own checksum, so what is
+ * left is the change of the L4 checksum. For IPv6 that field balances the addresses and ports.
+ *
+ * A UDP checksum of zero means none and stays (RFC 768, RFC 6935): it balances nothing.
  */
 static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __u32 port_delta,
 				       bool udp)
@@ -168,8 +171,12 @@ static __always_inline int ctx_l4_csum(CTX *ctx, __u32 off, __u32 addr_delta, __
 	skb_sum(ctx, &sum);
 	if ((void *)(field + 1) > ctx_data_end(ctx))
 		return -1;
-	if (udp && *field == 0 && sum.start + sum.offset != off)
+	if (udp && *field == 0 && sum.start + sum.offset != off) {
+		if (sum.mode == CHECKSUM_COMPLETE)
+			bpf_csum_update(ctx, ctx->protocol == ETH_P_IP ? port_delta
+								       : addr_delta + port_delta);
 		return 0;
+	}
 	/*
 	 * A tunnel's: what is partial is inside, but a super-packet's segments get their outer sum
 	 * anew, too.

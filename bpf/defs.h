@@ -26,6 +26,7 @@
 #define IP_HLEN_MIN	20
 #define IP_HLEN_MAX	60
 #define IP6_HLEN	40
+#define IP6_JUMBO_HLEN	8
 #define IP6_OFFSET	bpf_htons(0xfff8)	/* in a fragment header */
 #define IP6_MF		bpf_htons(0x0001)
 #define IP6_FRAGMENT_HLEN 8

@@ -57,6 +57,12 @@ struct span {
 
 #define SPANS 4
 
+/* The kernel reassembles this family for the datapath. */
+static __always_inline bool defrags(__u32 family)
+{
+	return nsx_conf.defrag & (1 << (family & 1));
+}
+
 /*
  * @key: of whom it is: an element that gives way to another is used again at once, under the eyes
  *	of whoever has found it
@@ -187,7 +193,7 @@ __noinline int frag_note(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	if (!f)
 		f = bpf_map_lookup_elem(&nsx_frags, &k);
 	if (f && f->x.verdict == NSX_DEFRAG && frag_is_fresh(f) && !p->reassembled &&
-	    nsx_conf.defrag)
+	    defrags(p->family))
 		return -1;
 	frag_write(ctx, p, x, BPF_ANY);
 	return 0;
@@ -241,7 +247,7 @@ __noinline int frag_is_deferred(CTX *ctx, const struct pkt *p)
 	struct frag_key k;
 	struct frag *f;
 
-	if (!p || !nsx_conf.defrag)
+	if (!p || !defrags(p->family))
 		return false;
 	frag_key(&k, p, ctx_ifindex(ctx));
 	f = bpf_map_lookup_elem(&nsx_frags, &k);

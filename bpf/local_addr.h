@@ -196,12 +196,12 @@ static __always_inline __u32 local_place(__u32 now, __u32 family, bool on_uplink
 			 NSX_LOCAL_UNUSED;
 	if (*fresh)
 		return family & 1;
-	bpf_loop(nsx_learned.local_count, place_of_gone, &w, 0);
-	if (w.found < NSX_LOCAL_MAX)
-		return w.found;
 	/* Who looks for the address finds this set before the address. */
 	*(volatile __u32 *)&nsx_learned.further[family & 1] = 1;
 	smp_wmb();
+	bpf_loop(nsx_learned.local_count, place_of_gone, &w, 0);
+	if (w.found < NSX_LOCAL_MAX)
+		return w.found;
 	*fresh = true;
 	i = __sync_fetch_and_add(&nsx_learned.local_count, 1);
 	if (i >= NSX_LOCAL_MAX)

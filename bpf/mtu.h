@@ -74,8 +74,12 @@ static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
 {
 	__u32 l4_len = p->proto == NSX_TCP ? p->l4_len : UDP_HLEN;
 
-	return ctx_gso_size(ctx) ? p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx)
-				 : ctx_len(ctx) - ETH_HLEN;
+	if (!ctx_gso_size(ctx))
+		return ctx_len(ctx) - ETH_HLEN;
+	/* The kernel cuts without the jumbo option (RFC 2675) that it put in ("BIG TCP"). */
+	if (p->family == NSX_V6 && ctx_len(ctx) > ETH_HLEN + IP6_HLEN + 0xffff)
+		l4_len -= IP6_JUMBO_HLEN;
+	return p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx);
 }
 
 /**

@@ -324,9 +324,9 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
 
 	o.port = bpf_htons(ctx->sk->src_port);
 	bound_to(ctx, family, &addr);
-	if (addr.w[3]) {
+	if (family == NSX_V6 ? !is_unspecified(&addr) : addr.w[3] != 0) {
 		local = local_index(&addr);
-		o.local = local < 0 ? 0 : local;
+		o.local = local < 0 ? family : local;
 		return outside_find(&o, &f) &&
 		       nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0;
 	}
@@ -416,7 +416,7 @@ static __always_inline int on_v6(CTX *ctx, enum way way)
 	CONTEXT_ADDR(&addr, ctx, user_ip6);
 	/* To the unspecified address is to loopback. */
 	if (is_unspecified(&addr) && way != BACK)
-		return 1;
+		addr.w[3] = bpf_htonl(1);
 	ret = on_call(ctx, way, &addr, &port, &changed);
 	if (changed) {
 		*(volatile __u32 *)&ctx->user_ip6[0] = addr.w[0];

@@ -320,7 +320,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v != NSX_CONTINUE)
 		return v;
 
-	if (p->fragment && !p->reassembled && conf->defrag) {
+	if (p->fragment && !p->reassembled && defrags(p->family)) {
 		v = fragment_out(ctx, p, action);
 		if (v != NSX_CONTINUE)
 			return v;
@@ -500,7 +500,7 @@ static __always_inline int from_private4(struct __sk_buff *skb, int *action)
 	return defrag_back4(skb, ip, action);
 }
 
-/* Nothing of IPv6 is cut (RFC 8200, 5). What the far end says of groups is nobody's. */
+/* Nothing of IPv6 is cut (RFC 8200, 5). Multicast from the far end (MLD, ND) is for nobody. */
 static __always_inline int from_private6(struct __sk_buff *skb, int *action)
 {
 	struct ipv6hdr *ip = ctx_data(skb) + ETH_HLEN;

@@ -2,9 +2,9 @@
 /*
  * The parser for IPv6 (RFC 8200), for parse.h. It is a function, so that IPv4 pays nothing for it.
  *
- * Extension headers are walked over, EXTENSIONS of them, as far as the L4 header begins in the first
- * 256 bytes of the frame; XDP leaves packets that have any to TC. Where the walk cannot end, the
- * packet is not trusted: what its ports are could be seen differently by whoever receives it.
+ * Up to EXTENSIONS extension headers are walked over, provided that the L4 header begins within the
+ * first 256 bytes of the frame; XDP leaves packets that have any to TC. Where the walk cannot end,
+ * the packet is not trusted: the receiver might see other ports than the datapath does.
  */
 #ifndef NSXDP_PARSE6_H
 #define NSXDP_PARSE6_H
@@ -20,7 +20,7 @@
 #define EXTENSIONS	8
 #define L4_OFFSET_MAX	0xffU
 
-/* Bytes of the packet at an offset; a negative errno where it does not have them. */
+/* Bytes of the packet at an offset; a negative errno where the packet is shorter. */
 #ifdef NSXDP_AT_XDP
 #define ctx_load(ctx, offset, to) bpf_xdp_load_bytes(ctx, offset, to, sizeof(*(to)))
 #else
@@ -102,7 +102,7 @@ static long ext_step(__u64 i, struct ext_walk *w)
 /* Walk over the extension headers. Return: NSX_CONTINUE, or the verdict. */
 static __always_inline int ext_walk(struct ext_walk *w)
 {
-	bpf_loop(EXTENSIONS + 1, ext_step, w, 0);
+	bpf_loop(EXTENSIONS, ext_step, w, 0);
 	if (w->verdict != NSX_CONTINUE)
 		return w->verdict;
 	if (w->at > L4_OFFSET_MAX ||
@@ -123,6 +123,9 @@ static __always_inline int parse_quoted6(CTX *ctx, struct pkt *p)
 	int v;
 #endif
 
+	/* Where it is written to is found by offsets of 8 bits. */
+	if (l3 + IP6_HLEN > L4_OFFSET_MAX)
+		return NSX_DROP_EXTENSIONS;
 	if ((void *)(ip + 1) > end)
 		return PARSE_SHORT;
 	if (ip->version != 6)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which IPv6 address of an uplink flows leave from. The kernel chooses one for a route, but would take
- * one that is temporary (RFC 8981) or deprecated, and before Linux 6.7 does not tell. So its own list
- * of the uplink's addresses is looked at: those that may be used are permanent or valid, preferred,
- * global, and have passed duplicate address detection; the one that has most in common with what the
- * kernel chose is taken, so that the network is the same.
+ * Which IPv6 address of an uplink flows leave from. The kernel chooses one for a route, but it may pick
+ * a temporary (RFC 8981) or deprecated one, and before Linux 6.7 it does not say which. So its own list
+ * of the uplink's addresses is searched. An address may be used if it is neither temporary, deprecated
+ * nor link-local, and has passed duplicate address detection; of those the one that has the longest
+ * prefix in common with the kernel's choice is taken, so that the network is the same.
  */
 #ifndef NSXDP_SOURCE6_H
 #define NSXDP_SOURCE6_H

@@ -488,8 +488,7 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_VETH	0x02
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
 #define NSX_NS_SECURED		0x80	/* .sysctls has what was set before */
-#define NSX_NS_MADE_GAI		0x400	/* /etc/netns/NAME/gai.conf */
-#define NSX_NS_PREFER_IPV6	0x800	/* it is to be there */
+#define NSX_NS_PREFER_IPV6	0x400	/* /etc/netns/NAME/gai.conf */
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
 #define NSX_NS_MADE_CLSACT	0x40	/* the clsact qdisc of the host-side veth, for the guards */
@@ -679,7 +678,8 @@ struct nsx_learned {
  * @mode: enum nsx_mode
  * @asker: the near end of the private network namespace; a device that no tenant reaches, so that
  *	the kernel is asked for routes from it
- * @defrag: the private network namespace is there: fragments are reassembled, packets cut
+ * @defrag: bits of 1 << enum nsx_family whose fragments the kernel reassembles in the private network
+ *	namespace; 0: that is not there, and packets are not cut either
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @defrag_mark: skb->mark of fragments that were reassembled, random, as the next two: what a
  *	namespace's own programs redirect into its link (bpf_redirect_peer) keeps the marks that

@@ -217,7 +217,7 @@ static bool has_all(const struct nsx_ns *ns)
 
 static void check_namespaces(struct instance *in)
 {
-	__u32 clamps = 0, limits = 0, quotas = 0, networks = 0;
+	__u32 clamps = 0, limits = 0, quotas = 0, networks = 0, addresses = 0;
 	struct ns_list list = {};
 
 	table_ns_list(in, &list);
@@ -231,10 +231,13 @@ static void check_namespaces(struct instance *in)
 		limits += ns_is_limited(ns);
 		quotas += ns->max_flows != 0;
 		networks += ns->egress_count + (ns->egress_count && !has_all(ns));
+		addresses += 1 + addr_is_set(&ns->addr6);
 		if (ns->state != NSX_NS_READY)
 			say("%s is unfinished", list.item[i].name);
 		if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) ||
-		    veth.id != ns->id || memcmp(&veth.addr, &ns->addr, sizeof(ns->addr)) ||
+		    veth.id != ns->id ||
+		    memcmp(&veth.addr[NSX_V4], &ns->addr, sizeof(ns->addr)) ||
+		    memcmp(&veth.addr[NSX_V6], &ns->addr6, sizeof(ns->addr6)) ||
 		    veth.max_flows != ns->max_flows || veth.mss != ns->mss ||
 		    veth.egress != ns->egress_set ||
 		    memcmp(&veth.source, &ns->source, sizeof(ns->source)))
@@ -243,11 +246,15 @@ static void check_namespaces(struct instance *in)
 		if (bpf_map_lookup_elem(in->fd[TABLE_INSIDE], &ns->addr, &ifindex) ||
 		    ifindex != ns->ifindex)
 			say("the datapath does not know the address of %s", list.item[i].name);
+		if (addr_is_set(&ns->addr6) &&
+		    (bpf_map_lookup_elem(in->fd[TABLE_INSIDE], &ns->addr6, &ifindex) ||
+		     ifindex != ns->ifindex))
+			say("the datapath does not know the IPv6 address of %s", list.item[i].name);
 		if (table_ns_name(in, ns->id, name) || strcmp(name, list.item[i].name))
 			say("the name of %s is not found by its id", list.item[i].name);
 	}
 	if (count_entries(in, TABLE_VETHS, 4) != (int)list.count ||
-	    count_entries(in, TABLE_INSIDE, 16) != (int)list.count ||
+	    count_entries(in, TABLE_INSIDE, 16) != (int)addresses ||
 	    count_entries(in, TABLE_IDS, 4) != (int)list.count ||
 	    count_entries(in, TABLE_QUOTAS, 4) != (int)quotas)
 		say("the datapath knows %d links, %d addresses, %d ids and %d limits, of %zu namespaces with %u",

@@ -326,7 +326,7 @@ t_23_where_ports_are_published() {
 	reached 6101
 	nsxdp export > "$LAB_TMP/exported"
 	grep -q "^up .* --publish-at 127.0.0.1" "$LAB_TMP/exported"
-	grep -q "^map add 0.0.0.0:6000 $NS1:8080" "$LAB_TMP/exported"
+	grep -q "^map add \*:6000 $NS1:8080" "$LAB_TMP/exported"
 	grep -q "^map add 127.0.0.1:6100 $NS1:8080" "$LAB_TMP/exported"
 	nsxdp diff "$LAB_TMP/exported"
 	nsxdp down

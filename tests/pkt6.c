@@ -99,13 +99,16 @@ void pkt_icmp6(const struct spec *s, uint8_t *type, uint8_t *code)
 		}
 }
 
-/* Extension headers before the L4 header, by their letters: h, d, r (type 4), 0 (type 0), a, f. */
+/*
+ * Extension headers before the L4 header, by their letters: h, d, D (184 bytes of it), r (type 4), 0
+ * (type 0), a, f.
+ */
 static size_t put_extensions(const struct spec *s, uint8_t *p, uint8_t *first, unsigned proto)
 {
 	static const struct {
 		char letter;
 		uint8_t next;
-	} kinds[] = { { 'h', 0 }, { 'd', 60 }, { 'r', 43 }, { '0', 43 }, { 'a', 51 }, { 'f', 44 } };
+	} kinds[] = { { 'h', 0 }, { 'd', 60 }, { 'D', 60 }, { 'r', 43 }, { '0', 43 }, { 'a', 51 }, { 'f', 44 } };
 	uint8_t *next = first;
 	size_t len = 0;
 
@@ -117,10 +120,12 @@ static size_t put_extensions(const struct spec *s, uint8_t *p, uint8_t *first, u
 				continue;
 			*next = kinds[i].next;
 			next = h;
-			memset(h, 0, 24);
-			len += *c == '0' ? 24 : *c == 'a' ? 16 : 8;
+			memset(h, 0, 184);
+			len += *c == 'D' ? 184 : *c == '0' ? 24 : *c == 'a' ? 16 : 8;
 			if (*c == 'h' || *c == 'd')
 				memcpy(h + 2, "\1\4\0\0\0\0", 6);	/* PadN */
+			if (*c == 'D')
+				memcpy(h + 1, "\x16\1\xb4", 3);
 			if (*c == 'r')
 				h[2] = 4;
 			if (*c == '0')
@@ -179,6 +184,8 @@ size_t pkt_nd(const struct spec *s, uint8_t *frame)
 	/* To the gateway, fe80::1, about it; or about one's own. */
 	put16(p + 24, 0xfe80);
 	p[39] = 1;
+	if (s->daddr != htonl(0xc0a80001))
+		pkt_map6((const uint8_t *)&s->daddr, p + 24);
 	icmp[0] = s->type;
 	put16(icmp + 8, 0xfe80);
 	icmp[23] = 1;

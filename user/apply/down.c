@@ -23,7 +23,7 @@ static int remove_one(struct nl *nl, const struct ns_item *item)
 
 	if (ns->flags & NSX_NS_MADE_NETNS)
 		netns = netns_remove_ours(item->name, ns->netns);
-	if (ns->flags & NSX_NS_MADE_GAI)
+	if (ns->flags & NSX_NS_PREFER_IPV6)
 		resolv = gai_remove(item->name);
 	if (!resolv && (ns->flags & NSX_NS_MADE_RESOLV))
 		resolv = resolv_remove(item->name);
@@ -120,6 +120,7 @@ int apply_down(bool keep_ns, struct fail *f)
 		pin_dir_close(&d);
 		return fail_errno(f, err, "cannot remove all namespaces; down again tries again");
 	}
+	private_settle(&d);
 	private_remove();
 	unlink(pin_path(&d, "link_uplink", path));
 	err = up_remove_pins(&d, flags & NSX_UP_MADE_BPFFS, f);

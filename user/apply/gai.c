@@ -33,11 +33,19 @@ int gai_write(const char *name, bool *made_dir)
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
 	gai_path(name, true, path);
-	file = fopen(path, "wxe");
+	file = fopen(path, "we");
 	if (!file)
 		return -errno;
 	err = fputs(LABELS, file) < 0 ? -EIO : 0;
 	return fclose(file) ? -errno : err;
+}
+
+bool gai_exists(const char *name)
+{
+	char path[4096];
+
+	gai_path(name, true, path);
+	return access(path, F_OK) == 0;
 }
 
 int gai_remove(const char *name)

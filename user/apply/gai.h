@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 
+bool gai_exists(const char *name);
+
 /*
- * Write the file, by which IPv6 comes first; -EEXIST where there is one, which is the administrator's.
- * made_dir is set where /etc/netns was missing. Returns 0 or a negative errno.
+ * Write the file, by which IPv6 comes first. made_dir is set where /etc/netns was missing. Returns 0
+ * or a negative errno.
  */
 int gai_write(const char *name, bool *made_dir);
 

@@ -3,8 +3,8 @@
  * IPv6 of an instance: whether it has any, the network that namespaces have their addresses from, and
  * whether there is a way out for them.
  *
- * A namespace's address has the 32 bits of its IPv4 address at its end, so it is as unique, and stays
- * the same. The host's address towards all namespaces ends in ::1, which no IPv4 address of a host is.
+ * A namespace's address has the 32 bits of its IPv4 address at its end, so it is just as unique and
+ * as stable. The host's address towards all namespaces ends in ::1, which no IPv4 address of a host is.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ static int random_pool(struct nsx_addr *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	bytes[0] = 0xfd;
-	return getrandom(bytes + 1, 5, 0) == 5 ? 0 : -errno;
+	return getrandom(bytes + 1, 5, 0) == 5 ? 0 : -EIO;
 }
 
 int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journal *journal,
@@ -45,7 +45,7 @@ int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journ
 				    "--ipv6: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
 		conf->ipv6 = NSX_IPV6_OFF;
 	}
-	/* A prefix that no address is in. */
+	/* With this mask no address but :: is in the pool. */
 	memset(&conf->pool_mask[NSX_V6], 0xff, sizeof(conf->pool_mask[NSX_V6]));
 	if (conf->ipv6 == NSX_IPV6_OFF)
 		return 0;
@@ -112,11 +112,25 @@ bool ipv6_has_way_out(const struct nsx_conf *conf)
 	return usable;
 }
 
-/* What is there already is as it is to be. */
+/* It is there already, or not there, as wanted. */
 static void keep_error(int *err, int more)
 {
-	if (more && more != -EEXIST && !*err)
+	if (more && more != -EEXIST && more != -ESRCH && !*err)
 		*err = more;
+}
+
+int ipv6_look_inside(struct sides *s, struct nsx_ns *ns)
+{
+	char path[96], value[8] = "";
+	int err = netns_enter(s->fd);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", ns->ns_if);
+	if (netns_sysctl_read(path, value, sizeof(value)) || value[0] != '0')
+		memset(&ns->addr6, 0, sizeof(ns->addr6));
+	netns_return(s->self);
+	return 0;
 }
 
 /* It listens to no router. */
@@ -151,11 +165,11 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 	keep_error(&err, route_add_host6(&s->ns, inside, gw6));
 	keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
 	keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
-	if (in->journal->way_out6)
-		keep_error(&err, route_set_default6(&s->ns, inside, gateway, true));
+	keep_error(&err, route_set_default6(&s->ns, inside, gateway, in->journal->way_out6));
 	return err;
 }
 
+/* What a tenant did inside is no reason to stop everything else: "up" mends it. */
 static void set_way_out(const struct ns_item *item, bool on)
 {
 	struct sides s = { .self = -1, .fd = -1 };
@@ -175,8 +189,9 @@ void ipv6_follow(struct instance *in)
 
 	if (in->journal->way_out6 == on || table_ns_list(in, &list))
 		return;
-	in->journal->way_out6 = on;
 	for (size_t i = 0; i < list.count; i++)
 		set_way_out(&list.item[i], on);
+	/* Last, so that after a kill in between the next command begins again. */
+	in->journal->way_out6 = on;
 	ns_list_free(&list);
 }

@@ -62,6 +62,7 @@ static __u32 local_place(struct instance *in, __u32 now, enum nsx_family family,
 		 local_turn(&in->learned->local[first], NSX_LOCAL_UNUSED, NSX_LOCAL_WRITING);
 	if (*fresh)
 		return first;
+	__atomic_store_n(&in->learned->further[family], 1, __ATOMIC_SEQ_CST);
 	for (i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++) {
 		struct nsx_local_addr *local = &in->learned->local[i];
 
@@ -73,7 +74,6 @@ static __u32 local_place(struct instance *in, __u32 now, enum nsx_family family,
 		}
 	}
 	*fresh = true;
-	__atomic_store_n(&in->learned->further[family], 1, __ATOMIC_SEQ_CST);
 	i = __atomic_fetch_add(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);
 	if (i >= NSX_LOCAL_MAX)
 		__atomic_fetch_sub(&in->learned->local_count, 1, __ATOMIC_SEQ_CST);

@@ -89,6 +89,8 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 
 	if (ns->flags & NSX_NS_MADE_VETH)
 		err = veth_make(in, s, ns, f);
+	if (!err && addr_is_set(&ns->addr6) && (err = ipv6_look_inside(s, ns)) != 0)
+		fail_errno(f, err, "cannot enter the namespace");
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = veth_set_xdp(s, ns, true, f);
 	if (!err)
@@ -128,21 +130,20 @@ int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, st
 
 int ns_write_gai(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f)
 {
-	bool made_dir = false, wanted = ns->flags & NSX_NS_PREFER_IPV6;
-	int err = 0;
+	bool made_dir = false;
+	int err = ns->flags & NSX_NS_PREFER_IPV6 ? gai_write(name, &made_dir) : gai_remove(name);
 
-	if (wanted && !(ns->flags & NSX_NS_MADE_GAI)) {
-		err = gai_write(name, &made_dir);
-		ns->flags |= err == -EEXIST ? 0 : NSX_NS_MADE_GAI;
-	} else if (!wanted && (ns->flags & NSX_NS_MADE_GAI)) {
-		err = gai_remove(name);
-		ns->flags &= ~NSX_NS_MADE_GAI;
-	}
 	if (made_dir)
 		in->conf->flags |= NSX_UP_MADE_ETC_NETNS;
-	if (err == -EEXIST)
-		return fail(f, err, "--prefer-ipv6: /etc/netns/%s/gai.conf is there already", name);
 	return err ? fail_errno(f, err, "cannot write its gai.conf") : 0;
+}
+
+int ns_check_gai(const char *name, const struct nsx_ns *ns, struct fail *f)
+{
+	if (!(ns->flags & NSX_NS_PREFER_IPV6) || !gai_exists(name))
+		return 0;
+	return fail(f, -EEXIST,
+		    "--prefer-ipv6: /etc/netns/%s/gai.conf is there already, and stays as it is", name);
 }
 
 /* Everything after the intent was written. */
@@ -172,7 +173,7 @@ static int ns_make(struct instance *in, const char *name, struct nsx_ns *ns, str
 		fail_errno(f, err, "cannot set sysctls inside");
 	if (!err && (ns->flags & NSX_NS_MADE_RESOLV))
 		err = ns_write_resolv(in, name, ns, f);
-	if (!err)
+	if (!err && (ns->flags & NSX_NS_PREFER_IPV6))
 		err = ns_write_gai(in, name, ns, f);
 	if (!err) {
 		ns->state = NSX_NS_READY;
@@ -321,6 +322,9 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 		return fail(f, -EEXIST,
 			    "--dns: /etc/netns/%s/resolv.conf is there already, and stays as it is",
 			    c->name);
+	err = ns_check_gai(c->name, ns, f);
+	if (err)
+		return err;
 	ipv6_set_addr(in->conf, ns);
 	ns->state = NSX_NS_MAKING;
 	ns_begin(in);
@@ -437,7 +441,7 @@ static int remove_parts(struct instance *in, const char *name, const struct nsx_
 	nl_close(&nl);
 	if (!keep && (ns->flags & NSX_NS_MADE_NETNS))
 		keep_error(&err, netns_remove_ours(name, ns->netns));
-	if (!keep && (ns->flags & (NSX_NS_MADE_GAI | NSX_NS_PREFER_IPV6)))
+	if (!keep && (ns->flags & NSX_NS_PREFER_IPV6))
 		keep_error(&err, gai_remove(name));
 	if (!keep && (ns->flags & NSX_NS_MADE_RESOLV))
 		keep_error(&err, resolv_remove(name));

@@ -70,7 +70,11 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 /* Make the link where it is to be made, and let the datapath serve it. What fails is not undone. */
 int ns_make_link(struct instance *in, struct sides *s, const char *name, struct nsx_ns *ns,
 		 struct fail *f);
-/* gai.conf is there, or not, as its flags say. */
+
+/* -EEXIST where gai.conf is to be made and is there already: it is the administrator's. */
+int ns_check_gai(const char *name, const struct nsx_ns *ns, struct fail *f);
+
+/* Write gai.conf, or remove it, as the flags say; ns_check_gai() has found none before. */
 int ns_write_gai(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f);
 int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f);
 

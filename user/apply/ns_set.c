@@ -99,7 +99,7 @@ static int change(struct instance *in, const char *name, const struct nsx_ns *ol
 	}
 	if (!err && !same_dns(old, ns))
 		err = write_resolv(in, name, ns, f);
-	if (!err)
+	if (!err && ((old->flags ^ ns->flags) & NSX_NS_PREFER_IPV6))
 		err = ns_write_gai(in, name, ns, f);
 	return err ? err : table_ns_set(in, name, ns);
 }
@@ -114,6 +114,8 @@ static int check(struct instance *in, const char *name, const struct nsx_ns *old
 		return fail(f, -EEXIST,
 			    "--dns: /etc/netns/%s/resolv.conf is there already, and stays as it is",
 			    name);
+	if (!(old->flags & NSX_NS_PREFER_IPV6) && (err = ns_check_gai(name, ns, f)) != 0)
+		return err;
 	if (confirm_is_noting() &&
 	    (!same_link(old, ns) || ((old->flags ^ ns->flags) & NSX_NS_XDP)))
 		return fail(f, -ENOTSUP,

@@ -190,6 +190,19 @@ int map_check_new(struct instance *in, const struct map_conf *before, const stru
 	return err || before ? err : map_check_host(after, f);
 }
 
+/* It is wanted for IPv6 only as far as there is any, and a target has none: its link is others'. */
+static bool is_beyond(struct instance *in, const struct map_conf *c)
+{
+	struct nsx_ns ns;
+
+	if (!c || !(c->given & MAP_GIVEN_EITHER) || NSX_ROW_FAMILY(c->row) != NSX_V6)
+		return false;
+	for (int i = 0; i < c->targets; i++)
+		if (table_ns_get(in, c->target[i].ns, &ns) == 0 && !addr_is_set(&ns.addr6))
+			return true;
+	return false;
+}
+
 int apply_map(struct instance *in, const struct map_conf *before, const struct map_conf *after,
 	      struct fail *f)
 {
@@ -201,6 +214,10 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 
 	if (!old)
 		return fail_errno(f, -ENOMEM, "cannot plan the change");
+	if (!before && is_beyond(in, after)) {
+		free(old);
+		return 0;
+	}
 	err = find(in, ports, old, &found, f);
 	if (!err && after)
 		err = check_at(in, after, f);

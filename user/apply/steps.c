@@ -13,6 +13,7 @@
 #include "apply/ns.h"
 #include "config/edit.h"
 #include "kernel/pin.h"
+#include "kernel/private.h"
 #include "kernel/sockets.h"
 #include "apply/map.h"
 #include "state/health.h"
@@ -189,7 +190,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	devices_follow(in);
 	if (!err)
 		return 0;
-	if (steps->count > 1)
+	if (!steps_are_one(steps))
 		name_object(&steps->step[failed], f);
 	/* Else all of it is taken back, by what was noted. */
 	if (!confirm_is_noting())
@@ -234,6 +235,7 @@ int apply_recover(struct instance *in, struct fail *f)
 	char name[NSX_NAME_LEN];
 	int err = 0;
 
+	private_settle(&in->dir);
 	if (!in->journal->intent.kind && !in->journal->going && !in->journal->changing[0])
 		return 0;
 	if (in->journal->intent.kind)

@@ -52,7 +52,7 @@ static int read_before(struct instance *in, struct config *ret, struct fail *f)
 	if (out)
 		fclose(out);
 	if (count == 0)
-		config_default_maps(ret, &ret->up);
+		config_default_maps(ret, &ret->up, NULL);
 	if (count)
 		fail(f, -EIO, "cannot read the configuration before: %.400s", errors ? errors : "");
 	free(errors);

@@ -622,6 +622,7 @@ int apply_up(const struct up_conf *c, struct fail *f)
 	err = read_host(c, &local, f);
 	if (!err) {
 		/* Remains of an "up" that was killed. */
+		private_settle(&d);
 		private_remove();
 		datapath_detach_filters(&d);
 		err = pin_dir_clear(&d, f);

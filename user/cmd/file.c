@@ -101,7 +101,7 @@ static int read_running(struct config *running, struct fail *f)
 /* Where ports are published that the file gives no address. */
 static void default_addresses(struct config *wanted, const struct config *running)
 {
-	config_default_maps(wanted, wanted->has_up ? &wanted->up : &running->up);
+	config_default_maps(wanted, wanted->has_up ? &wanted->up : &running->up, running);
 }
 
 /* Every error of the file, each on a line of its own. */

@@ -38,8 +38,8 @@ static int read_each(struct instance *in, const struct map_conf *c, int count, s
 }
 
 /*
- * Edit what is wanted, for each family. What is so already for one of them, or is not there, is no
- * error where it is not so for the other.
+ * Edit what is wanted, for each family. It is no error if one family already is as wanted, or is not
+ * published, as long as the other one changes.
  */
 static int edit_each(struct config *wanted, const struct map_conf *c, int count, edit_map edit,
 		     struct fail *f)
@@ -99,6 +99,9 @@ static int split(struct instance *in, const struct map_conf *c, enum verb verb,
 		if (verb != MAP_ADD || config_default_at(&ret[i], &up))
 			ret[count++] = ret[i];
 	}
+	if (!count)
+		return fail(f, -EAFNOSUPPORT,
+			    "the instance has no IPv6, and ports are published at an IPv6 address (nsxdp up --publish-at)");
 	return count;
 }
 

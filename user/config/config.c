@@ -101,12 +101,26 @@ const struct map_conf *config_twin(const struct config *c, const struct map_conf
 	return found && config_are_twins(found, map) ? found : NULL;
 }
 
-void config_default_maps(struct config *c, const struct up_conf *up)
+/* Wanted for IPv6 as far as there is any, and a target has none. */
+static bool is_beyond(const struct map_conf *map, const struct config *running)
+{
+	if (!running || !(map->given & MAP_GIVEN_EITHER) || NSX_ROW_FAMILY(map->row) != NSX_V6)
+		return false;
+	for (int i = 0; i < map->targets; i++) {
+		const struct ns_conf *ns = config_ns(running, map->target[i].ns);
+
+		if (ns && ns->no_ipv6)
+			return true;
+	}
+	return false;
+}
+
+void config_default_maps(struct config *c, const struct up_conf *up, const struct config *running)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->map_count; i++)
-		if (config_default_at(&c->map[i], up))
+		if (config_default_at(&c->map[i], up) && !is_beyond(&c->map[i], running))
 			c->map[kept++] = c->map[i];
 	c->map_count = kept;
 	config_sort(c);

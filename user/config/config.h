@@ -98,6 +98,7 @@ struct ns_conf {
 	/* The host's, that its flows leave from, by enum nsx_family; 0: as the route says */
 	struct nsx_addr source[NSX_FAMILIES];
 	bool prefer_ipv6;	/* programs inside try IPv6 before IPv4 */
+	bool no_ipv6;		/* of what runs: it has no IPv6 address */
 	__u32 max_flows;	/* masqueraded flows; 0: as there is room */
 	__u64 egress_rate;	/* bits per second; 0: unlimited */
 	struct nsx_addr dns[NSX_DNS_MAX];
@@ -114,7 +115,7 @@ struct ns_conf {
 #define MAP_GIVEN_AFFINITY	0x10
 #define MAP_GIVEN_DRAIN		0x20
 #define MAP_GIVEN_OWNER		0x40
-#define MAP_GIVEN_ANY_AT	0x80	/* 0.0.0.0: at every address, whatever the default is */
+#define MAP_GIVEN_ANY_AT	0x80	/* *, 0.0.0.0, [::]: at every address, whatever the default is */
 #define MAP_GIVEN_V4		0x100	/* -4, -6: for one family alone */
 #define MAP_GIVEN_V6		0x200
 #define MAP_GIVEN_EITHER	0x400	/* neither: for both, as far as the instance has them */
@@ -237,8 +238,11 @@ int config_split_map(const struct map_conf *c, struct map_conf ret[NSX_FAMILIES]
  */
 bool config_default_at(struct map_conf *c, const struct up_conf *up);
 
-/* The same for all maps of a file; those that are not wanted are left out. */
-void config_default_maps(struct config *c, const struct up_conf *up);
+/*
+ * The same for all maps of a file; those that are not wanted are left out. running: whose namespaces
+ * are known to have no IPv6; or NULL.
+ */
+void config_default_maps(struct config *c, const struct up_conf *up, const struct config *running);
 
 /* The same wish for the other family; NULL where there is none. */
 const struct map_conf *config_twin(const struct config *c, const struct map_conf *map);

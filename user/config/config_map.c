@@ -189,23 +189,24 @@ static const struct option_desc options[] = {
 /* An address, or what is not made like one: the name of a device. */
 static int read_at(const char *word, struct map_conf *c)
 {
-	if (!word[strspn(word, "0123456789.")] || strchr(word, ':')) {
+	if (strcmp(word, "*") == 0) {
+		c->given |= MAP_GIVEN_ANY_AT;
+	} else if (!word[strspn(word, "0123456789.")] || strchr(word, ':')) {
 		if (parse_addr(word, &c->at.addr) ||
 		    (!nsx_is_v4(&c->at.addr) && addr_is_link_local(&c->at.addr)))
 			return -EINVAL;
 		c->has_at = addr_is_set(&c->at.addr);
-		if (!c->has_at && !nsx_is_v4(&c->at.addr))
-			c->given |= MAP_GIVEN_V6;
+		if (!c->has_at)
+			c->given |= MAP_GIVEN_ANY_AT |
+				    (nsx_is_v4(&c->at.addr) ? MAP_GIVEN_V4 : MAP_GIVEN_V6);
 	} else {
 		/* In a file "#" begins a comment. */
 		if (word[0] == '#' || parse_ifname(word, c->at.dev))
 			return -EINVAL;
 		c->has_at = true;
 	}
-	if (!c->has_at) {
+	if (!c->has_at)
 		memset(&c->at, 0, sizeof(c->at));
-		c->given |= MAP_GIVEN_ANY_AT;
-	}
 	return 0;
 }
 
@@ -326,8 +327,9 @@ int config_read_map(int argc, char **argv, enum verb verb, struct map_conf *ret,
 	    !(c.given & ~(MAP_GIVEN_PROTO | MAP_GIVEN_DRAIN | MAP_GIVEN_ANY_AT | MAP_GIVEN_V4 |
 			  MAP_GIVEN_V6)))
 		return fail(f, -EINVAL, "%u: nothing to change is given", c.port);
-	if (c.has_at && !c.at.dev[0] &&
-	    (c.given & (nsx_is_v4(&c.at.addr) ? MAP_GIVEN_V6 : MAP_GIVEN_V4)))
+	if ((c.has_at && !c.at.dev[0] &&
+	     (c.given & (nsx_is_v4(&c.at.addr) ? MAP_GIVEN_V6 : MAP_GIVEN_V4))) ||
+	    ((c.given & MAP_GIVEN_ANY_AT) && (c.given & MAP_GIVEN_V4) && (c.given & MAP_GIVEN_V6)))
 		return fail(f, -EINVAL, "-4 or -6: the address is of the other family");
 	if ((c.given & MAP_GIVEN_BURST) && !c.rate &&
 	    (verb == MAP_ADD || (c.given & MAP_GIVEN_RATE)))
@@ -348,14 +350,14 @@ void config_print_map(const struct map_conf *c, enum verb verb, bool alone, FILE
 
 	fprintf(out, "map %s", verb == MAP_ADD ? "add" : verb == MAP_SET ? "set" : "del");
 	print_proto(c, out);
-	if (alone && (!c->has_at || c->at.dev[0]))
+	if (alone && (c->has_at ? c->at.dev[0] != 0 : !(c->given & MAP_GIVEN_ANY_AT)))
 		fputs(NSX_ROW_FAMILY(c->row) == NSX_V6 ? " -6" : " -4", out);
 	fputc(' ', out);
 	if (c->has_at)
 		fprintf(out, !c->at.dev[0] && !nsx_is_v4(&c->at.addr) ? "[%s]:" : "%s:",
 			config_at_name(&c->at, addr));
 	else if (c->given & MAP_GIVEN_ANY_AT)
-		fputs("0.0.0.0:", out);
+		fputs(!alone ? "*:" : NSX_ROW_FAMILY(c->row) == NSX_V6 ? "[::]:" : "0.0.0.0:", out);
 	fprintf(out, c->port == c->last ? "%u" : "%u-%u", c->port, c->last);
 	if (verb == MAP_DEL)
 		return;

@@ -273,6 +273,12 @@ void step_print(const struct step *step, FILE *out)
 	print_side(step, step->after, true, '+', out);
 }
 
+bool steps_are_one(const struct steps *steps)
+{
+	return steps->count <= 1 ||
+	       (steps->count == 2 && are_twins(&steps->step[0], &steps->step[1]));
+}
+
 void steps_print(const struct steps *steps, bool families, FILE *out)
 {
 	for (size_t i = 0; i < steps->count; i++) {

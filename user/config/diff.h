@@ -42,6 +42,9 @@ void steps_free(struct steps *s);
 /* "+ map add 6000 ns1:8080" and "- ..." */
 void step_print(const struct step *step, FILE *out);
 
+/* What they change is one object, of which each family has its own. */
+bool steps_are_one(const struct steps *steps);
+
 /* All of them; families: a port that one family has alone says which. */
 void steps_print(const struct steps *steps, bool families, FILE *out);
 

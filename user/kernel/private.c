@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #define NEAR_FORWARDING "net/ipv4/conf/" NEAR "/forwarding"
 #define NEAR_FORWARDING6 "net/ipv6/conf/" NEAR "/forwarding"
 #define DEFAULT_FORWARDING6 "net/ipv6/conf/default/forwarding"
+#define FORWARDING6_IS_SET "forwarding6"
 #define NEAR_IPV6 "net/ipv6/conf/" NEAR "/disable_ipv6"
 
 /* The gateway of all routes there: the near end, which has no address. */
@@ -150,27 +152,25 @@ static int defrag_link(enum nsx_family family)
 	return link;
 }
 
-/*
- * The same for IPv6, in the namespace that is held already. Without it fragments of IPv6 come back as
- * they are: in order they find their way.
- */
-static void defrag6_here(const struct pin_dir *d)
+/* The same for IPv6, in the namespace that is held already. */
+static int defrag6_here(const struct pin_dir *d)
 {
-	int link = defrag_link(NSX_V6);
+	int link = defrag_link(NSX_V6), err = 0;
 	char path[PIN_PATH_MAX];
 
 	if (link < 0)
-		defrag_rule_add(NSX_V6);
-	else
-		bpf_obj_pin(link, pin_path(d, "defrag6", path));
+		err = defrag_rule_add(NSX_V6);
+	else if (bpf_obj_pin(link, pin_path(d, "defrag6", path)))
+		err = -errno;
 	if (link >= 0)
 		close(link);
 	sysctl_number("net/netfilter/nf_conntrack_frag6_timeout", NSX_FRAG_TIME);
 	sysctl_number("net/netfilter/nf_conntrack_frag6_high_thresh", frag_memory());
+	return err;
 }
 
 /* Have the kernel reassemble in the caller's network namespace, which a pin holds from now on. */
-static int defrag_here(const struct pin_dir *d)
+static int defrag_here(const struct pin_dir *d, struct nsx_conf *conf)
 {
 	int link = defrag_link(NSX_V4), err = 0;
 	char path[PIN_PATH_MAX];
@@ -184,8 +184,15 @@ static int defrag_here(const struct pin_dir *d)
 			err = -errno;
 		close(link);
 	}
-	if (!err)
-		defrag6_here(d);
+	conf->defrag = err ? 0 : 1 << NSX_V4;
+	if (!err && conf->ipv6 != NSX_IPV6_OFF) {
+		int lacks = defrag6_here(d);
+
+		conf->defrag |= lacks ? 0 : 1 << NSX_V6;
+		if (lacks)
+			note("up: the kernel does not reassemble IPv6 for nsxdp (%s): fragments that come out of order "
+			     "are dropped", strerror(-lacks));
+	}
 	return err;
 }
 
@@ -273,34 +280,47 @@ static int add_pair(const struct veth_spec *spec)
 	return err;
 }
 
-/*
- * Make a pair whose near end forwards IPv6, for the kernel answers for routes only what such a device
- * asks. To set it on a device that is there would delete the default route that the host has from
- * router advertisements, whatever device it is. A new device has what "default" says; so that says
- * it for this moment. A process of its own does it, that neither a signal nor the end of this one
- * interrupts in between.
- */
-static int add_forwarding_pair(const struct veth_spec *spec)
+void private_settle(const struct pin_dir *d)
 {
-	char was[8] = "";
+	char path[PIN_PATH_MAX];
+
+	if (access(pin_path(d, FORWARDING6_IS_SET, path), F_OK) == 0 &&
+	    netns_sysctl_write(DEFAULT_FORWARDING6, "0") == 0)
+		rmdir(path);
+}
+
+/*
+ * Make a pair whose near end forwards IPv6, because the kernel answers route look-ups only for a
+ * forwarding device. To set it on a device that is there would delete the default route that the host
+ * has from router advertisements, whatever device it is. A new device has what "default" says; so that
+ * says it for this moment. A process of its own does it, which neither a signal nor the end of this
+ * one interrupts; where even that is killed, a directory among the pins tells the next command.
+ */
+static int add_forwarding_pair(const struct pin_dir *d, const struct veth_spec *spec)
+{
+	char path[PIN_PATH_MAX], was[8] = "";
 	int status, err;
 	sigset_t all;
 	pid_t pid;
 
 	if (netns_sysctl_read(DEFAULT_FORWARDING6, was, sizeof(was)) || was[0] == '1')
 		return add_pair(spec);
-	pid = fork();
-	if (pid < 0)
+	if (mkdir(pin_path(d, FORWARDING6_IS_SET, path), 0700))
 		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		private_settle(d);
+		return err;
+	}
 	if (pid == 0) {
 		sigfillset(&all);
 		sigprocmask(SIG_BLOCK, &all, NULL);
 		err = netns_sysctl_write(DEFAULT_FORWARDING6, "1");
 		if (!err)
 			err = add_pair(spec);
-		if (netns_sysctl_write(DEFAULT_FORWARDING6, "0") && !err)
-			err = -EIO;
-		_exit(-err);
+		private_settle(d);
+		_exit(-err & 0xff);
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -309,7 +329,7 @@ static int add_forwarding_pair(const struct veth_spec *spec)
 }
 
 /* In the new network namespace, fd; the caller returns to the host's. */
-static int set_up(const struct pin_dir *d, int fd, int self)
+static int set_up(const struct pin_dir *d, struct nsx_conf *conf, int fd, int self)
 {
 	const __u8 mac[6] = NSX_PRIVATE_MAC;
 	const struct veth_spec spec = { .host_if = NEAR,
@@ -324,7 +344,7 @@ static int set_up(const struct pin_dir *d, int fd, int self)
 	if (!err)
 		err = netns_enter(self);
 	if (!err)
-		err = add_forwarding_pair(&spec);
+		err = add_forwarding_pair(d, &spec);
 	if (!err)
 		err = netns_enter(fd);
 	if (!err)
@@ -332,10 +352,10 @@ static int set_up(const struct pin_dir *d, int fd, int self)
 	if (!err)
 		err = route_back(&nl);
 	nl_close(&nl);
-	return err ? err : defrag_here(d);
+	return err ? err : defrag_here(d, conf);
 }
 
-static int make_with_defrag(const struct pin_dir *d)
+static int make_with_defrag(const struct pin_dir *d, struct nsx_conf *conf)
 {
 	int self = netns_open_self(), fd, err;
 
@@ -347,7 +367,7 @@ static int make_with_defrag(const struct pin_dir *d)
 		return err;
 	}
 	fd = netns_open_self();
-	err = fd < 0 ? fd : set_up(d, fd, self);
+	err = fd < 0 ? fd : set_up(d, conf, fd, self);
 	netns_return(self);
 	if (fd >= 0)
 		close(fd);
@@ -356,11 +376,11 @@ static int make_with_defrag(const struct pin_dir *d)
 }
 
 /* Only the device, whose far end stays here. */
-static int make_without(void)
+static int make_without(const struct pin_dir *d)
 {
 	const struct veth_spec spec = { .host_if = NEAR, .ns_if = NEAR ".peer", .ns_fd = -1 };
 
-	return add_forwarding_pair(&spec);
+	return add_forwarding_pair(d, &spec);
 }
 
 static int make(const struct pin_dir *d, struct nsx_conf *conf)
@@ -371,8 +391,8 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 	unlink(pin_path(d, "defrag", path));
 	unlink(pin_path(d, "defrag6", path));
 	pin_release_netns(d, HOLDER);
-	err = make_with_defrag(d);
-	conf->defrag = !err;
+	conf->defrag = 0;
+	err = make_with_defrag(d, conf);
 	if (!err || err == -ENOTRECOVERABLE)
 		return err;
 	pin_release_netns(d, HOLDER);
@@ -380,7 +400,7 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
 	     "too large for its route is not cut",
 	     strerror(-err));
-	return make_without();
+	return make_without(d);
 }
 
 static int forward(void)
@@ -445,6 +465,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
+	private_settle(d);
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
 	/* It cannot be made to forward IPv6 where it does not, nor need it be touched without. */

@@ -22,6 +22,9 @@
  */
 int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f);
 
+/* Set back what a command that was killed has left set for the host's new devices. */
+void private_settle(const struct pin_dir *d);
+
 /* The kernel reassembles for a BPF netfilter link. */
 bool private_has_link(void);
 

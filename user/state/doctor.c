@@ -129,6 +129,9 @@ static void look_at_private(json_t *rows, struct instance *in)
 	if (!conf->defrag)
 		add(rows, "note", "instance", "none",
 		    "the kernel cannot reassemble: fragments of namespaces are lost");
+	else if (conf->ipv6 != NSX_IPV6_OFF && !(conf->defrag & (1 << NSX_V6)))
+		add(rows, "note", "instance", "none",
+		    "the kernel cannot reassemble IPv6: fragments out of order are lost");
 	else if (!private_reassembles(&in->dir, conf))
 		add(rows, "broken", "instance", "nsxdp up",
 		    "fragments of namespaces are lost and nothing is cut: nsx.fib was set down");

@@ -57,6 +57,7 @@ void read_ns_conf(const char *name, const struct nsx_ns *ns, struct ns_conf *ret
 	ret->mss = ns->mss;
 	memcpy(ret->source, ns->source, sizeof(ret->source));
 	ret->prefer_ipv6 = ns->flags & NSX_NS_PREFER_IPV6;
+	ret->no_ipv6 = !addr_is_set(&ns->addr6);
 	ret->max_flows = ns->max_flows;
 	ret->egress_rate = ns->egress_rate;
 	ret->dns_count = ns->dns_count;

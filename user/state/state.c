@@ -308,17 +308,14 @@ static json_t *missing_json(const struct nsx_journal *journal)
 }
 
 /* As many as "map list" has: one for each of its addresses. */
-static int count_ports(struct instance *in, struct nsx_slot *s, void *arg)
+/* As many as "map list" shows. Return: -1 where they cannot be read. */
+static int count_maps(struct instance *in)
 {
-	const struct nsx_service *svc = s->flags & NSX_F_SERVICE ? table_service(in, s->service)
-								 : NULL;
-	int *count = arg;
+	json_t *maps = state_maps(in, 0, NULL);
+	int count = maps ? (int)json_array_size(maps) : -1;
 
-	if (!svc || !(svc->flags & NSX_S_BY_ADDRESS))
-		++*count;
-	for (__u32 i = 0; svc && (svc->flags & NSX_S_BY_ADDRESS) && i < svc->count; i++)
-		*count += svc->target[i].weight != 0;
-	return 0;
+	json_decref(maps);
+	return count;
 }
 
 static const char *change_name(__u32 state)
@@ -345,8 +342,7 @@ json_t *state_status(struct instance *in)
 	struct up_conf c;
 	struct health h;
 
-	if (health_read(in, &h) || table_ns_list(in, &list) ||
-	    published_each(in, count_ports, &maps)) {
+	if (health_read(in, &h) || table_ns_list(in, &list) || (maps = count_maps(in)) < 0) {
 		health_free(&h);
 		ns_list_free(&list);
 		return NULL;
