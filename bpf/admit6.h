@@ -79,6 +79,16 @@ static __always_inline int admit_nd(CTX *ctx, const struct pkt *p, const struct 
 		       : NSX_DROP_LINK;
 }
 
+/*
+ * The metadata services of clouds (AWS, Google), which give away the host's credentials. IPv4's has a
+ * link-local address.
+ */
+static __always_inline bool is_metadata6(const struct nsx_addr *a)
+{
+	return (a->w[0] == bpf_htonl(0xfd000ec2) || a->w[0] == bpf_htonl(0xfd2000ce)) && !a->w[1] &&
+	       !a->w[2] && a->w[3] == bpf_htonl(0x254);
+}
+
 /* The messages of the link itself; NSX_CONTINUE where it is none. */
 static __always_inline int admit_icmp6(CTX *ctx, const struct pkt *p, const struct nsx_veth *veth)
 {
@@ -123,6 +133,9 @@ __noinline int admit_v6(CTX *ctx, const struct pkt *p)
 	if (!is_own6(veth, &p->saddr) && !is_unspecified(&p->saddr))
 		return is_unspecified(&veth->addr[NSX_V6]) ? NSX_DROP_IPV6 : NSX_DROP_SPOOFED;
 	v = is_icmp(p) && p->fragment != FRAGMENT_LATER ? admit_icmp6(ctx, p, veth) : NSX_CONTINUE;
+	/* The host's own reassembler would take them; discovery has none (RFC 6980). */
+	if (p->fragment && (v == NSX_PASS_LINK || is_gateway6(&p->daddr)))
+		return NSX_DROP_FRAGMENT;
 	if (v != NSX_CONTINUE)
 		return v;
 	if (is_unspecified(&p->saddr))
@@ -133,6 +146,8 @@ __noinline int admit_v6(CTX *ctx, const struct pkt *p)
 	if (is_gateway6(&p->daddr))
 		return NSX_PASS_GATEWAY;
 	if (is_link_local_of(&p->daddr, NSX_V6) || is_link_local_of(&p->saddr, NSX_V6))
+		return NSX_DROP_LINK_LOCAL;
+	if (is_metadata6(&p->daddr) && !(veth->flags & NSX_V_LINK_LOCAL))
 		return NSX_DROP_LINK_LOCAL;
 	return NSX_CONTINUE;
 }

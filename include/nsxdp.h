@@ -467,7 +467,7 @@ struct nsx_veth {
 #define NSX_V_XDP	0x01
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
 #define NSX_V_ANY_PORT	0x04	/* UDP from it gets NSX_F_ANY_PORT */
-#define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, and be reached from there */
+#define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, be reached from there, and reach metadata services */
 /* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
 #define NSX_V_NETKIT	0x10
 /* What it sends leaves from .source of this family; two bits */
@@ -626,6 +626,23 @@ struct nsx_intent {
 	__u32 undo;
 	struct nsx_slot before;
 	struct nsx_slot after;
+};
+
+/**
+ * struct nsx_twins - a change of one port for both families, which are published one after the other;
+ * for commands only
+ * @row: IPv4's
+ * @changing: set while it is being made: a command that comes after one that died does for IPv6 what
+ *	IPv4 has
+ * @first, @last: the ports, host byte order
+ * @dev: at whose addresses they are; empty: at all
+ */
+struct nsx_twins {
+	__u8 row;
+	__u8 changing;
+	__u16 first;
+	__u16 last;
+	char dev[16];
 };
 
 /**
@@ -888,6 +905,7 @@ struct nsx_journal {
 	char mode_reason[128];
 	char local_reason[128];
 	struct nsx_intent intent;
+	struct nsx_twins twins;
 	char changing[NSX_NAME_LEN];
 	struct nsx_ns changing_from;
 };

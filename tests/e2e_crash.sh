@@ -18,7 +18,7 @@ A=a-$LAB_ID B=b-$LAB_ID C=c-$LAB_ID D=d-$LAB_ID
 BEFORE=$LAB_TMP/before.conf
 GROUP=0	# of the links that nsxdp makes
 cat > "$BEFORE" << END
-up --dev ens5 --mode tc
+up --dev ens5 --pool6 fd00:0:1::/48 --mode tc
 ns add $A --max-flows 50 --egress-deny 192.0.2.0/24
 ns add $B --dns 9.9.9.9
 map add 6000 $A:80
@@ -182,7 +182,7 @@ t_30_down_and_up() {
 	for n in down up; do
 		restore
 		[ $n = down ] || nsxdp down
-		on host "$TOOLS/crash" 999999 "$NSXDP" $([ $n = down ] && echo down || echo up --dev ens5 --mode tc) \
+		on host "$TOOLS/crash" 999999 "$NSXDP" $([ $n = down ] && echo down || echo up --dev ens5 --mode tc --pool6 fd00:0:1::/48) \
 			> /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
 		calls=$(tail -1 "$LAB_TMP/calls")
 		local step i
@@ -193,7 +193,7 @@ t_30_down_and_up() {
 				on host "$TOOLS/crash" $i "$NSXDP" down > /dev/null 2>&1 || true
 			else
 				nsxdp down
-				on host "$TOOLS/crash" $i "$NSXDP" up --dev ens5 --mode tc > /dev/null 2>&1 || true
+				on host "$TOOLS/crash" $i "$NSXDP" up --dev ens5 --mode tc --pool6 fd00:0:1::/48 > /dev/null 2>&1 || true
 			fi
 			if [ $((i / step % 2)) = 0 ]; then
 				restore > "$LAB_TMP/said" 2>&1 && settled || { echo "up after $n was killed at $i"; cat "$LAB_TMP/said"; wrong=$((wrong + 1)); }

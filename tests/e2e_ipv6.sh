@@ -22,7 +22,8 @@ nsxdp up --dev ens5 --mode "$MODE"
 for n in "$NS1" "$NS2"; do nsxdp ns add "$n" --datapath "${MODE%-generic}"; done
 [ "$MODE" = tc ] || on client ethtool -K eth0 tx off gro on > /dev/null
 address6() { nsxdp -j ns show "$1" | sed -n 's/.*"address6": "\(.*\)".*/\1/p'; }
-A1=$(address6 "$NS1") A2=$(address6 "$NS2") GW=$(nsxdp -j status | sed -n 's/.*"pool6": "\(.*\):\/48".*/\1/p'):1
+gateway6() { nsxdp -j status | sed -n 's/.*"pool6": "\(.*\):\/48".*/\1:1/p'; }
+A1=$(address6 "$NS1") A2=$(address6 "$NS2") GW=$(gateway6)
 nsxdp map add 6000 "$NS1:8080"
 nsxdp map add 6001 "$NS2:8080"
 nsxdp map add -p udp 6000 "$NS1:8080"
@@ -172,7 +173,8 @@ t_13_path_mtu_from_a_router() {
 t_14_packet_too_big_from_the_host() {
 	on host ip -6 route add 2001:db8:8::/64 via $CLIENT mtu lock 1350
 	nsxdp up --dev ens5
-	grows icmp-frag-needed on ns2 ping -c1 -W1 -M do -s 1400 $INET
+	# Routes are looked up again after half a second.
+	eventually 3 grows icmp-frag-needed on ns2 ping -c1 -W1 -M do -s 1400 $INET
 	on ns2 ping -c1 -W1 -M do -s 1400 $INET > "$LAB_TMP/ping" 2>&1 || true
 	grep -i "mtu.*1350" "$LAB_TMP/ping"
 	[ "$(on ns1 curl -gsS -m 60 "http://[$INET]/big" | sha256sum)" = "$(cat "$LAB_TMP/sum")" ]
@@ -378,6 +380,114 @@ t_34_without_an_address_there_is_no_way_out() {
 	nsxdp ns set "$NS1" --max-flows none
 	on ns1 ip -6 route show default | grep fe80::1
 	[ "$(on ns1 $PY6 client $INET 7)" = $HOST ]
+}
+
+t_34b_an_address_that_is_being_checked_counts() {
+	nsxdp down
+	on host ip addr del 2001:db8:1::1/64 dev ens5
+	on host sysctl -qw net.ipv6.conf.ens5.accept_dad=1
+	on host ip addr add 2001:db8:1::1/64 dev ens5
+	on host ip -6 route replace default via $CLIENT
+	on host ip -6 addr show dev ens5 tentative | grep -q $HOST
+	nsxdp up --dev ens5 --mode "$MODE"
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	on ns1 ip -6 route show default | grep fe80::1
+	on_bg ns1 $PY6 server 8080
+	lab_listening ns1 8080
+	eventually 5 on client $PY6 client $HOST 6000
+	eventually 5 on ns1 $PY6 client $INET 7
+}
+
+t_34c_the_place_of_a_lost_address_serves_the_other_family() {
+	on host ip addr add 2001:db8:1::41/64 dev ens5 nodad
+	eventually 5 on client $PY6 client 2001:db8:1::41 6000
+	on host ip addr del 2001:db8:1::41/64 dev ens5
+	sleep 3
+	on host ip addr add 203.0.113.7/24 dev ens5
+	eventually 5 on client $PY6 client 203.0.113.7 6000
+	sleep 1
+	on client $PY6 client 203.0.113.7 6000
+	on host ip addr del 203.0.113.7/24 dev ens5
+}
+
+t_34d_fragments_never_wait_in_the_hosts_own_reassembler() {
+	grows drop-fragment on ns1 ping -c1 -W1 -s 3000 fe80::1%eth0
+	on ns1 ping -c1 -W1 fe80::1%eth0
+	on ns1 ping -c1 -W1 -s 3000 "$(gateway6)"
+	on host grep 'FRAG6: inuse 0 memory 0' /proc/net/sockstat6
+}
+
+t_34e_metadata_services_are_out_of_reach() {
+	grows drop-link-local on ns1 ping -c1 -W1 fd00:ec2::254
+	grows drop-link-local on ns1 ping -c1 -W1 fd20:ce::254
+	nsxdp ns set "$NS1" --link-local
+	grows masquerade-out on ns1 ping -c1 -W1 fd00:ec2::254
+	nsxdp ns set "$NS1" --link-local=off
+}
+
+t_34f_links_that_go_down() {
+	local link; link=$(nsxdp -j ns show "$NS1" | /usr/bin/python3 -c 'import json,sys; print(json.load(sys.stdin)["host_if"])')
+	on host ip link set "$link" down
+	on host ip link set "$link" up
+	on host ip -6 addr show dev "$link" | grep "$(gateway6)/128"
+	nsxdp up --dev ens5
+	on host $PY6 client ::1 6000
+	on host ip -6 addr show dev "$link" | grep fe80::1/64
+	on ns1 ip link set eth0 down
+	on ns1 ip link set eth0 up
+	on ns1 ip -6 addr show dev eth0 | grep "inet6 $(address6 "$NS1")/128"
+	nsxdp up --dev ens5
+	on ns1 ip -6 route show default | grep fe80::1
+}
+
+t_34g_ipv6_that_is_disabled_later() {
+	on host sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	nsxdp ns add "$NS2"
+	[ "$(address6 "$NS2")" = "" ]
+	nsxdp map add 6002 "$NS2:8080" "$NS1:8080"
+	nsxdp map list -j 6002 | grep '"family": "ipv4"'
+	refuse 1 "has no IPv6 address" nsxdp map add -6 6003 "$NS2:8080"
+	nsxdp map del 6002
+	nsxdp ns del "$NS2"
+	on host sysctl -qw net.ipv6.conf.default.disable_ipv6=0
+}
+
+t_34h_gai_conf_of_the_administrator_stays() {
+	mkdir -p "/etc/netns/$NS2"
+	echo "# mine" > "/etc/netns/$NS2/gai.conf"
+	refuse 1 "gai.conf is there already" nsxdp ns add "$NS2" --prefer-ipv6
+	grep mine "/etc/netns/$NS2/gai.conf"
+	nsxdp ns add "$NS2"
+	refuse 1 "gai.conf is there already" nsxdp ns set "$NS2" --prefer-ipv6
+	grep mine "/etc/netns/$NS2/gai.conf"
+	nsxdp ns del "$NS2"
+	grep mine "/etc/netns/$NS2/gai.conf"
+	rm -r "/etc/netns/$NS2"
+}
+
+t_34i_what_a_killed_command_left_set_is_set_back() {
+	local pins; pins=$(nsxdp -j status | /usr/bin/python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')
+	mkdir "$pins/forwarding6"
+	on host sysctl -qw net.ipv6.conf.default.forwarding=1
+	nsxdp ns set "$NS1" --max-flows none
+	[ "$(on host sysctl -n net.ipv6.conf.default.forwarding)" = 0 ]
+	[ ! -e "$pins/forwarding6" ]
+}
+
+t_34j_an_uplink_with_ipv6_alone() {
+	nsxdp down
+	on host ip -4 addr flush dev ens5
+	nsxdp up --dev ens5 --mode "$MODE"
+	nsxdp ns add "$NS1"
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY6 server 8080
+	lab_listening ns1 8080
+	on client $PY6 client $HOST 6000
+	on ns1 $PY6 client $INET 7
+	on host ip addr add 203.0.113.1/24 dev ens5
+	on host ip route replace default via 203.0.113.10
+	eventually 5 on client $PY6 client 203.0.113.1 6000
 }
 
 t_35_off() {

@@ -119,30 +119,48 @@ static void keep_error(int *err, int more)
 		*err = more;
 }
 
-int ipv6_look_inside(struct sides *s, struct nsx_ns *ns)
+static bool is_enabled(const char *dev)
 {
 	char path[96], value[8] = "";
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", dev);
+	return netns_sysctl_read(path, value, sizeof(value)) == 0 && value[0] == '0';
+}
+
+int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
+{
 	int err = netns_enter(s->fd);
+	bool there;
 
 	if (err)
 		return err;
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", ns->ns_if);
-	if (netns_sysctl_read(path, value, sizeof(value)) || value[0] != '0')
-		memset(&ns->addr6, 0, sizeof(ns->addr6));
+	there = is_enabled(ns->ns_if);
 	netns_return(s->self);
+	if (!there || !is_enabled(ns->host_if))
+		memset(&ns->addr6, 0, sizeof(ns->addr6));
 	return 0;
 }
 
-/* It listens to no router. */
-static int inside_sysctls(struct sides *s, const char *ns_if)
+static int set(const char *dev, const char *name, const char *value)
 {
 	char path[96];
-	int err = netns_enter(s->fd);
 
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", dev, name);
+	return netns_sysctl_write(path, value);
+}
+
+/* The far end listens to no router; addresses outlast a link that goes down, as those of IPv4 do. */
+static int set_sysctls(struct sides *s, const struct nsx_ns *ns)
+{
+	int err = set(ns->host_if, "keep_addr_on_down", "1");
+
+	if (!err)
+		err = netns_enter(s->fd);
 	if (err)
 		return err;
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", ns_if);
-	err = netns_sysctl_write(path, "0");
+	err = set(ns->ns_if, "accept_ra", "0");
+	if (!err)
+		err = set(ns->ns_if, "keep_addr_on_down", "1");
 	netns_return(s->self);
 	return err;
 }
@@ -156,7 +174,7 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 
 	if (!addr_is_set(&ns->addr6))
 		return 0;
-	keep_error(&err, inside_sysctls(s, ns->ns_if));
+	keep_error(&err, set_sysctls(s, ns));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gw6, 128));
 	keep_error(&err, route_add_host6(&s->host, ns->ifindex, &ns->addr6));

@@ -22,10 +22,10 @@ bool ipv6_is_own(const struct nsx_conf *conf, const struct nsx_addr *addr);
 const struct nsx_addr *ipv6_gateway(void);
 
 /*
- * Whether IPv6 is enabled at the namespace's end of the new link, which may be a container's; else it
- * has no IPv6 address.
+ * Whether IPv6 is enabled at both ends of the new link, of which one may be a container's; else the
+ * namespace has no IPv6 address.
  */
-int ipv6_look_inside(struct sides *s, struct nsx_ns *ns);
+int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns);
 
 /*
  * Addresses, routes and neighbours at both ends of a link; inside: the far end's ifindex. What is

@@ -167,6 +167,71 @@ static int carry_out(struct instance *in, const struct steps *steps, size_t *don
 	return err;
 }
 
+/* The families of one port. Whatever becomes of the command, IPv6 is to have what IPv4 has. */
+static void twins_begin(struct instance *in, const struct steps *steps)
+{
+	struct nsx_twins *twins = &in->journal->twins;
+	const struct map_conf *map;
+
+	if (steps->count < 2 || !steps_are_one(steps))
+		return;
+	map = steps->step[0].after ? steps->step[0].after : steps->step[0].before;
+	twins->row = NSX_ROW(NSX_ROW_PROTO(map->row), NSX_V4);
+	twins->first = map->port;
+	twins->last = map->last;
+	memcpy(twins->dev, map->at.dev, sizeof(twins->dev));
+	__atomic_store_n(&twins->changing, 1, __ATOMIC_SEQ_CST);
+}
+
+static void twins_end(struct instance *in)
+{
+	__atomic_store_n(&in->journal->twins.changing, 0, __ATOMIC_SEQ_CST);
+}
+
+static struct map_conf *find_twin(struct config *c, const struct nsx_twins *twins)
+{
+	for (size_t i = 0; i < c->map_count; i++) {
+		struct map_conf *map = &c->map[i];
+
+		if (map->port == twins->first && map->last == twins->last &&
+		    strcmp(map->at.dev, twins->dev) == 0 && (!map->has_at || map->at.dev[0]))
+			return map;
+	}
+	return NULL;
+}
+
+static int twins_recover(struct instance *in, struct fail *f)
+{
+	const struct nsx_twins *twins = &in->journal->twins;
+	__u8 row = NSX_ROW(NSX_ROW_PROTO(twins->row), NSX_V6);
+	struct config v4 = {}, v6 = {};
+	const struct map_conf *is, *was;
+	struct map_conf *wanted = NULL;
+	int err = read_ports(in, twins->row, twins->first, twins->last, &v4, f);
+
+	if (!err)
+		err = read_ports(in, row, twins->first, twins->last, &v6, f);
+	is = find_twin(&v4, twins);
+	was = find_twin(&v6, twins);
+	if (!err && is && !(was && config_are_twins(is, was))) {
+		wanted = malloc(sizeof(*wanted));
+		if (!wanted)
+			err = fail_errno(f, -ENOMEM, "cannot plan the change");
+	}
+	if (wanted) {
+		*wanted = *is;
+		wanted->row = row;
+		wanted->given |= MAP_GIVEN_EITHER;
+		err = apply_map(in, was, wanted, f);
+	} else if (!err && !is && was) {
+		err = apply_map(in, was, NULL, f);
+	}
+	free(wanted);
+	config_free(&v4);
+	config_free(&v6);
+	return err;
+}
+
 int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 {
 	const size_t publishing = count_publishing(steps);
@@ -177,6 +242,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	if (in->conf->confirm == NSX_CONFIRM_UNDONE)
 		return carry_out_each(in, steps, f);
 	progress_begin(&progress);
+	twins_begin(in, steps);
 	err = carry_out(in, steps, &done, publishing, &progress, f);
 	failed = done;
 	/* Before what is not wanted any more is removed: that cannot be brought back whole. */
@@ -188,13 +254,16 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	}
 	progress_end(&progress);
 	devices_follow(in);
-	if (!err)
+	if (!err) {
+		twins_end(in);
 		return 0;
+	}
 	if (!steps_are_one(steps))
 		name_object(&steps->step[failed], f);
 	/* Else all of it is taken back, by what was noted. */
 	if (!confirm_is_noting())
 		undo(in, steps, done);
+	twins_end(in);
 	return err;
 }
 
@@ -236,10 +305,17 @@ int apply_recover(struct instance *in, struct fail *f)
 	int err = 0;
 
 	private_settle(&in->dir);
-	if (!in->journal->intent.kind && !in->journal->going && !in->journal->changing[0])
+	if (!in->journal->intent.kind && !in->journal->going && !in->journal->changing[0] &&
+	    !in->journal->twins.changing)
 		return 0;
 	if (in->journal->intent.kind)
 		err = publish_recover(in, f);
+	if (!err && in->journal->twins.changing) {
+		if (twins_recover(in, f))
+			note("port %u: a command that died changed it for IPv4 alone: %s",
+			     in->journal->twins.first, f->text);
+		twins_end(in);
+	}
 	if (!err && in->journal->changing[0]) {
 		memcpy(name, in->journal->changing, sizeof(name));
 		/* What a tenant did inside is no reason to stop everything else. */

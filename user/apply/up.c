@@ -78,11 +78,17 @@ static void local_other_cb(const struct addr_info *addr, void *arg)
 		local_cb(addr, arg);
 }
 
-/* One uplink with its addresses. */
+static void count_cb(const struct addr_info *info, void *arg)
+{
+	(void)info;
+	++*(__u32 *)arg;
+}
+
+/* One uplink with its IPv4 addresses; it may have IPv6 ones alone. */
 static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 		       struct local_list *local, struct fail *f)
 {
-	__u32 before = local->count;
+	__u32 before = local->count, others = 0;
 	int err = link_get(nl, dev, 0, link);
 
 	if (err)
@@ -93,7 +99,13 @@ static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 	err = addr_each(nl, NSX_V4, link->ifindex, local_cb, local);
 	if (err)
 		return fail_errno(f, err, "cannot read the addresses of %s", dev);
-	return local->count > before ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no IPv4 address", dev);
+	if (local->count > before)
+		return 0;
+	if (local->conf->ipv6 != NSX_IPV6_OFF)
+		err = addr_each(nl, NSX_V6, link->ifindex, count_cb, &others);
+	if (err)
+		return fail_errno(f, err, "cannot read the addresses of %s", dev);
+	return others ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no address", dev);
 }
 
 /* The pools overlap no network of the host. */

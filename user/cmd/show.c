@@ -46,6 +46,7 @@ int cmd_ports(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
 		{ "proto", "PROTO" },
+		{ "family", "FAMILY" },
 		{ "ports", "PORT" },
 		{ "owner", "OWNER" },
 		{ "reason", "REASON" },
@@ -82,6 +83,11 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "kernel_lacks"), i, addr)
 		printf("%s%s", i ? ", " : "\nkernel      lacks ", json_string_value(addr));
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
+	if (json_string_value(json_object_get(s, "pool6")))
+		printf("pool6       %s%s\n", json_string_value(json_object_get(s, "pool6")),
+		       json_is_true(json_object_get(s, "ipv6_way_out"))
+			       ? ""
+			       : ", without a default route: no uplink has a global IPv6 address");
 	printf("masquerade  ports %s", json_string_value(json_object_get(s, "masquerade_ports")));
 	json_array_foreach(json_object_get(s, "snat"), i, addr)
 		printf("%s%s", i ? ", " : ", from ", json_string_value(addr));

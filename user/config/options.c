@@ -142,7 +142,7 @@ int options_read(const struct grammar *g, int argc, char **argv, void *conf, str
 void option_print_usage(const struct option_desc *o, FILE *out)
 {
 	if (o->letter)
-		fprintf(out, "-%c %s", o->letter, o->arg);
+		fprintf(out, "-%c%s%s", o->letter, o->arg ? " " : "", o->arg ? o->arg : "");
 	else if (o->arg && o->arg[0] == '[')
 		fprintf(out, "--%s[=%s", o->name, o->arg + 1);
 	else

@@ -303,8 +303,7 @@ static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 		if (ifa->ifa_scope == RT_SCOPE_LINK)
 			return MNL_CB_OK;
 		info.unusable = ifa->ifa_flags &
-				(IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_OPTIMISTIC |
-				 IFA_F_DADFAILED);
+				(IFA_F_DEPRECATED | IFA_F_DADFAILED);
 	}
 	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
 		int type = mnl_attr_get_type(attr);

@@ -34,7 +34,7 @@ struct addr_info {
 	struct nsx_addr addr;
 	__u8 prefix_len;	/* as the family counts */
 	bool secondary;		/* IPv6: temporary */
-	bool unusable;		/* IPv6: deprecated, or not known to be nobody else's */
+	bool unusable;		/* IPv6: deprecated, or found to be somebody else's */
 };
 
 /**
