@@ -45,6 +45,15 @@ LOOPS = [
     ("in-512", "Published port, 200 flows, 512 bytes", "in", 200, 512, False),
     ("in-1500", "Published port, 200 flows, 1,500 bytes", "in", 200, 1500, False),
 ]
+# The same over IPv6; bare redirects do not look at the family.
+LOOPS6 = [
+    ("in6-200", "IPv6, published port, 200 flows", "in6", 200, 64, False),
+    ("in6-20k", "IPv6, published port, 20,000 flows", "in6", 20000, 64, True),
+    ("in6-new", "IPv6, published port, every packet a new flow", "in6", 0, 64, False),
+    ("out6-200", "IPv6, masquerade, 200 flows", "out6", 200, 64, False),
+    ("out6-20k", "IPv6, masquerade, 20,000 flows", "out6", 20000, 64, True),
+    ("out6-new", "IPv6, masquerade, every packet a new flow", "out6", 0, 64, False),
+]
 # name, title, rival.sh's number of ports and of namespaces
 CROWDS = [
     ("ports-1000", "1,000 published ports present, new flows", 1000, 1),
@@ -83,10 +92,11 @@ def wanted(key, quick=True):
 
 def measure_loops(labs):
     results = []
-    for key, title, direction, flows, size, quick in LOOPS:
+    for key, title, direction, flows, size, quick in LOOPS + LOOPS6:
         if not wanted(key, quick):
             continue
-        both = interleaved([labs[n] for n in ALL], lambda lab: lab.loop(direction, flows, size, SECONDS))
+        rivals = [n for n in ALL if not (direction.endswith("6") and n.startswith("bare"))]
+        both = interleaved([labs[n] for n in rivals], lambda lab: lab.loop(direction, flows, size, SECONDS))
         result = row(key, title, "packets/s", {n: [r for r, _ in v] for n, v in both.items()})
         for n, v in both.items():
             result["rivals"][n]["kept"] = min(a for _, a in v)

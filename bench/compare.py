@@ -4,8 +4,8 @@
 
 Usage: compare.py OLD NEW [--rounds N] [--flows N] [--only WORD]...     OLD and NEW are nsxdp binaries
 
-Prints the median of NEW / OLD over the rounds for each loop and mode, with the least and the most. --flows N adds a
-loop over that many masqueraded flows that are alive at once.
+Prints the median of NEW / OLD over the rounds for each loop and mode, with the least and the most; then that of IPv6 /
+IPv4, both of NEW. --flows N adds a loop over that many masqueraded flows that are alive at once.
 """
 import os
 import statistics
@@ -55,6 +55,20 @@ def main():
                     ratios.append(rate["new"] / rate["old"])
                 print("%-34s %.3f  (%.3f to %.3f; kept %.2f)" % (title, statistics.median(ratios), min(ratios),
                                                                 max(ratios), kept), flush=True)
+            for title, direction, count in LOOPS:
+                title = mode + ", IPv6 / IPv4, " + title
+                if only and not any(w in title for w in only):
+                    continue
+                ratios, kept = [], 1.0
+                for _ in range(rounds):
+                    labs["new"].forget()
+                    four, _ = labs["new"].loop(direction, count, 64, 0.6)
+                    labs["new"].forget()
+                    six, alive = labs["new"].loop(direction + "6", count, 64, 0.6)
+                    kept = min(kept, alive)
+                    ratios.append(six / four)
+                print("%-40s %.3f  (%.3f to %.3f; kept %.2f)" % (title, statistics.median(ratios), min(ratios), max(ratios),
+                                                                kept), flush=True)
         finally:
             for each in labs.values():
                 each.close()

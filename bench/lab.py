@@ -50,7 +50,11 @@ class Lab:
         words = [os.path.join(TOP, "build", "loop"), "--client", self.client, "eth0", "--ns", self.ns, "eth0",
                  "--hook", "xdp" if self.name.endswith("-xdp") else "tc", "--flows", str(flows),
                  "--size", str(size if size < 1500 else 1514), "--seconds", str(seconds), "--warm", str(max(0.1, flows / 150000))]
-        if direction == "out":
+        if direction == "out6":
+            words += ["--out", "--mac", self.gateway_mac, "--from", "[%s]:10000" % self.inside6, "--to", "[2001:db8:8::8]:9"]
+        elif direction == "in6":
+            words += ["--mac", self.uplink_mac, "--from", "[2001:db8:9::10]:10000", "--to", self.target6]
+        elif direction == "out":
             words += ["--out", "--mac", self.gateway_mac, "--from", "192.168.0.2:10000", "--to", "198.51.100.8:9"]
         else:
             words += ["--mac", self.uplink_mac, "--from", "203.0.113.10:10000", "--to", self.target]

@@ -68,17 +68,22 @@ static int enter(const char *netns)
 	return 0;
 }
 
-/* "1.2.3.4:5" */
-static void endpoint(const char *text, in_addr_t *addr, uint16_t *port)
+/* "1.2.3.4:5" or "[2001:db8::1]:5". Returns the length of the address. */
+static int endpoint(const char *text, uint8_t addr[16], uint16_t *port)
 {
-	char host[32];
-	int p;
+	char host[64];
+	int p, len = 0;
 
-	if (sscanf(text, "%31[^:]:%d", host, &p) != 2 || inet_pton(AF_INET, host, addr) != 1) {
-		fprintf(stderr, "loop: '%s' is not ADDR:PORT\n", text);
+	if (sscanf(text, "[%63[^]]]:%d", host, &p) == 2)
+		len = inet_pton(AF_INET6, host, addr) == 1 ? 16 : 0;
+	else if (sscanf(text, "%63[^:]:%d", host, &p) == 2)
+		len = inet_pton(AF_INET, host, addr) == 1 ? 4 : 0;
+	if (!len) {
+		fprintf(stderr, "loop: '%s' is neither ADDR:PORT nor [ADDR]:PORT\n", text);
 		exit(2);
 	}
 	*port = htons(p);
+	return len;
 }
 
 static void attach(struct end *e, const struct options *o, int vary)
@@ -119,6 +124,33 @@ static uint16_t sum16(const void *data, size_t len, uint32_t sum)
 	return sum;
 }
 
+/* The IP header of a packet of len bytes; returns its length. */
+static int put_ip(uint8_t *ip, int len, const uint8_t *src, const uint8_t *dst, int addr_len)
+{
+	uint16_t word;
+
+	if (addr_len == 16) {
+		ip[0] = 0x60;
+		ip[4] = (len - 40) >> 8;
+		ip[5] = len - 40;
+		ip[6] = 17;
+		ip[7] = 64;
+		memcpy(ip + 8, src, 16);
+		memcpy(ip + 24, dst, 16);
+		return 40;
+	}
+	ip[0] = 0x45;
+	ip[2] = len >> 8;
+	ip[3] = len;
+	ip[8] = 64;
+	ip[9] = 17;
+	memcpy(ip + 12, src, 4);
+	memcpy(ip + 16, dst, 4);
+	word = ~sum16(ip, 20, 0);
+	memcpy(ip + 10, &word, 2);
+	return 20;
+}
+
 static void inject(const struct options *o)
 {
 	const struct end *e = o->out ? &o->ns : &o->client;
@@ -126,9 +158,9 @@ static void inject(const struct options *o)
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_halen = 6 };
 	unsigned int mac[6];
 	struct ifreq ifr = {};
-	in_addr_t src, dst;
+	uint8_t src[16], dst[16], *uh;
 	uint16_t sport, dport, word;
-	int fd, len = o->size - 14, room = 64 << 20;
+	int fd, addr_len, l3_len, len = o->size - 14, room = 64 << 20;
 
 	enter(e->netns);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -144,31 +176,27 @@ static void inject(const struct options *o)
 	for (int i = 0; i < 6; i++)
 		frame[i] = mac[i];
 	memcpy(frame + 6, ifr.ifr_hwaddr.sa_data, 6);
-	frame[12] = 8;
-	endpoint(o->from, &src, &sport);
-	endpoint(o->to, &dst, &dport);
-	frame[14] = 0x45;
-	frame[16] = len >> 8;
-	frame[17] = len;
-	frame[22] = 64;
-	frame[23] = 17;
-	memcpy(frame + 26, &src, 4);
-	memcpy(frame + 30, &dst, 4);
-	word = ~sum16(frame + 14, 20, 0);
-	memcpy(frame + 24, &word, 2);
+	addr_len = endpoint(o->from, src, &sport);
+	if (endpoint(o->to, dst, &dport) != addr_len) {
+		fprintf(stderr, "loop: the two ends are of different families\n");
+		exit(2);
+	}
+	memcpy(frame + 12, addr_len == 16 ? "\x86\xdd" : "\x08\x00", 2);
+	l3_len = put_ip(frame + 14, len, src, dst, addr_len);
+	uh = frame + 14 + l3_len;
 	for (unsigned i = 0; i < o->window; i++) {
 		uint16_t port = htons(10000 +
 				      i % (o->flows && o->flows < 20000 ? o->flows : 20000)),
-			 ulen = htons(len - 20);
+			 ulen = htons(len - l3_len);
 		uint32_t pseudo = htons(17);
 
-		memcpy(frame + 34, &port, 2);
-		memcpy(frame + 36, &dport, 2);
-		memcpy(frame + 38, &ulen, 2);
-		memset(frame + 40, 0, 2);
-		pseudo += sum16(frame + 26, 8, 0) + ulen;
-		word = ~sum16(frame + 34, len - 20, pseudo);
-		memcpy(frame + 40, &word, 2);
+		memcpy(uh, &port, 2);
+		memcpy(uh + 2, &dport, 2);
+		memcpy(uh + 4, &ulen, 2);
+		memset(uh + 6, 0, 2);
+		pseudo += sum16(uh - 2 * addr_len, 2 * addr_len, 0) + ulen;
+		word = ~sum16(uh, len - l3_len, pseudo);
+		memcpy(uh + 6, &word, 2);
 		/*
 		 * The ring of the link is full for a moment: what circulates goes through it too.
 		 */
@@ -321,7 +349,7 @@ int main(int argc, char **argv)
 		else
 			o.mac = NULL, i = argc;
 	}
-	if (!o.mac || !o.from || !o.to || !o.client.dev || !o.ns.dev || o.size < 60 ||
+	if (!o.mac || !o.from || !o.to || !o.client.dev || !o.ns.dev || o.size < 62 ||
 	    o.size > 1514) {
 		fprintf(stderr, "loop: see the head of bench/loop.c\n");
 		return 2;

@@ -29,21 +29,14 @@ struct {
 	__type(value, __u64);
 } packets SEC(".maps");
 
-/* Returns 0 where the packet goes back, 1 where it falls out, -1 where it is none of ours. */
-static __always_inline int reflect(void *data, void *end)
+/* Exchange what both families have. Return: as reflect(); with the number of the packet's flow. */
+static __always_inline int turn(struct ethhdr *eth, struct udphdr *uh, __u32 *number)
 {
-	struct ethhdr *eth = data;
-	struct iphdr *ip = (void *)(eth + 1);
-	struct udphdr *uh = (void *)(ip + 1);
-	__u32 zero = 0, number, delta = 0;
+	__u32 zero = 0;
 	__u8 mac[ETH_ALEN];
 	__u64 *count;
-	__be32 addr, to;
 	__be16 port;
 
-	if ((void *)(uh + 1) > end || eth->h_proto != ETH_P_IP || ip->protocol != 17 ||
-	    ip->ihl != 5)
-		return -1;
 	if (stop) {
 		__sync_fetch_and_add(&fallen, 1);
 		return 1;
@@ -54,14 +47,71 @@ static __always_inline int reflect(void *data, void *end)
 	mac_copy(mac, eth->h_dest);
 	mac_copy(eth->h_dest, eth->h_source);
 	mac_copy(eth->h_source, mac);
-	addr = ip->saddr;
-	ip->saddr = ip->daddr;
-	ip->daddr = addr;
 	port = uh->source;
 	uh->source = uh->dest;
 	uh->dest = port;
-	number = *count * 2 + (bpf_get_smp_processor_id() & 1);
+	*number = *count * 2 + (bpf_get_smp_processor_id() & 1);
+	if (flows)
+		*number %= flows;
 	*count += 1;
+	return 0;
+}
+
+static __always_inline int reflect6(struct ethhdr *eth, void *end)
+{
+	struct ipv6hdr *ip = (void *)(eth + 1);
+	struct udphdr *uh = (void *)(ip + 1);
+	struct in6_addr addr;
+	__u32 number, delta;
+	__be32 *varies, to;
+	int ret;
+
+	if ((void *)(uh + 1) > end || ip->nexthdr != 17)
+		return -1;
+	ret = turn(eth, uh, &number);
+	if (ret)
+		return ret;
+	addr = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = addr;
+	ip->hop_limit = 64;
+	if (!vary)
+		return 0;
+	to = bpf_htons(port_base + number % PORTS);
+	delta = csum_delta16(uh->source, to);
+	uh->source = to;
+	if (vary_addr) {
+		varies = vary_remote ? &ip->daddr.in6_u.u6_addr32[3] : &ip->saddr.in6_u.u6_addr32[3];
+		to = bpf_htonl(vary_addr + number / PORTS);
+		delta += csum_delta32(*varies, to);
+		*varies = to;
+	}
+	uh->check = csum_apply(uh->check, delta);
+	return 0;
+}
+
+/* Returns 0 where the packet goes back, 1 where it falls out, -1 where it is none of ours. */
+static __always_inline int reflect(void *data, void *end)
+{
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct udphdr *uh = (void *)(ip + 1);
+	__u32 number, delta = 0;
+	__be32 addr, to;
+	int ret;
+
+	if ((void *)(uh + 1) > end)
+		return -1;
+	if (eth->h_proto == ETH_P_IPV6)
+		return reflect6(eth, end);
+	if (eth->h_proto != ETH_P_IP || ip->protocol != 17 || ip->ihl != 5)
+		return -1;
+	ret = turn(eth, uh, &number);
+	if (ret)
+		return ret;
+	addr = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = addr;
 	if (ip->ttl != 64) {
 		delta = csum_delta16(ip->ttl, 64);
 		ip->ttl = 64;
@@ -69,8 +119,6 @@ static __always_inline int reflect(void *data, void *end)
 	}
 	if (!vary)
 		return 0;
-	if (flows)
-		number %= flows;
 	to = bpf_htons(port_base + number % PORTS);
 	delta = csum_delta16(uh->source, to);
 	uh->source = to;
@@ -94,7 +142,8 @@ int tc_reflect(struct __sk_buff *skb)
 {
 	int ret;
 
-	if (skb->protocol != ETH_P_IP || bpf_skb_pull_data(skb, 42) < 0)
+	if ((skb->protocol != ETH_P_IP && skb->protocol != ETH_P_IPV6) ||
+	    bpf_skb_pull_data(skb, 62) < 0)
 		return TC_ACT_UNSPEC;
 	ret = reflect((void *)(long)skb->data, (void *)(long)skb->data_end);
 	if (ret)

@@ -7,7 +7,7 @@ set -eE
 . "$(dirname "$0")/lab.sh"
 trap 'echo "DEMO FAILED at line $LINENO: $BASH_COMMAND" >&2' ERR
 
-HOST=203.0.113.1 INET=198.51.100.8
+HOST=203.0.113.1 INET=198.51.100.8 HOST6=2001:db8:1::1 INET6=2001:db8:8::8
 bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
 step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
@@ -27,6 +27,7 @@ NS1=$(lab_ns ns1) NS2=$(lab_ns ns2)
 start=$SECONDS
 step "A lab: inet ($INET) -- client (203.0.113.10) -- host ($HOST, uplink ens5)"
 lab_up
+lab_ipv6
 on host ip -o link | sed 's/ qdisc.*//' | sort > "$LAB_TMP/links"
 ls /run/netns | sort > "$LAB_TMP/netns"
 pins() { find /sys/fs/bpf -path '*nsxdp*' 2> /dev/null || true; }
@@ -42,6 +43,7 @@ shown host nsxdp map add 6001 "$NS2:8080"
 step "2. Two Flask servers, both on port 8080"
 for n in 1 2; do
 	[ $n = 1 ] && words='Hello from Flask!' || words='Hello from the other Flask!'
+	[ $n = 1 ] && at=0.0.0.0 || at=::
 	cat > "$LAB_TMP/server$n.py" <<PY
 from flask import Flask
 app = Flask(__name__)
@@ -50,7 +52,7 @@ app = Flask(__name__)
 def hello_world():
     return '$words\n'
 
-app.run(host='0.0.0.0', port=8080)
+app.run(host='$at', port=8080)
 PY
 	nsenter --net="/run/netns/$(lab_ns ns$n)" /usr/bin/python3 "$LAB_TMP/server$n.py" > "$LAB_TMP/log$n" 2>&1 &
 	echo $! >> "$LAB_TMP/pids"
@@ -65,7 +67,7 @@ shown ns1 ping -q -c 2 -i 0.2 -W 2 192.168.0.1
 
 step "4. From the namespace to the world outside, masqueraded"
 echo "outside" > "$LAB_TMP/index.html"
-on_bg inet /usr/bin/python3 -m http.server 80 -d "$LAB_TMP"
+on_bg inet /usr/bin/python3 -m http.server 80 -b :: -d "$LAB_TMP"
 lab_listening inet 80
 shown ns1 ping -q -c 2 -i 0.2 -W 2 $INET
 shown ns1 curl -sS -m 5 http://$INET/index.html
@@ -80,9 +82,17 @@ same "$(on client curl -sS -m 5 http://$HOST:6001/)" 'Hello from the other Flask
 step "6. The servers' logs have the client's real address"
 grep GET "$LAB_TMP/log1" "$LAB_TMP/log2" | sed 's/.*log\(.\):/  ns\1    : /'
 grep -q '^203.0.113.10 ' "$LAB_TMP/log1"
-grep -q '^203.0.113.10 ' "$LAB_TMP/log2"
+grep -q '203.0.113.10 ' "$LAB_TMP/log2"
 
-step "7. Nothing is forwarded that was not asked for"
+step "7. The same over IPv6: the second server listens at all addresses of both families"
+shown client curl -6 -sS -m 5 "http://[$HOST6]:6001/"
+same "$(on client curl -6 -gsS -m 5 "http://[$HOST6]:6001/")" 'Hello from the other Flask!'
+grep -q '^2001:db8:1::10 ' "$LAB_TMP/log2"
+grep '2001:db8:1::10' "$LAB_TMP/log2" | tail -1 | sed 's/^/  ns2    : /'
+shown ns1 curl -6 -sS -m 5 "http://[$INET6]/index.html"
+same "$(on ns1 curl -6 -gsS -m 5 "http://[$INET6]/index.html")" outside
+
+step "8. Nothing is forwarded that was not asked for"
 if on ns1 curl -sS -m 1 http://192.168.0.6:8080/ 2> "$LAB_TMP/isolated"; then
 	echo "ns1 reached ns2's private address" >&2
 	false
@@ -91,12 +101,13 @@ echo "  ns1    # curl http://192.168.0.6:8080/     (ns2's private address)"
 sed 's/^/           /' "$LAB_TMP/isolated"
 same "$(on host cat /proc/sys/net/ipv4/ip_forward)" 0
 shown host cat /proc/sys/net/ipv4/ip_forward
+same "$(on host cat /proc/sys/net/ipv6/conf/all/forwarding)" 0
 
-step "8. What is there"
+step "9. What is there"
 shown host nsxdp map list
 shown host nsxdp status
 
-step "9. The same by hand, as in the article"
+step "10. The same by hand, as in the article"
 cat <<'SEED'
    ip netns add netns1                                           ip netns add netns2
    ip netns exec netns1 ip link set dev lo up                    ip netns exec netns2 ip link set dev lo up
@@ -116,7 +127,7 @@ cat <<'SEED'
    30 commands, two global settings, nothing after a reboot; with nsxdp 5 and none.
 SEED
 
-step "10. Take it away: nothing is left"
+step "11. Take it away: nothing is left"
 lab_kill
 shown host nsxdp down
 for _ in $(seq 50); do

@@ -10,6 +10,10 @@
 
 const struct step dp_ipv6[] = {
 	RUN6("nsxdp map add 6000 ns1:8080 && nsxdp map add -p udp 6000 ns1:5353"),
+	PACKET6("traffic class, ECN and flow label", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S flow", "published-in",
+		"tcp 203.0.113.10:4000 > 192.168.0.2:8080 S flow ttl=63" TO_NS1),
+	PACKET6("and on the way back", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4000 SA flow" NS1, "published-out",
+		"tcp 203.0.113.1:6000 > 203.0.113.10:4000 SA flow ttl=63" NS1),
 	PACKET6("hop-by-hop options", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=h", "published-in",
 		"tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ext=h ttl=63" TO_NS1),
 	PACKET6("destination options", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S ext=d", "published-in",

@@ -126,6 +126,8 @@ static void read_option(const char *words, char *word, struct spec *s)
 		s->has_csum = 1;
 	} else if (strcmp(word, "tos") == 0) {
 		s->tos = 1;
+	} else if (strcmp(word, "flow") == 0) {
+		s->flow = 1;
 	} else if (strcmp(word, "mf") == 0) {
 		s->mf = 1;
 	} else if (strcmp(word, "df") == 0) {

@@ -151,7 +151,8 @@ size_t pkt_build6(const struct spec *s, uint8_t *ip, const uint8_t *l4, size_t l
 	size_t ext;
 
 	memset(ip, 0, 128);
-	ip[0] = 0x60;
+	/* A traffic class with ECN's bits, and a flow label. */
+	memcpy(ip, s->flow ? "\x6b\xa1\x23\x45" : "\x60\0\0\0", 4);
 	ip[7] = s->ttl;
 	pkt_map6((const uint8_t *)&s->saddr, ip + 8);
 	pkt_map6((const uint8_t *)&s->daddr, ip + 24);

@@ -12,7 +12,7 @@ struct spec {
 	uint16_t sport, dport;
 	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut,
 		transit, seq, mss, nops;
-	int has_csum, mf, df, badsum, badip, tos;
+	int has_csum, mf, df, badsum, badip, tos, flow;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
 	char inner[512];
