@@ -81,7 +81,9 @@ static __always_inline int reflect6(struct ethhdr *eth, void *end)
 	delta = csum_delta16(uh->source, to);
 	uh->source = to;
 	if (vary_addr) {
-		varies = vary_remote ? &ip->daddr.in6_u.u6_addr32[3] : &ip->saddr.in6_u.u6_addr32[3];
+		struct in6_addr *a = vary_remote ? &ip->daddr : &ip->saddr;
+
+		varies = &a->in6_u.u6_addr32[3];
 		to = bpf_htonl(vary_addr + number / PORTS);
 		delta += csum_delta32(*varies, to);
 		*varies = to;

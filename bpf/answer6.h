@@ -9,7 +9,7 @@
 #include "rewrite6.h"
 
 #define ICMP6_ROOM	(IP6_HLEN + ICMP_HLEN)
-/* As much as an error may have, which is no longer than every link takes (RFC 4443, 2.4) */
+/* How much an error may quote: it must fit the minimum MTU (RFC 4443, 2.4) */
 #define QUOTE6_MAX	(MTU6_LEAST - ICMP6_ROOM)
 #define SUM_WORDS	((ICMP_HLEN + QUOTE6_MAX) / 4)
 

@@ -36,8 +36,8 @@ enum connection {
  *
  * Return: enum connection.
  */
-__noinline int connection_ask(CTX *ctx, const struct pkt *p, const struct nsx_addr *addr, __u32 port,
-			      __u32 ifindex)
+__noinline int connection_ask(CTX *ctx, const struct pkt *p, const struct nsx_addr *addr,
+			      __u32 port, __u32 ifindex)
 {
 	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	struct bpf_sock_tuple t = {};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fragments. Only the first of a datagram tells its ports; what was decided for it is kept for the
- * others by the identity that they share (RFC 791, 3.2; RFC 8200, 4.5). So fragments from outside go on as they
- * come while they are in order.
+ * others by the identity that they share (RFC 791, 3.2; RFC 8200, 4.5). So fragments from outside go
+ * on as they come while they are in order.
  *
  * Fragments come in any order, overlap, or never become a datagram. The kernel has a reassembler
  * with bounds and rules for that. It runs in a network namespace of the instance's own that nothing

@@ -430,7 +430,7 @@ __noinline int local_paired(CTX *ctx, const struct nsx_addr *inside, __u32 by_ro
 
 	if (!conf->snat_count || !inside)
 		return by_route;
-	/* Of either family it is the IPv4 address that tells namespaces apart. */
+	/* The last word is the namespace's IPv4 address in both families (user/apply/ipv6.c). */
 	at = bpf_ntohl(inside->w[3]) * 0x9e3779b1U >> 16;
 	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
 		__u32 n = at % conf->snat_count;

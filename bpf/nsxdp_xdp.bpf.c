@@ -213,7 +213,8 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		return XDP_PASS;
 	p = &w->p;
 	x = &w->x;
-	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) || is_link_local_of(&p->daddr, p->family) ||
+	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) ||
+	    is_link_local_of(&p->daddr, p->family) ||
 	    (p->family == NSX_V4 && !ip_sum_right(ctx, p)))
 		return XDP_PASS;
 	s = port_slot(p->row, p->sport);

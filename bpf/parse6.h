@@ -155,7 +155,8 @@ static __always_inline int parse_quoted6(CTX *ctx, struct pkt *p)
 }
 
 /* A datagram's part in this fragment. left: bytes from the L4 header to the packet's end */
-static __always_inline int parse_fragment6(const struct ext_walk *w, __u32 packet_end, struct pkt *p)
+static __always_inline int parse_fragment6(const struct ext_walk *w, __u32 packet_end,
+					   struct pkt *p)
 {
 	__u32 len = packet_end - w->payload;
 

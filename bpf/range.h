@@ -42,6 +42,31 @@ static __always_inline int veth_change(const struct nsx_veth_change *args)
 	return 0;
 }
 
+/*
+ * The callback for NAME_one(). That is a function which the verifier follows once: up to Linux 6.12 it
+ * follows the callback itself anew for each state in which one may be called.
+ */
+#define RANGE_CALLBACK(name)                                                \
+	__noinline int range_##name(struct nsx_range *r, __u32 i)           \
+	{                                                                   \
+		return r ? name##_one(r, i) : 1;                            \
+	}                                                                   \
+	static long name(__u64 i, struct nsx_range *r)                      \
+	{                                                                   \
+		return range_##name(r, i) & 1;                              \
+	}
+
+/* The same for those that count in nsx_range.at. */
+#define RANGE_CALLBACK_AT(name)                                             \
+	__noinline int range_##name(struct nsx_range *r)                    \
+	{                                                                   \
+		return r ? name##_one(r) : 1;                               \
+	}                                                                   \
+	static long name(__u64 unused, struct nsx_range *r)                 \
+	{                                                                   \
+		return range_##name(r) & 1;                                 \
+	}
+
 /* The slot of the i-th port of a range. */
 static __always_inline struct nsx_slot *range_slot(const struct nsx_range *r, __u32 i)
 {
@@ -88,7 +113,7 @@ static long taken(__u64 i, struct nsx_range *r)
  * A second port of one endpoint makes the endpoint stateful: connections to it are remembered, and
  * the reverse entry keeps answering for the first.
  */
-static long add_reverse(__u64 i, struct nsx_range *r)
+static __always_inline long add_reverse_one(struct nsx_range *r, __u32 i)
 {
 	__be16 inside_port = bpf_htons(bpf_ntohs(r->map.inside_port) + i),
 	       port = bpf_htons(r->map.first + i);
@@ -113,6 +138,7 @@ static long add_reverse(__u64 i, struct nsx_range *r)
 	r->result = i + 1;
 	return 0;
 }
+RANGE_CALLBACK(add_reverse)
 
 /* The reverse entry of this port's endpoint answers for another port. */
 static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
@@ -123,7 +149,7 @@ static __always_inline bool is_second(const struct nsx_range *r, __u32 i)
 }
 
 /* Publish, and count the masqueraded flows that are over by that. */
-static long write(__u64 unused, struct nsx_range *r)
+static __always_inline long write_one(struct nsx_range *r)
 {
 	__u32 i = r->at;
 	const struct nsx_conf *conf = &nsx_conf;
@@ -159,6 +185,7 @@ static long write(__u64 unused, struct nsx_range *r)
 	r->at++;
 	return 0;
 }
+RANGE_CALLBACK_AT(write)
 
 /* Change the flags of a published port, unless the sweeper frees it in this moment. */
 static __always_inline void set_flags(struct nsx_slot *s, __u32 state, __u8 flags)
@@ -172,7 +199,7 @@ static __always_inline void set_flags(struct nsx_slot *s, __u32 state, __u8 flag
 }
 
 /* A further target of a service, published elsewhere too. */
-static long note_second(__u64 i, struct nsx_range *r)
+static __always_inline long note_second_one(struct nsx_range *r, __u32 i)
 {
 	struct nsx_slot *s = range_slot(r, i);
 	__u32 state = s ? slot_read(s) : NSX_FREE;
@@ -181,9 +208,10 @@ static long note_second(__u64 i, struct nsx_range *r)
 		set_flags(s, state, s->flags | NSX_F_STATEFUL);
 	return 0;
 }
+RANGE_CALLBACK(note_second)
 
 /* The port that the reverse entry answers for: the map alone tells the way back. */
-static long note_alone(__u64 i, struct nsx_range *r)
+static __always_inline long note_alone_one(struct nsx_range *r, __u32 i)
 {
 	struct nsx_slot *s = range_slot(r, i);
 	__u32 state = s ? slot_read(s) : NSX_FREE;
@@ -192,8 +220,9 @@ static long note_alone(__u64 i, struct nsx_range *r)
 		set_flags(s, state, s->flags & ~NSX_F_STATEFUL);
 	return 0;
 }
+RANGE_CALLBACK(note_alone)
 
-static long clear(__u64 unused, struct nsx_range *r)
+static __always_inline long clear_one(struct nsx_range *r)
 {
 	struct nsx_slot *s = range_slot(r, r->at);
 	__u32 claim, kind = s ? NSX_KIND(slot_read(s)) : NSX_FREE;
@@ -210,12 +239,13 @@ static long clear(__u64 unused, struct nsx_range *r)
 	r->at++;
 	return 0;
 }
+RANGE_CALLBACK_AT(clear)
 
 /*
  * Reverse entries go; those that answer for several ports are only counted, for the command to look
  * for the others.
  */
-static long del_reverse(__u64 i, struct nsx_range *r)
+static __always_inline long del_reverse_one(struct nsx_range *r, __u32 i)
 {
 	struct nsx_reverse *reverse = range_reverse(r, i);
 
@@ -228,9 +258,10 @@ static long del_reverse(__u64 i, struct nsx_range *r)
 		*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;	/* not 0: look-ups of others may have to pass it */
 	return 0;
 }
+RANGE_CALLBACK(del_reverse)
 
 /* Any row's: [row][port]. */
-static long note_host_range(__u64 i, struct nsx_range *r)
+static __always_inline long note_host_range_one(struct nsx_range *r, __u32 i)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 index = i, port = i & 0xffff;
@@ -246,9 +277,10 @@ static long note_host_range(__u64 i, struct nsx_range *r)
 		set_flags(s, state, flags);
 	return 0;
 }
+RANGE_CALLBACK(note_host_range)
 
 /* Sockets that the host has bound to these ports before anybody watched. */
-static long note_bound(__u64 i, struct nsx_range *r)
+static __always_inline long note_bound_one(struct nsx_range *r, __u32 i)
 {
 	struct nsx_slot *s = range_slot(r, i);
 
@@ -256,5 +288,6 @@ static long note_bound(__u64 i, struct nsx_range *r)
 		host_takes(s, r->map.proto);
 	return 0;
 }
+RANGE_CALLBACK(note_bound)
 
 #endif

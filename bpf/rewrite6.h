@@ -47,8 +47,8 @@ static __always_inline __sum16 *quoted_csum(const struct pkt *p, __be16 *l4, voi
 }
 
 /*
- * The packet that an error quotes: it went the other way, so its opposite end is translated. All of it
- * is covered by the checksum of the error, as the error's own addresses are.
+ * The packet that an error quotes: it went the other way, so its opposite end is translated. The
+ * checksum of the error covers all of it, and the error's own addresses.
  */
 static __always_inline int rewrite_quoted6(CTX *ctx, const struct pkt *p, const struct xlat *x,
 					   __u32 outer_delta)

@@ -79,7 +79,7 @@ static __always_inline bool is_multicast(const struct nsx_addr *a)
 	return is_multicast_of(a, family_of(a));
 }
 
-/* Packets from and to 169.254.0.0/16 and fe80::/10 stay on their link (RFC 3927, 7; RFC 4291, 2.5.6). */
+/* What is from or to 169.254.0.0/16 or fe80::/10 stays on its link (RFC 3927, 7; RFC 4291, 2.5.6). */
 static __always_inline bool is_link_local_of(const struct nsx_addr *a, __u32 family)
 {
 	return family == NSX_V6 ? (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000)

@@ -108,7 +108,7 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 
 /*
  * The alias that an endpoint has already, for alias_write(), which is deep in the stack: work.alias is
- * what session_seek() said of it, and work.before its port, if the host wants that. Another CPU may
+ * what session_seek() said of it, and work.before its port, where the host has claimed it. Another CPU may
  * have given the endpoint a port in this moment: NSX_DROP_CHANGED, else NSX_CONTINUE.
  */
 __noinline int alias_find(const struct pkt *p)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which IPv6 address of an uplink flows leave from. The kernel chooses one for a route, but it may pick
- * a temporary (RFC 8981) or deprecated one, and before Linux 6.7 it does not say which. So its own list
- * of the uplink's addresses is searched. An address may be used if it is neither temporary, deprecated
- * nor link-local, and has passed duplicate address detection; of those the one that has the longest
- * prefix in common with the kernel's choice is taken, so that the network is the same.
+ * Which IPv6 address of an uplink flows leave from. The kernel chooses one for a route, but it may
+ * pick a temporary (RFC 8981) or deprecated one, and before Linux 6.7 it does not say which. So its
+ * own list of the uplink's addresses is searched. An address may be used if it is neither temporary,
+ * deprecated nor link-local, and has passed duplicate address detection; of those the one that has
+ * the longest prefix in common with the kernel's choice is taken, so that the network is the same.
  */
 #ifndef NSXDP_SOURCE6_H
 #define NSXDP_SOURCE6_H
@@ -20,8 +20,8 @@
  * struct addr6_walk - a walk over a device's IPv6 addresses
  * @like: what the address is to have much in common with
  * @best: the best one that may be used
- * @differs: how it differs from @like, as a number: the smaller that is, the longer is what both begin
- *	with; all ones where there is none
+ * @differs: @best xor @like, as a number: the smaller it is, the longer is their common prefix; all
+ *	ones where there is no @best
  * @found: @like is one of them, whether it may be used or not
  */
 struct addr6_walk {

@@ -70,7 +70,7 @@ struct nsx_addr {
 	};
 };
 
-/* The families of addresses, as numbers: the first addresses of the host have them as their index */
+/* Families of addresses; also the index of the host's first address of each */
 enum nsx_family {
 	NSX_V4,
 	NSX_V6,
@@ -429,8 +429,8 @@ enum nsx_budget {
 
 /**
  * struct nsx_published - what the command keeps of published ports; the datapath does not read it
- * @first: a bit for each first port, by row: what is published has its bit; one that has a bit need not be
- *	published any more
+ * @first: a bit for each first port, by row: what is published has its bit; one that has a bit need
+ *	not be published any more
  * @counters: a bit for each counter of a simple map that is taken, from NSX_COUNTER_0 on
  */
 struct nsx_published {
@@ -460,14 +460,15 @@ struct nsx_veth {
 	/* Entries that it has caused and that have not ended, by enum nsx_proto */
 	__u32 flows[NSX_PROTOS];
 	__u32 frag_last;	/* ticks when a fragment of it was last sent to be reassembled */
-	/* The host's addresses that its flows leave from, where NSX_V_SOURCE says that it has one */
+	/* The host's addresses that its flows leave from, where NSX_V_SOURCE says so */
 	struct nsx_addr source[NSX_FAMILIES];
 };
 /* Its end takes frames from XDP, and its own checksums are complete */
 #define NSX_V_XDP	0x01
 #define NSX_V_ANY_REMOTE 0x02	/* UDP from it gets NSX_F_ANY_REMOTE */
 #define NSX_V_ANY_PORT	0x04	/* UDP from it gets NSX_F_ANY_PORT */
-#define NSX_V_LINK_LOCAL 0x08	/* it may reach 169.254.0.0/16, be reached from there, and reach metadata services */
+/* It may reach 169.254.0.0/16, be reached from there, and reach metadata services of IPv6 */
+#define NSX_V_LINK_LOCAL 0x08
 /* Its link is a pair of netkit devices: the far end sends by tc_from_ns */
 #define NSX_V_NETKIT	0x10
 /* What it sends leaves from .source of this family; two bits */
@@ -629,8 +630,8 @@ struct nsx_intent {
 };
 
 /**
- * struct nsx_twins - a change of one port for both families, which are published one after the other;
- * for commands only
+ * struct nsx_twins - a change of one port for both families, which are published one after the
+ * other; for commands only
  * @row: IPv4's
  * @changing: set while it is being made: a command that comes after one that died does for IPv6 what
  *	IPv4 has
@@ -650,7 +651,8 @@ struct nsx_twins {
  * they know of it too
  * @local_count: how many of @local are valid
  * @occupancy: percent of nsx_conf.flows that is in use
- * @further: by enum nsx_family: there have been addresses besides the family's first
+ * @further: by enum nsx_family: there have been addresses besides the family's first; 0 spares the
+ *	look-up. Set, by any CPU or a command, before such an address can be found; never cleared
  * @local: the host's addresses; the first two are those, by enum nsx_family, that masqueraded flows
  *	leave from unless a route says otherwise
  * @measured: when @occupancy was measured, ticks; see bpf/usage.h
@@ -677,7 +679,9 @@ struct nsx_learned {
  * @ipv6: enum nsx_ipv6
  * @publish_at: where ports are published that are given without an address; 0: at every one
  * @devices: those whose addresses ports are published at, ifindexes; 0: none, or it is gone
- * @at6: IPv6 addresses that ports are published at; zero where the place is free
+ * @at6: IPv6 addresses that ports are published at; zero where the place is free. Commands write
+ *	an address before a slot has its place's number, and free a place once no slot has it; a
+ *	packet that reads it meanwhile finds the slot changed and is dropped
  * @snat_count: how many of @snat; 0: the route to a remote chooses
  * @flows: masqueraded flows and remembered connections that the session table is made for
  * @tables: which of the two session tables is in use, NSX_TABLES_*; read once for each look-up
@@ -695,8 +699,8 @@ struct nsx_learned {
  * @mode: enum nsx_mode
  * @asker: the near end of the private network namespace; a device that no tenant reaches, so that
  *	the kernel is asked for routes from it
- * @defrag: bits of 1 << enum nsx_family whose fragments the kernel reassembles in the private network
- *	namespace; 0: that is not there, and packets are not cut either
+ * @defrag: bits of 1 << enum nsx_family whose fragments the kernel reassembles in the private
+ *	network namespace; 0: that is not there, and packets are not cut either
  * @netns_cookie: SO_NETNS_COOKIE of the network namespace that the instance is in
  * @defrag_mark: skb->mark of fragments that were reassembled, random, as the next two: what a
  *	namespace's own programs redirect into its link (bpf_redirect_peer) keeps the marks that
@@ -744,7 +748,7 @@ struct nsx_conf {
 	__u8 attach;		/* enum nsx_attach */
 	__u8 passive;
 	__u8 ipv6;
-	__u8 pool6_len;
+	__u8 pool6_len;		/* bits of IPv6's; 0: there is no IPv6 */
 	__u32 flows;
 	__u32 tables;
 	__u32 frozen_until;

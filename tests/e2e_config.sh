@@ -465,7 +465,7 @@ t_52_every_option_is_documented() {
 	nsxdp completion > "$LAB_TMP/completion"
 	bash -n "$LAB_TMP/completion"
 	while read -r c; do
-		for o in $(nsxdp help $c | sed -n 's/^      --\([a-z-]*\).*/\1/p'); do
+		for o in $(nsxdp help $c | sed -n 's/^      --\([a-z0-9-]*\).*/\1/p'); do
 			grep -q -- "Fl -${o//-/-}" "$HERE/../docs/nsxdp.8" || { echo "$c --$o is not in the manual page"; return 1; }
 			grep -q -- "--$o " "$LAB_TMP/completion" || { echo "$c --$o is not completed"; return 1; }
 		done

@@ -758,7 +758,7 @@ t_12e_arp_in_foreign_names() {
 
 t_12f_neighbours_of_ipv6_are_bounded() {
 	local ll
-	ll=$(on host ip -6 -o addr show dev "$LINK1" scope link | awk '{ sub("/.*", "", $4); print $4 }')
+	ll=$(on host ip -6 -o addr show dev "$LINK1" scope link | awk 'NR == 1 { sub("/.*", "", $4); print $4 }')
 	at_end on host ip -6 neigh flush dev $LINK1
 	on ns1 $PY_H solicit eth0 "$ll" 200
 	on host ip -6 neigh show dev "$LINK1" | tee "$LAB_TMP/neigh" | head -3

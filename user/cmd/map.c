@@ -179,9 +179,9 @@ int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
 		{ "at", "AT" },	       { "ports", "PORT" },	 { "proto", "PROTO" },
-		{ "family", "FAMILY" },
 		{ "ns", "NAMESPACE" }, { "to", "TO" },		 { "address", "ADDRESS" },
-		{ "share", "SHARE" },  { "packets", "PACKETS" }, {},
+		{ "share", "SHARE" },  { "packets", "PACKETS" }, { "family", "FAMILY" },
+		{},
 	};
 	struct instance in;
 	struct map_conf which;

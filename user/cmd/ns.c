@@ -154,10 +154,9 @@ int cmd_ns_del(const struct cmd *cmd, int argc, char **argv)
 int cmd_ns_list(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
-		{ "name", "NAME" },	{ "address", "ADDRESS" }, { "address6", "ADDRESS6" },
-		{ "gateway", "GATEWAY" },
+		{ "name", "NAME" },	{ "address", "ADDRESS" }, { "gateway", "GATEWAY" },
 		{ "host_if", "LINK" },	{ "datapath", "DATAPATH" }, { "netns", "NETNS" },
-		{ "state", "STATE" },	{},
+		{ "address6", "ADDRESS6" }, { "state", "STATE" }, {},
 	};
 
 	return cmd_list(cmd, argc, argv, state_ns_list, columns);

@@ -46,9 +46,9 @@ int cmd_ports(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct column columns[] = {
 		{ "proto", "PROTO" },
-		{ "family", "FAMILY" },
 		{ "ports", "PORT" },
 		{ "owner", "OWNER" },
+		{ "family", "FAMILY" },
 		{ "reason", "REASON" },
 		{},
 	};
@@ -93,7 +93,7 @@ static void print_status(const json_t *s)
 		printf("%s%s", i ? ", " : ", from ", json_string_value(addr));
 	putchar('\n');
 	if (!json_is_true(json_object_get(s, "routes_told")))
-		puts("routes      the kernel does not tell them, until a command changes something");
+		puts("routes      the kernel does not tell them, until nsxdp up is run again");
 	if (!json_is_true(json_object_get(s, "reassembly")))
 		puts("fragments   of namespaces are lost and nothing is cut: nsx.fib is down, or the kernel cannot reassemble");
 	printf("host-local  %s\n", json_string_value(json_object_get(s, "host_local")));

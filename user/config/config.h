@@ -213,7 +213,7 @@ int config_check_map(const struct map_conf *c, struct fail *f);
 /* Write one as the command that makes it, without the newline. */
 void config_print_up(const struct up_conf *c, FILE *out);
 void config_print_ns(const struct ns_conf *c, enum verb verb, FILE *out);
-/* alone: of one family where there are two; it says which. */
+/* alone: print -4 or -6, for it has no twin of the other family. */
 void config_print_map(const struct map_conf *c, enum verb verb, bool alone, FILE *out);
 
 /* The defaults; and: what was not given is to become the default, where something else runs. */
@@ -239,8 +239,8 @@ int config_split_map(const struct map_conf *c, struct map_conf ret[NSX_FAMILIES]
 bool config_default_at(struct map_conf *c, const struct up_conf *up);
 
 /*
- * The same for all maps of a file; those that are not wanted are left out. running: whose namespaces
- * are known to have no IPv6; or NULL.
+ * The same for all maps of a file; those that are not wanted are left out. running: what runs, which
+ * tells whose namespaces have no IPv6; or NULL.
  */
 void config_default_maps(struct config *c, const struct up_conf *up, const struct config *running);
 

@@ -109,7 +109,7 @@ static void print_pool(const void *conf, FILE *out)
 		fprintf(out, " --pool %s/%u", format_addr(&c->pool, addr), c->pool_len);
 }
 
-/* What a namespace's address has of its IPv4 one is in the last 32 bits. */
+/* The last 32 bits of a namespace's address are its IPv4 address. */
 static int read_pool6(const char *word, void *conf, struct fail *f)
 {
 	struct up_conf *c = conf;

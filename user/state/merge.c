@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The rows of both families of a port, shown as one. */
 #include <stdbool.h>
 #include <string.h>
 
