@@ -180,8 +180,7 @@ int cmd_map_list(const struct cmd *cmd, int argc, char **argv)
 	static const struct column columns[] = {
 		{ "at", "AT" },	       { "ports", "PORT" },	 { "proto", "PROTO" },
 		{ "ns", "NAMESPACE" }, { "to", "TO" },		 { "address", "ADDRESS" },
-		{ "share", "SHARE" },  { "packets", "PACKETS" }, { "family", "FAMILY" },
-		{},
+		{ "family", "FAMILY" }, { "share", "SHARE" },	 { "packets", "PACKETS" }, {},
 	};
 	struct instance in;
 	struct map_conf which;
