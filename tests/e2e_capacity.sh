@@ -255,12 +255,19 @@ t_10_an_address_that_comes_back_serves_at_once() {
 t_11_as_many_addresses_as_are_asked_for() {
 	local i
 	nsxdp down
-	{ for i in $(seq 1 1023); do echo "addr add 10.77.$((i / 250)).$((i % 250 + 1))/32 dev lo"; done; } | on host ip -batch -
+	{ for i in $(seq 1 1022); do echo "addr add 10.77.$((i / 250)).$((i % 250 + 1))/32 dev lo"; done; } | on host ip -batch -
+	nsxdp up --dev ens5 --mode "$MODE"
+	[ "$(status 'len(s["addresses"])')" = 1023 ]
+	nsxdp down
+	# One more of the same family has no place; the uplink's first of the other has.
+	on host ip addr add 10.78.0.1/32 dev lo
+	refuse 1 "the host has 1024 addresses; nsxdp serves hosts with 1023 at most" nsxdp up --dev ens5 --mode "$MODE"
+	on host ip addr del 10.78.0.1/32 dev lo
+	on host ip -6 addr add 2001:db8:1::1/64 dev ens5 nodad
 	nsxdp up --dev ens5 --mode "$MODE"
 	[ "$(status 'len(s["addresses"])')" = 1024 ]
 	nsxdp down
-	on host ip addr add 10.78.0.1/32 dev lo
-	refuse 1 "the host has 1025 IPv4 addresses; nsxdp serves hosts with 1024 at most" nsxdp up --dev ens5 --mode "$MODE"
+	on host ip -6 addr del 2001:db8:1::1/64 dev ens5
 	on host ip addr flush dev lo to 10.0.0.0/8
 }
 

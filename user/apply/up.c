@@ -130,6 +130,18 @@ static int check_pools(const struct up_conf *c, const struct local_list *local, 
 	return 0;
 }
 
+/* How many addresses there is room for: a family's first place is for an uplink's address only. */
+static __u32 room(const struct local_list *local)
+{
+	bool has[NSX_FAMILIES] = {};
+
+	for (__u32 i = 0; i < local->count; i++)
+		for (int d = 0; d < local->conf->devs; d++)
+			if (local->addr[i].ifindex == local->link[d].ifindex)
+				has[addr_family(&local->addr[i].addr)] = true;
+	return NSX_LOCAL_MAX - !has[NSX_V4] - !has[NSX_V6];
+}
+
 static int read_host(const struct up_conf *c, struct local_list *local, struct fail *f)
 {
 	struct nl nl = {};
@@ -149,10 +161,10 @@ static int read_host(const struct up_conf *c, struct local_list *local, struct f
 		err = local_each(&nl, local_other_cb, local);
 	if (err)
 		fail_errno(f, err, "cannot read the host's addresses");
-	if (!err && local->count > NSX_LOCAL_MAX)
+	if (!err && local->count > room(local))
 		err = fail(f, -E2BIG,
-			   "the host has %u addresses; nsxdp serves hosts with %d at most",
-			   local->count, NSX_LOCAL_MAX);
+			   "the host has %u addresses; nsxdp serves hosts with %u at most",
+			   local->count, room(local));
 	if (!err)
 		err = check_pools(c, local, f);
 out:
