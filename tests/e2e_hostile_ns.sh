@@ -19,13 +19,6 @@ LINK1=$(link_of ns1)
 ENS5_MAC=$(mac_in host ens5) CLIENT_MAC=$(mac_in client eth0) LINK_MAC=$(mac_in host "$LINK1")
 on client ip route add blackhole 198.18.0.0/15		# remotes that never answer
 
-# What a test leaves behind is undone however it ends: at_end COMMAND
-AT_END=()
-at_end() {
-	AT_END=("$*" "${AT_END[@]}")
-	trap 'rc=$?; trap - ERR; set +e; for c in "${AT_END[@]}"; do eval "$c" > /dev/null 2>&1; done; exit $rc' EXIT
-}
-
 # Listen in the background: hear NAME MACHINE VERB ARGS...; silent NAME: nothing came; noticed NAME:
 # something did.
 hear() {
@@ -229,11 +222,9 @@ t_02a_router_advertisements_from_a_namespace() {
 }
 
 t_02b_redirects_of_ipv6() {
-	local ll
-	ll=$(on host ip -6 -o addr show dev "$LINK1" scope link | awk '{ sub("/.*", "", $4); print $4 }')
 	on host ip -6 route add 2001:db8:50::/48 via fe80::66 dev "$LINK1"
 	at_end on host ip -6 route flush 2001:db8:50::/48
-	on ns1 $PY_H redirect6 eth0 fe80::66 fe80::77 2001:db8:50::1 "$ll"
+	on ns1 $PY_H redirect6 eth0 fe80::66 fe80::77 2001:db8:50::1 fe80::1
 	sleep 0.1
 	on host ip -6 route get 2001:db8:50::1 | not grep fe80::77
 }

@@ -83,12 +83,12 @@ t_04_ports_are_listed_with_their_owners() {
 	on ns1 $PY udp_ports $INET 7 21000 3 x
 	nsxdp ports > "$LAB_TMP/ports"
 	cat "$LAB_TMP/ports"
-	grep -q "^tcp *6000 *$NS1 *published, to port 8080" "$LAB_TMP/ports"
-	grep -q "^udp *21001 *$NS1 *masquerades 192.168.0.2:21001" "$LAB_TMP/ports"
-	grep -q "^tcp *9009 *host *python3, process [0-9]" "$LAB_TMP/ports"
+	grep -q "^tcp *6000 *$NS1 *ipv4 *published, to port 8080" "$LAB_TMP/ports"
+	grep -q "^udp *21001 *$NS1 *ipv4 *masquerades 192.168.0.2:21001" "$LAB_TMP/ports"
+	grep -q "^tcp *9009 *host *ipv4 *python3, process [0-9]" "$LAB_TMP/ports"
 	nsxdp ports -j | python3 -c 'import json,sys
 rows = json.load(sys.stdin)
-assert all(set(r) == {"proto", "ports", "port", "owner", "reason"} for r in rows), rows
+assert all(set(r) == {"proto", "family", "ports", "port", "owner", "reason"} for r in rows), rows
 assert [r for r in rows if r["port"] == 6000 and r["proto"] == "tcp"][0]["reason"] == "published, to port 8080"'
 }
 

@@ -148,14 +148,18 @@ has_no_flows() { "$1" ns show "$2" | not grep '^flows'; }
 t_06_the_sweeper_goes_on() {
 	local build n
 	n=$(lab_ns nsb)
-	nsxdp up --dev ens5 --timeout udp-oneway=3
+	# However long an upgrade takes, they outlive it.
+	nsxdp up --dev ens5 --timeout udp-oneway=300
+	at_end nsxdp up --dev ens5 --timeout udp-oneway=30
 	nsxdp ns add "$n" --max-flows 200
 	for build in other nsxdp; do
 		on nsb $PY udp_spray $INET 9 21000 120
 		$build up --dev ens5
 		[ "$($build flow list | grep -c "$n .*one-way")" = 120 ]
+		$build up --dev ens5 --timeout udp-oneway=1
 		eventually 20 has_no_flows $build "$n"
 		$build flow list | not grep "$n"
+		$build up --dev ens5 --timeout udp-oneway=300
 	done
 	on host "$(dirname "$NSXDP")/check"
 	nsxdp ns del "$n"

@@ -30,6 +30,13 @@ not() {
 	! "$@" || { echo "this should fail: $*"; return 1; }
 }
 
+# What a test leaves behind is undone however it ends: at_end COMMAND
+AT_END=()
+at_end() {
+	AT_END=("$*" "${AT_END[@]}")
+	trap 'rc=$?; trap - ERR; set +e; for c in "${AT_END[@]}"; do eval "$c" > /dev/null 2>&1; done; exit $rc' EXIT
+}
+
 # Retry a command for some seconds: eventually SECONDS COMMAND...
 eventually() {
 	local end=$((SECONDS + $1 * SLOW)); shift

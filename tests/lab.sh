@@ -91,7 +91,8 @@ lab_down() {
 	lab_kill
 	# A command that still runs there has the instance's lock.
 	[ -e "/run/netns/$(lab_ns host)" ] && ip netns pids "$(lab_ns host)" | xargs -r kill 2>/dev/null
-	[ -e "/run/netns/$(lab_ns host)" ] && nsxdp down 2>/dev/null
+	# A test of upgrades that failed may have left the other build's tables.
+	[ -e "/run/netns/$(lab_ns host)" ] && { nsxdp down || on host "$(dirname "$NSXDP")/other/nsxdp" down; } 2>/dev/null
 	if [ "${LAB_NICS:-}" ]; then
 		on client ip link set eth0 netns $$ name "${LAB_NICS% *}"
 		on host ip link set ens5 netns $$ name "${LAB_NICS#* }"
