@@ -325,7 +325,7 @@ static __always_inline void local_recheck(CTX *ctx, __u32 index)
  * The address that flows leave from where the kernel does not tell which: the first that is the
  * host's still.
  */
-static __always_inline __s32 local_first(__u32 family)
+__noinline int local_first(__u32 family)
 {
 	for (__u32 i = 0; i < LOCAL_FIRST_TRIES; i++)
 		if (i < nsx_learned.local_count && local_is_here(i) &&
@@ -419,6 +419,21 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
 	}
 }
 
+/* The n-th of the addresses that masquerading is spread over, or -1 where that does not serve. */
+__noinline int local_spread(CTX *ctx, __u32 n, __u32 family, __u32 by_route)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	int index = n < NSX_SNAT_MAX && family_of(&conf->snat[n]) == family
+			    ? local_index(&conf->snat[n])
+			    : -1;
+
+	return index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
+			       nsx_learned.local[index].dev ==
+				       nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev
+		       ? index
+		       : -1;
+}
+
 /*
  * One of the addresses that masquerading is spread over, where a route leads by the same uplink:
  * always the same for an inside address (RFC 4787, REQ-2), while it is the host's.
@@ -433,14 +448,9 @@ __noinline int local_paired(CTX *ctx, const struct nsx_addr *inside, __u32 by_ro
 	/* The last word is the namespace's IPv4 address in both families (user/apply/ipv6.c). */
 	at = bpf_ntohl(inside->w[3]) * 0x9e3779b1U >> 16;
 	for (__u32 i = 0; i < NSX_SNAT_MAX && i < conf->snat_count; i++, at++) {
-		__u32 n = at % conf->snat_count;
-		int index = n < NSX_SNAT_MAX && family_of(&conf->snat[n]) == family_of(inside)
-				    ? local_index(&conf->snat[n])
-				    : -1;
+		int index = local_spread(ctx, at % conf->snat_count, family_of(inside), by_route);
 
-		if (index >= 0 && index < NSX_LOCAL_MAX && local_check(ctx, index) &&
-		    nsx_learned.local[index].dev ==
-			    nsx_learned.local[by_route & (NSX_LOCAL_MAX - 1)].dev)
+		if (index >= 0)
 			return index;
 	}
 	return by_route;

@@ -312,31 +312,39 @@ static __always_inline bool may_bind(CTX *ctx, __u32 family)
 
 #define LOCAL_MOSTLY 16
 
+/* A flow by a shared port of one of the host's addresses has this remote. */
+__noinline int is_masqueraded_at(const struct outside *o, __u32 local)
+{
+	struct outside at;
+	struct found f;
+
+	if (!o)
+		return false;
+	at = *o;
+	at.local = local;
+	return outside_find(&at, &f) &&
+	       nsx_flow_left(f.slot, &nsx_conf, &nsx_learned, now_tick()) >= 0;
+}
+
 /* A flow by a shared port has the socket's port and remote. */
-static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf, __u8 proto,
-					   const struct nsx_addr *remote, __be16 remote_port)
+static __always_inline bool is_masqueraded(CTX *ctx, __u8 proto, const struct nsx_addr *remote,
+					   __be16 remote_port)
 {
 	struct outside o = { .remote = *remote, .remote_port = remote_port, .proto = proto };
 	__u32 family = family_of(remote);
 	struct nsx_addr addr;
-	struct found f;
-	int local = 0;
 
 	o.port = bpf_htons(ctx->sk->src_port);
 	bound_to(ctx, family, &addr);
 	if (family == NSX_V6 ? !is_unspecified(&addr) : addr.w[3] != 0) {
-		local = local_index(&addr);
-		o.local = local < 0 ? family : local;
-		return outside_find(&o, &f) &&
-		       nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0;
+		int local = local_index(&addr);
+
+		return is_masqueraded_at(&o, local < 0 ? family : local);
 	}
 	/* Its address is chosen after this: by any of those that flows mostly leave from. */
-	for (local = 0; local < LOCAL_MOSTLY && local < (int)nsx_learned.local_count; local++) {
-		o.local = local;
-		if (outside_find(&o, &f) &&
-		    nsx_flow_left(f.slot, conf, &nsx_learned, now_tick()) >= 0)
+	for (__u32 local = 0; local < LOCAL_MOSTLY && local < nsx_learned.local_count; local++)
+		if (is_masqueraded_at(&o, local))
 			return true;
-	}
 	return false;
 }
 
@@ -345,15 +353,18 @@ static __always_inline bool is_masqueraded(CTX *ctx, const struct nsx_conf *conf
  * only have by an automatic bind, nor to the remote that the port's slot has for a masqueraded
  * flow: the answers would not be its.
  */
-static __always_inline bool may_send(CTX *ctx, const struct nsx_addr *addr, __u32 port,
-				     enum way way)
+__noinline int may_send(CTX *ctx, const struct nsx_addr *addr, __u32 port, enum way way)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	int proto = proto_of(ctx->protocol);
-	__u32 kind, family = family_of(addr), row = NSX_ROW(proto & 1, family);
 	struct nsx_addr bound;
 	struct nsx_slot *s;
+	__u32 kind, family, row;
 
+	if (!addr)
+		return true;
+	family = family_of(addr);
+	row = NSX_ROW(proto & 1, family);
 	if (proto < 0 || !is_ours(ctx, conf) || !ctx->sk || !ctx->sk->src_port)
 		return true;
 	if (is_here(addr)) {
@@ -376,7 +387,7 @@ static __always_inline bool may_send(CTX *ctx, const struct nsx_addr *addr, __u3
 		return true;
 	host_takes(s, proto);
 	if (kind == NSX_SHARED)
-		return !is_masqueraded(ctx, conf, proto, addr, port);
+		return !is_masqueraded(ctx, proto, addr, port);
 	return s->remote_port != (__be16)port || !addr_eq(&s->remote, addr);
 }
 

@@ -295,7 +295,10 @@ static __always_inline int parse_pkt(CTX *ctx, struct pkt *p)
 		v = parse_ipv4(ctx, p);
 		return v == PARSE_SHORT ? parse_pulled(ctx, p) : v;
 	}
-	return eth->h_proto == ETH_P_IPV6 ? parse_ipv6(ctx, p) : NSX_PASS_LINK;
+	if (eth->h_proto != ETH_P_IPV6)
+		return NSX_PASS_LINK;
+	v = parse_ipv6(ctx, p);
+	return v == PARSE_SHORT ? parse_pulled6(ctx, p) : v;
 }
 
 #endif

@@ -199,12 +199,15 @@ static __always_inline int parse_upper6(CTX *ctx, struct pkt *p, const struct ex
 	return p->icmp_error ? parse_quoted6(ctx, p) : NSX_CONTINUE;
 }
 
-static __always_inline int parse_headers6(CTX *ctx, struct pkt *p)
+/* As parse_pkt(); PARSE_SHORT where the headers are not in the linear part of the packet. */
+__noinline int parse_ipv6(CTX *ctx, struct pkt *p)
 {
 	struct ipv6hdr *ip = ctx_data(ctx) + ETH_HLEN;
 	struct ext_walk w = { .ctx = ctx, .at = ETH_HLEN + IP6_HLEN, .verdict = NSX_CONTINUE };
 	__u32 frame_len = ctx_len(ctx), packet_end;
 
+	if (!p)
+		return NSX_DROP_BAD_PACKET;
 	if ((void *)(ip + 1) > ctx_data_end(ctx))
 		return PARSE_SHORT;
 	packet_end = ETH_HLEN + IP6_HLEN + bpf_ntohs(ip->payload_len);
@@ -235,19 +238,14 @@ static __always_inline int parse_headers6(CTX *ctx, struct pkt *p)
 	return parse_upper6(ctx, p, &w, packet_end);
 }
 
-/* As parse_pkt(). */
-__noinline int parse_ipv6(CTX *ctx, struct pkt *p)
+/* The uncommon case of parse_ipv6(). */
+__noinline int parse_pulled6(CTX *ctx, struct pkt *p)
 {
 	int v;
 
-	if (!p)
+	if (!p || ctx_pull(ctx, HEADERS6_MAX) < 0)
 		return NSX_DROP_BAD_PACKET;
-	v = parse_headers6(ctx, p);
-	if (v != PARSE_SHORT)
-		return v;
-	if (ctx_pull(ctx, HEADERS6_MAX) < 0)
-		return NSX_DROP_BAD_PACKET;
-	v = parse_headers6(ctx, p);
+	v = parse_ipv6(ctx, p);
 	return v == PARSE_SHORT ? NSX_DROP_BAD_PACKET : v;
 }
 

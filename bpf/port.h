@@ -160,15 +160,17 @@ static __always_inline void host_takes(struct nsx_slot *s, __u8 proto)
 	slot_publish(s, claim, NSX_HOST);
 }
 
+#define SEIZE_TRIES 8	/* the verifier follows each of them */
+
 /*
- * Win a slot whatever it holds, for what the operator wants. Return: as slot_claim(), 0 where its
- * owner keeps it longer.
+ * Win a slot whatever it holds, for what the operator wants. Return: as slot_claim(), 0 where
+ * others hold or change it all the time: come again.
  */
 __noinline __u32 port_seize(struct nsx_slot *s)
 {
 	if (!s)
 		return 0;
-	for (int tries = 0; tries < 64; tries++) {
+	for (int tries = 0; tries < SEIZE_TRIES; tries++) {
 		__u32 state = slot_state(s), claim = slot_claim(s, state);
 
 		if (!claim)
