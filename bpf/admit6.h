@@ -79,16 +79,6 @@ static __always_inline int admit_nd(CTX *ctx, const struct pkt *p, const struct 
 		       : NSX_DROP_LINK;
 }
 
-/*
- * The metadata services of clouds (AWS, Google), which give away the host's credentials. IPv4's has a
- * link-local address.
- */
-static __always_inline bool is_metadata6(const struct nsx_addr *a)
-{
-	return (a->w[0] == bpf_htonl(0xfd000ec2) || a->w[0] == bpf_htonl(0xfd2000ce)) && !a->w[1] &&
-	       !a->w[2] && a->w[3] == bpf_htonl(0x254);
-}
-
 /* The messages of the link itself; NSX_CONTINUE where it is none. */
 static __always_inline int admit_icmp6(CTX *ctx, const struct pkt *p, const struct nsx_veth *veth)
 {
@@ -142,9 +132,15 @@ __noinline int admit_v6(CTX *ctx, const struct pkt *p)
 		return NSX_DROP_SPOOFED;
 	if (to_multicast(p))
 		return NSX_DROP_MULTICAST;
-	/* Between the ends of the link all is the host's to answer. */
+	/*
+	 * Between the ends of the link all is the host's to answer. An error is about a packet that
+	 * its sender got from there, or it would change the host's own flows.
+	 */
 	if (is_gateway6(&p->daddr))
-		return NSX_PASS_GATEWAY;
+		return p->icmp_error &&
+				       (!addr_eq(&p->saddr, &p->src) || !addr_eq(&p->daddr, &p->dst))
+			       ? NSX_DROP_SPOOFED
+			       : NSX_PASS_GATEWAY;
 	if (is_link_local_of(&p->daddr, NSX_V6) || is_link_local_of(&p->saddr, NSX_V6))
 		return NSX_DROP_LINK_LOCAL;
 	if (is_metadata6(&p->daddr) && !(veth->flags & NSX_V_LINK_LOCAL))

@@ -59,7 +59,7 @@ __noinline int sum_bytes(CTX *ctx, __u32 at, __u32 bytes)
 	return csum_fold(csum_narrow((w.sum & 0xffffffff) + (w.sum >> 32)));
 }
 
-/* Type, code and MTU of what answer.h says in terms of ICMP. */
+/* Translate an ANSWER_*, which is in terms of ICMPv4, to ICMPv6. */
 static __always_inline void icmp6_of(__u32 what, struct icmp6_reply *r)
 {
 	r->icmp.type = ICMPV6_DEST_UNREACH;

@@ -27,7 +27,7 @@ static __always_inline __u32 ctx_len(CTX *ctx)
 	return len;
 }
 
-/* The tag is still in the frame, whose type is then not IPv4. */
+/* The tag is still in the frame, whose type is then not IP. */
 static __always_inline bool ctx_tagged(CTX *ctx)
 {
 	return false;

@@ -37,7 +37,7 @@
 /* Ethernet, IP with options, ICMP, inner IP with options, 20 bytes of L4 */
 #define HEADERS_MAX	192
 /* The same of IPv6, whose L4 headers, outer and quoted, begin below 256 */
-#define HEADERS6_MAX	288
+#define HEADERS6_MAX	320
 
 #define ICMP_ECHOREPLY		0
 #define ICMP_DEST_UNREACH	3

@@ -31,11 +31,12 @@ static __always_inline __u32 egress_bytes(CTX *ctx, const struct pkt *p)
 /* A namespace with the set may open connections to this destination. */
 __noinline int egress_allows(__u32 set, const struct nsx_addr *dst)
 {
-	struct nsx_egress_key key = { .bits = 32 + 128, .set = set };
+	struct nsx_egress_key key = { .bits = 32 + 128 };
 	const __u8 *allowed;
 
 	if (!dst)
 		return false;
+	key.set = NSX_NET_SET(set, family_of(dst));
 	__builtin_memcpy(key.addr, dst, sizeof(key.addr));
 	allowed = bpf_map_lookup_elem(&nsx_egress, &key);
 	return allowed && *allowed;

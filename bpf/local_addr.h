@@ -80,8 +80,8 @@ static __always_inline void fib_cache_note(struct fib_cache *a, const struct nsx
 enum forwarding { FORWARDED, NOT_FORWARDED, NOT_TOLD };
 
 /*
- * Whether a route leads to an address. Where the device that is asked from is gone or does not forward,
- * that tells nothing.
+ * Whether a route leads to an address. Where the device that is asked from is gone or does not
+ * forward, that tells nothing.
  */
 __noinline int forwarding(CTX *ctx, const struct nsx_addr *addr)
 {
@@ -181,7 +181,8 @@ static long place_of_gone(__u64 i, struct local_walk *w)
 }
 
 /*
- * A place for an address: that of a lost one, else a new one. fresh: set where nobody had it before.
+ * A place for an address: that of a lost one, else a new one. fresh: set where nobody had it
+ * before.
  */
 static __always_inline __u32 local_place(__u32 now, __u32 family, bool on_uplink, bool *fresh)
 {
@@ -242,7 +243,7 @@ static __always_inline __s32 local_add(const struct nsx_addr *addr, __u32 dev, b
 /**
  * local_learn() - ask whether an address that is in no list is the host's
  * @dev: the uplink that it was met at
- * @on_uplink: by a route, so it is that uplink's
+ * @on_uplink: by a route, so it is that uplink's; else its own list tells
  *
  * Return: its index in nsx_learned.local, or -1.
  */
@@ -266,8 +267,12 @@ __noinline int local_learn(CTX *ctx, const struct nsx_addr *addr, __u32 dev, int
 	if (index >= 0)
 		/* In the list already: no place more */
 		return local_is_here(index) ? index : -1;
-	if (route_says_local(ctx, addr) && !is_broadcast(addr))
+	if (route_says_local(ctx, addr) && !is_broadcast(addr)) {
+#ifndef NSXDP_AT_XDP
+		on_uplink = on_uplink || is_of_uplink(ctx, dev, addr);
+#endif
 		index = local_add(addr, dev, on_uplink);
+	}
 	fib_cache_note(a, conf, addr, index);
 	return index;
 }
@@ -293,7 +298,8 @@ __noinline int local_check(CTX *ctx, __u32 index)
 	a = bpf_map_lookup_elem(&nsx_fib_cache, &slot);
 	if (!a || fib_cache_is_fresh(a, &addr))
 		return local->state == NSX_LOCAL_PRESENT;
-	if (local->state == NSX_LOCAL_PRESENT && forwarding(ctx, &addr) == FORWARDED) {
+	if (local->state == NSX_LOCAL_PRESENT && forwarding(ctx, &addr) == FORWARDED &&
+	    addr_eq(&local->addr, &addr)) {	/* else the place is another's by now */
 		local->gone_at = now;
 		__sync_val_compare_and_swap(&local->state, NSX_LOCAL_PRESENT, NSX_LOCAL_GONE);
 	} else if (local->state == NSX_LOCAL_GONE && route_says_local(ctx, &addr)) {
@@ -351,21 +357,35 @@ static __always_inline bool local_leaves_by(__u32 index, __u32 dev)
 /* BPF_FIB_LKUP_RET_NO_SRC_ADDR, kernel 6.7: the uplink has no address that the kernel would take */
 #define FIB_NO_SRC 9
 
+/* fc00::/7, addresses that are not routed between sites (RFC 4193) */
+static __always_inline bool is_unique_local(const struct nsx_addr *a)
+{
+	return (a->w[0] & bpf_htonl(0xfe000000)) == bpf_htonl(0xfc000000);
+}
+
 /*
- * The address that the kernel chose for a route by an uplink; false where it did not tell. Of IPv6
- * it is looked for where it can be, or all may be what it may not be: see source6.h.
+ * The address that the kernel chose for a route by an uplink; false where it did not tell. For IPv6
+ * that choice may be temporary or deprecated: TC looks at the uplink's own list, and XDP leaves it
+ * to TC (source6.h). The family is that of dst: of a route of IPv4 by a router of IPv6 the look-up
+ * says AF_INET6.
  */
 static __always_inline bool route_source(CTX *ctx, const struct bpf_fib_lookup *fib,
 					 const struct nsx_addr *dst, struct nsx_addr *src)
 {
-	fib_source(fib, src);
-	if (fib->family == AF_INET)
+	if (nsx_is_v4(dst)) {
+		addr_from_v4(src, fib->ipv4_src);
 		return fib->ipv4_src != 0;
+	}
 #ifdef NSXDP_AT_XDP
 	return false;
 #else
-	/* Without another one the kernel takes that of the host towards namespaces. */
-	if (!is_unspecified(src) && !in_pool_of(&nsx_conf, src, NSX_V6))
+	__builtin_memcpy(src->w, fib->ipv6_src, sizeof(src->w));
+	/*
+	 * Without a better one the kernel takes that of the host towards namespaces, or of any other
+	 * device.
+	 */
+	if (!is_unspecified(src) && !in_pool_of(&nsx_conf, src, NSX_V6) &&
+	    (!is_unique_local(src) || is_unique_local(dst)))
 		return addr6_choose(ctx, fib->ifindex, src, true) == 0;
 	*src = *dst;
 	return addr6_choose(ctx, fib->ifindex, src, false) == 0;
@@ -396,7 +416,7 @@ static __always_inline __s32 local_by_route(CTX *ctx, const struct nsx_conf *con
 		if (!is_uplink(conf, fib.ifindex))
 			return LOCAL_NO_UPLINK;
 		if (!route_source(ctx, &fib, dst, &src))
-			return fib.family == AF_INET ? local_first(NSX_V4) : LOCAL_NO_UPLINK;
+			return nsx_is_v4(dst) ? local_first(NSX_V4) : LOCAL_NO_UPLINK;
 		index = local_index(&src);
 		if (index < 0)
 			index = local_learn(ctx, &src, fib.ifindex, true);

@@ -76,8 +76,9 @@ static __always_inline __u32 wire_len(CTX *ctx, const struct pkt *p)
 
 	if (!ctx_gso_size(ctx))
 		return ctx_len(ctx) - ETH_HLEN;
-	/* The kernel cuts without the jumbo option (RFC 2675) that it put in ("BIG TCP"). */
-	if (p->family == NSX_V6 && ctx_len(ctx) > ETH_HLEN + IP6_HLEN + 0xffff)
+	/* Where the kernel has put in the jumbo option (RFC 2675, "BIG TCP") it cuts without it. */
+	if (p->family == NSX_V6 && ctx_len(ctx) > ETH_HLEN + IP6_HLEN + 0xffff &&
+	    p->l4 >= ETH_HLEN + IP6_HLEN + IP6_JUMBO_HLEN)
 		l4_len -= IP6_JUMBO_HLEN;
 	return p->l4 - ETH_HLEN + l4_len + ctx_gso_size(ctx);
 }
@@ -96,6 +97,9 @@ static __always_inline __u32 mtu_exceeded(CTX *ctx, const struct pkt *p, const s
 					 : hop_takes(&p->dst, x->local, x->ifindex, len)))
 		return 0;
 	mtu = x->to_ns ? link_mtu(ctx, x->ifindex) : route_mtu(ctx, &p->dst, x->local, x->ifindex);
+	/* No sender of IPv6 has to go below that (RFC 8200, 5). */
+	if (p->family == NSX_V6 && mtu < MTU6_LEAST)
+		mtu = MTU6_LEAST;
 	return len > mtu ? mtu : 0;
 }
 

@@ -531,6 +531,24 @@ int sock_post_bind4(struct bpf_sock *sk)
 	return bind_check(sk, &addr);
 }
 
+/* Of the kernel's types what is needed here. */
+struct sock_common___v6 {
+	unsigned char skc_ipv6only : 1;
+} __attribute__((preserve_access_index));
+
+/* IPV6_V6ONLY of a socket; not seen before Linux 6.2. */
+static __always_inline bool is_v6only(struct bpf_sock *sk)
+{
+	const struct sock_common___v6 *common;
+
+	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast ||
+	    !bpf_core_field_exists(struct sock_common___v6, skc_ipv6only))
+		return false;
+	common = bpf_rdonly_cast(bpf_cast_to_kern_ctx(sk),
+				 bpf_core_type_id_kernel(struct sock_common___v6));
+	return BPF_CORE_READ_BITFIELD(common, skc_ipv6only);
+}
+
 SEC("cgroup/post_bind6")
 int sock_post_bind6(struct bpf_sock *sk)
 {
@@ -539,9 +557,9 @@ int sock_post_bind6(struct bpf_sock *sk)
 	CONTEXT_ADDR(&addr, sk, src_ip6);
 	if (!bind_check(sk, &addr))
 		return 0;
-	if (!is_unspecified(&addr))
+	/* It takes IPv4 too, unless it says otherwise. */
+	if (!is_unspecified(&addr) || is_v6only(sk))
 		return 1;
-	/* It takes IPv4 too, unless the socket says otherwise, which is not seen here. */
 	addr_from_v4(&addr, 0);
 	return bind_check(sk, &addr);
 }

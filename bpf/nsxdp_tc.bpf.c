@@ -61,7 +61,7 @@ __noinline int clamp_syn(CTX *ctx, const struct pkt *p, const struct xlat *x)
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	if (!veth || !veth->mss)
 		return NSX_CONTINUE;
-	mtu = x->to_ns ? route_mtu(ctx, &p->src, 0, ctx_ifindex(ctx))
+	mtu = x->to_ns ? route_mtu(ctx, &p->src, p->family, ctx_ifindex(ctx))
 		       : route_mtu(ctx, &p->dst, x->local, x->ifindex);
 	mss = mtu - TCP_IP_HLEN(p->family);
 	if (mss > veth->mss)
@@ -127,9 +127,10 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	 */
 	if (NSX_KIND(state) == NSX_CLAIMED)
 		return NSX_DROP_CHANGED;
-	if (NSX_KIND(state) == NSX_MAP
-		    ? !map_answers(ctx, s, &p->daddr)
-		    : NSX_KIND(state) != NSX_FLOW && NSX_KIND(state) != NSX_SHARED)
+	if (NSX_KIND(state) == NSX_MAP && !map_answers(ctx, s, &p->daddr))
+		return slot_same(s, state) ? NSX_PASS_HOST : NSX_DROP_CHANGED;
+	if (NSX_KIND(state) != NSX_MAP && NSX_KIND(state) != NSX_FLOW &&
+	    NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
 	v = source_check(conf, p);
 	if (v != NSX_CONTINUE)

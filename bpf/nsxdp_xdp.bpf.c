@@ -97,7 +97,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 	x = &w->x;
 	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p))
 		return XDP_PASS;
-	/* The first of its family; NSX_IPV6_OFF is left to TC. */
+	/* The first of its family; without IPv6 nothing is in its rows. */
 	local = p->family & 1;
 	if (!addr_eq(&p->dst, &nsx_learned.local[local].addr))
 		return XDP_PASS;
@@ -215,7 +215,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	x = &w->x;
 	if (parse_pkt(ctx, p) != NSX_CONTINUE || is_uncommon(conf, p) ||
 	    is_link_local_of(&p->daddr, p->family) ||
-	    (p->family == NSX_V4 && !ip_sum_right(ctx, p)))
+	    (p->family == NSX_V4 ? !ip_sum_right(ctx, p) : is_metadata6(&p->daddr)))
 		return XDP_PASS;
 	s = port_slot(p->row, p->sport);
 	if (!s)
@@ -232,9 +232,11 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = published_out(ctx, p, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, s, x);
+	if (v != NSX_CONTINUE)
+		return XDP_PASS;
 	if (x->local != p->family)
 		hop = hop_find(ctx, &p->dst, x->local);
-	if (v != NSX_CONTINUE || !hop || x->to_ns || x->both || x->ifindex != hop->ifindex ||
+	if (!hop || x->to_ns || x->both || x->ifindex != hop->ifindex ||
 	    ctx_len(ctx) > hop->mtu + ETH_HLEN)
 		return XDP_PASS;
 	return finish(ctx, NSX_FROM_NS, p, x, hop->dmac, hop->smac, x->ifindex, s);

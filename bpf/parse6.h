@@ -73,8 +73,11 @@ static long ext_step(__u64 i, struct ext_walk *w)
 	/* Behind a later fragment's header is the middle of something. */
 	if (!is_extension(w->next) || (w->fragments && (w->offset & IP6_OFFSET)))
 		return 1;
+	w->verdict = NSX_DROP_EXTENSIONS;
+	if (w->at > L4_OFFSET_MAX)
+		return 1;
 	w->verdict = NSX_DROP_BAD_PACKET;
-	if (w->at > L4_OFFSET_MAX || ctx_load(w->ctx, w->at, &h) < 0)
+	if (ctx_load(w->ctx, w->at, &h) < 0)
 		return 1;
 	len = (h.len + 1) * 8;
 	if (w->next == EXT_AUTH)
@@ -154,7 +157,9 @@ static __always_inline int parse_quoted6(CTX *ctx, struct pkt *p)
 			       p->inner_proto, p);
 }
 
-/* A datagram's part in this fragment. left: bytes from the L4 header to the packet's end */
+/*
+ * What part of its datagram this fragment is. packet_end: offset of the packet's end in the frame
+ */
 static __always_inline int parse_fragment6(const struct ext_walk *w, __u32 packet_end,
 					   struct pkt *p)
 {
@@ -223,7 +228,8 @@ __noinline int parse_ipv6(CTX *ctx, struct pkt *p)
 	p->saddr = p->src;
 	p->daddr = p->dst;
 	w.next = ip->nexthdr;
-	if (is_embedded(&p->daddr) || (is_embedded(&p->saddr) && !is_unspecified(&p->saddr)))
+	if (is_martian_of(&p->daddr, NSX_V6) ||
+	    (is_martian_of(&p->saddr, NSX_V6) && !is_unspecified(&p->saddr)))
 		return NSX_DROP_MARTIAN;
 	if (is_extension(w.next)) {
 #ifdef NSXDP_AT_XDP

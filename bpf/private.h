@@ -92,10 +92,9 @@ struct {
 } nsx_ids SEC(".maps");
 
 /*
- * Give a datagram that leaves in fragments under another address an identification of ours; one of
- * IPv6 has 32 random bits already. A
- * super-packet takes one for each of its segments, which are numbered from the first. Where numbers
- * begin cannot be guessed (RFC 7739).
+ * Give an IPv4 datagram that leaves in fragments under another address an identification of ours
+ * (that of IPv6 has 32 random bits already). A super-packet takes one for each of its segments, which
+ * are numbered from the first. Where numbers begin cannot be guessed (RFC 7739).
  */
 static __always_inline void fragment_id(const struct pkt *p, struct xlat *x, __u32 datagrams)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What commands change of the datapath: a namespace's link, and each port of a range. The callbacks of
- * bpf_loop() take the number of the port in the range, but for write() and clear(), which count in
+ * What commands change of the datapath: a namespace's link, and each port of a range. The callbacks
+ * of bpf_loop() take the number of the port in the range, but for write() and clear(), which count in
  * nsx_range.at: they can be interrupted by another owner of a slot, and go on there.
  *
  * They run for commands and for the sweeper, on any CPU, against each other and against packets: a
@@ -18,7 +18,8 @@
 
 /*
  * Change what is known of a namespace's link. Packets are judged by it meanwhile, on any CPU, and
- * see the old value or the new one of each: none is wider than a word, and none depends on another.
+ * see the old value or the new one of each: but for addresses none is wider than a word, and none
+ * depends on another.
  * Returns 0 or a negative errno.
  */
 static __always_inline int veth_change(const struct nsx_veth_change *args)
@@ -28,8 +29,11 @@ static __always_inline int veth_change(const struct nsx_veth_change *args)
 
 	if (!veth)
 		return -2;	/* ENOENT */
-	/* A flag says that there is an address. Flows that are made meanwhile end with the others. */
-	veth->flags &= args->flags;
+	/*
+	 * A flag says that there is an address. Flows that are made meanwhile end with the others; a
+	 * CPU that has read the flag before may find half of each address, which is nobody's.
+	 */
+	veth->flags &= args->flags & ~(NSX_V_SOURCE(NSX_V4) | NSX_V_SOURCE(NSX_V6));
 	smp_wmb();
 	veth->source[NSX_V4] = args->source[NSX_V4];
 	veth->source[NSX_V6] = args->source[NSX_V6];
@@ -43,8 +47,9 @@ static __always_inline int veth_change(const struct nsx_veth_change *args)
 }
 
 /*
- * The callback for NAME_one(). That is a function which the verifier follows once: up to Linux 6.12 it
- * follows the callback itself anew for each state in which one may be called.
+ * Make the bpf_loop() callback NAME out of NAME_one(). Its body is a global function, which the
+ * verifier checks once; up to Linux 6.12 it checks a callback again in each state that it may be
+ * called in.
  */
 #define RANGE_CALLBACK(name)                                                \
 	__noinline int range_##name(struct nsx_range *r, __u32 i)           \
@@ -255,7 +260,8 @@ static __always_inline long del_reverse_one(struct nsx_range *r, __u32 i)
 	    reverse->outside_port != bpf_htons(r->map.first + i))
 		r->result++;
 	else
-		*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;	/* not 0: look-ups of others may have to pass it */
+		/* Not 0: look-ups of others may have to pass it. */
+		*(volatile __u32 *)&reverse->ifindex = NSX_REVERSE_GONE;
 	return 0;
 }
 RANGE_CALLBACK(del_reverse)

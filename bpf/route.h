@@ -86,15 +86,6 @@ static __always_inline void fib_from(struct bpf_fib_lookup *fib, const struct ns
 		__builtin_memcpy(fib->ipv6_src, src->w, sizeof(fib->ipv6_src));
 }
 
-/* The source that the kernel chose for a route. */
-static __always_inline void fib_source(const struct bpf_fib_lookup *fib, struct nsx_addr *ret)
-{
-	if (fib->family == AF_INET)
-		addr_from_v4(ret, fib->ipv4_src);
-	else
-		__builtin_memcpy(ret->w, fib->ipv6_src, sizeof(ret->w));
-}
-
 /* An address in 32 bits, for a place in a small table. */
 static __always_inline __u32 addr_hash(const struct nsx_addr *a, __u32 seed)
 {

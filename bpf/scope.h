@@ -79,7 +79,9 @@ static __always_inline bool is_multicast(const struct nsx_addr *a)
 	return is_multicast_of(a, family_of(a));
 }
 
-/* What is from or to 169.254.0.0/16 or fe80::/10 stays on its link (RFC 3927, 7; RFC 4291, 2.5.6). */
+/*
+ * What is from or to 169.254.0.0/16 or fe80::/10 stays on its link (RFC 3927, 7; RFC 4291, 2.5.6).
+ */
 static __always_inline bool is_link_local_of(const struct nsx_addr *a, __u32 family)
 {
 	return family == NSX_V6 ? (a->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000)
@@ -87,15 +89,23 @@ static __always_inline bool is_link_local_of(const struct nsx_addr *a, __u32 fam
 }
 
 /*
- * IPv4 addresses in the form of IPv6 mean IPv4 here; and nothing of ::/80 is on a network (RFC 4291,
- * 2.5.5; RFC 6890).
+ * The metadata services of clouds, which give away the host's credentials: AWS's (all of
+ * fd00:ec2::/32 is its own), Google's, Akamai's, Oracle's and Scaleway's. That of IPv4 has a
+ * link-local address.
  */
-static __always_inline bool is_embedded(const struct nsx_addr *a)
+static __always_inline bool is_metadata6(const struct nsx_addr *a)
 {
-	return !a->w[0] && !a->w[1] && (!a->w[2] || a->w[2] == NSX_V4_PREFIX);
+	if (a->w[0] == bpf_htonl(0xfd000ec2))
+		return true;
+	if (a->w[1] || a->w[2])
+		return a->w[0] == bpf_htonl(0xfd00a9fe) && a->w[1] == bpf_htonl(0xa9fe0000) &&
+		       !a->w[2] && a->w[3] == bpf_htonl(1);
+	return (a->w[0] == bpf_htonl(0xfd2000ce) && a->w[3] == bpf_htonl(0x254)) ||
+	       (a->w[0] == bpf_htonl(0xfd0000c1) && a->w[3] == bpf_htonl(0xa9fea9fe)) ||
+	       (a->w[0] == bpf_htonl(0xfd000042) && a->w[3] == bpf_htonl(0x42));
 }
 
-/* What DAD sends has no source yet (RFC 4862, 5.4). */
+/* ::, the unspecified address: what DAD sends has it as its source (RFC 4862, 5.4). */
 static __always_inline bool is_unspecified(const struct nsx_addr *a)
 {
 	return !a->d[0] && !a->d[1];
@@ -112,7 +122,10 @@ static __always_inline bool is_martian4(__be32 v4)
 	return first == 0 || first == 127 || (first >= 240 && v4 != 0xffffffff);
 }
 
-/* An address that no packet on a network has. Of IPv6 that is ::/80. */
+/*
+ * An address that no packet on a network has. Of IPv6 that is ::/80 (RFC 4291, 2.5.5; RFC 6890); the
+ * form in which IPv4 addresses are kept here is in it.
+ */
 static __always_inline bool is_martian_of(const struct nsx_addr *a, __u32 family)
 {
 	return family == NSX_V6 ? !a->w[0] && !a->w[1] && !(a->w[2] & bpf_htonl(0xffff0000))

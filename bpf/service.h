@@ -37,10 +37,11 @@ static __always_inline __u32 client_hash(const struct nsx_conf *conf, const stru
 
 __noinline int is_allowed(__u32 service, const struct nsx_addr *client)
 {
-	struct nsx_allow key = { .bits = 32 + 128, .service = service };
+	struct nsx_allow key = { .bits = 32 + 128 };
 
 	if (!client)
 		return false;
+	key.set = NSX_NET_SET(service, family_of(client));
 	__builtin_memcpy(key.addr, client, sizeof(key.addr));
 	return bpf_map_lookup_elem(&nsx_allow, &key) != NULL;
 }

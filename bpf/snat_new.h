@@ -107,9 +107,10 @@ __noinline int snat_take(CTX *ctx, const struct pkt *p, __be16 port, __u32 now, 
 }
 
 /*
- * The alias that an endpoint has already, for alias_write(), which is deep in the stack: work.alias is
- * what session_seek() said of it, and work.before its port, where the host has claimed it. Another CPU may
- * have given the endpoint a port in this moment: NSX_DROP_CHANGED, else NSX_CONTINUE.
+ * Find the alias that the endpoint has. Sets work.alias (as session_seek() returns it) and
+ * work.before (its port, where the host wants that now). Return: NSX_DROP_CHANGED where another CPU
+ * may just have given the endpoint a port, else NSX_CONTINUE. A function of its own, for
+ * alias_write() is deep in the stack.
  */
 __noinline int alias_find(const struct pkt *p)
 {

@@ -2,9 +2,10 @@
 /*
  * Which IPv6 address of an uplink flows leave from. The kernel chooses one for a route, but it may
  * pick a temporary (RFC 8981) or deprecated one, and before Linux 6.7 it does not say which. So its
- * own list of the uplink's addresses is searched. An address may be used if it is neither temporary,
- * deprecated nor link-local, and has passed duplicate address detection; of those the one that has
- * the longest prefix in common with the kernel's choice is taken, so that the network is the same.
+ * own list of the uplink's addresses is searched. An address may be used if it is neither
+ * temporary, deprecated nor link-local, and has passed duplicate address detection; of those the
+ * one that has the longest prefix in common with the kernel's choice is taken, so that the network
+ * is the same.
  */
 #ifndef NSXDP_SOURCE6_H
 #define NSXDP_SOURCE6_H
@@ -58,8 +59,8 @@ static long next_addr6(__u64 unused, struct addr6_walk *w)
 
 /**
  * addr6_choose() - the address of an uplink that a flow may leave from
- * @addr: like which it is to be, as the kernel chose it, or the destination; set to it
- * @chosen: the kernel chose @addr: where it is not the uplink's, a route says so, and it stays
+ * @addr: in: the kernel's choice, or the destination where it made none; out: the address to use
+ * @chosen: @addr is the kernel's choice; where the uplink does not have it, it is kept
  *
  * Return: 0, or -1 where the uplink has none that may be used.
  */
@@ -79,6 +80,16 @@ __noinline int addr6_choose(CTX *ctx, __u32 ifindex, struct nsx_addr *addr, int 
 		return -1;
 	*addr = w.best;
 	return 0;
+}
+
+/* The uplink has this address, and flows may leave from it. */
+static __always_inline bool is_of_uplink(CTX *ctx, __u32 ifindex, const struct nsx_addr *addr)
+{
+	struct nsx_addr best = *addr;
+
+	if (nsx_is_v4(addr))
+		return device_has(ctx, ifindex, addr->w[3]);
+	return addr6_choose(ctx, ifindex, &best, false) == 0 && addr_eq(&best, addr);
 }
 #endif
 

@@ -303,12 +303,17 @@ struct nsx_service {
 	char owner[NSX_OWNER_LEN];
 };
 
-/**
- * struct nsx_allow - a network that may reach a service; the service is the first 32 of the bits
+/*
+ * The first 32 bits of a network's key: the number of a set of networks, and the family, without
+ * which ::/0 would be IPv4's too, whose addresses are in the form of IPv6.
  */
+#define NSX_NET_SET(number, family)	((number) | (__u32)(family) << 31)
+#define NSX_NET_NUMBER(set)		((set) & 0x7fffffffU)
+
+/** struct nsx_allow - a network that may reach a service; key only */
 struct nsx_allow {
 	__u32 bits;
-	__u32 service;
+	__u32 set;	/* NSX_NET_SET() of the service */
 	__be32 addr[4];
 };
 #define NSX_ALLOW_MAX	65536
@@ -503,21 +508,21 @@ enum nsx_ns_state {
 /** struct nsx_network - a network that a namespace may reach, or may not */
 struct nsx_network {
 	struct nsx_addr addr;
-	__u8 len;	/* bits of .addr, so IPv4's count from 96 on */
+	__u8 len;	/* bits of .addr, so IPv4's count from 96 on; fewer, of IPv4: of both families */
 	__u8 deny;
 	__u8 pad[6];
 };
 
 /**
- * struct nsx_egress_key - a network of a set, whose number is the first 32 of the bits; the value
- * is whether a namespace with the set may go there (1) or not (0)
+ * struct nsx_egress_key - a network of a set; the value is whether a namespace with the set may go
+ * there (1) or not (0)
  *
- * The longest network that a destination is in decides; each set has one of length 0. A set never
- * changes: a namespace gets another one, whose number is as unique as nsx_ns.id.
+ * The longest network that a destination is in decides; each set has one for all of each family. A
+ * set never changes: a namespace gets another one, whose number is as unique as nsx_ns.id.
  */
 struct nsx_egress_key {
 	__u32 bits;
-	__u32 set;
+	__u32 set;	/* NSX_NET_SET() of nsx_ns.egress_set */
 	__be32 addr[4];
 };
 
@@ -1059,12 +1064,23 @@ struct nsx_session_key {
 	__u16 pad;
 };
 
-/* Mix of all of an entry's identity but its inside port. */
 NSX_INLINE __u64 nsx_swap_halves(__u64 word)
 {
 	return word >> 32 | word << 32;
 }
 
+/*
+ * A product of the halves of a remote's address, each with a secret of its own: who has many
+ * addresses of IPv6 cannot choose such that mix alike. The factor is odd where the upper half is 0,
+ * so that two addresses of IPv4 never do.
+ */
+NSX_INLINE __u64 nsx_remote_mix(const struct nsx_conf *conf, const struct nsx_addr *remote)
+{
+	return (remote->d[0] + (conf->hash_seed << 1 ^ 0xc2b2ae3d27d4eb4fULL)) *
+	       nsx_swap_halves(remote->d[1] + conf->hash_seed);
+}
+
+/* Mix of all of an entry's identity but its inside port. */
 NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_addr *inside,
 				 const struct nsx_addr *remote, __be16 remote_port, __u8 proto,
 				 __u8 kind)
@@ -1072,12 +1088,11 @@ NSX_INLINE __u64 nsx_session_mix(const struct nsx_conf *conf, const struct nsx_a
 	/*
 	 * Three products that do not wait for each other, and one of their sum. A product carries
 	 * upwards only, so the half of an address that differs among neighbours, which is the upper
-	 * one of IPv4's, comes first.
+	 * one of IPv4's, comes first. Inside addresses are the instance's own choice.
 	 */
 	__u64 h = (inside->d[0] ^ nsx_swap_halves(inside->d[1]) ^ conf->hash_seed) *
 			  0x9e3779b97f4a7c15ULL +
-		  ((remote->d[0] << 1) + nsx_swap_halves(remote->d[1]) + conf->hash_seed) *
-			  0xc2b2ae3d27d4eb4fULL +
+		  nsx_remote_mix(conf, remote) +
 		  ((__u64)remote_port << 16 | proto << 8 | kind) * 0xd6e8feb86659fd93ULL;
 
 	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
@@ -1115,9 +1130,8 @@ NSX_INLINE __u32 nsx_session_tag(__u64 hash, __be16 inside_port)
 NSX_INLINE __u64 nsx_outside_hash(const struct nsx_conf *conf, const struct nsx_addr *remote,
 				  __be16 remote_port, __be16 outside_port, __u16 local, __u8 proto)
 {
-	__u64 h = conf->hash_seed;
+	__u64 h = nsx_remote_mix(conf, remote);
 
-	h = (h ^ (remote->d[0] << 1) ^ nsx_swap_halves(remote->d[1])) * 0xc2b2ae3d27d4eb4fULL;
 	h ^= h >> 29;
 	h = (h ^
 	     ((__u64)remote_port << 48 | (__u64)outside_port << 32 | (__u32)local << 8 | proto)) *

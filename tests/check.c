@@ -184,9 +184,10 @@ static void check_allow(struct instance *in)
 	void *prev = NULL;
 
 	while (bpf_map_get_next_key(in->fd[TABLE_ALLOW], prev, &next) == 0) {
-		if (next.service >= NSX_SERVICES ||
-		    !(table_service(in, next.service)->flags & NSX_S_ALLOW))
-			say("a network may reach the service %u, which has no list", next.service);
+		if (NSX_NET_NUMBER(next.set) >= NSX_SERVICES ||
+		    !(table_service(in, NSX_NET_NUMBER(next.set))->flags & NSX_S_ALLOW))
+			say("a network may reach the service %u, which has no list",
+			    NSX_NET_NUMBER(next.set));
 		key = next;
 		prev = &key;
 	}

@@ -84,7 +84,8 @@ static const char *verdict_between(struct nsx_count before[NSX_HOOKS][NSX_VERDIC
 	const char *name = "none";
 	int count = 0;
 
-	for (int h = 0; h < NSX_HOOKS; h++)
+	/* The kernel's own listener reports come from the private namespace at any time. */
+	for (int h = 0; h < NSX_FROM_PRIVATE; h++)
 		for (int v = 0; v < NSX_VERDICT_COUNT; v++)
 			if (after[h][v].packets != before[h][v].packets) {
 				count += h == hook

@@ -230,7 +230,8 @@ static int total(struct nsx_count c[NSX_HOOKS][NSX_VERDICT_COUNT],
 {
 	int n = 0;
 
-	for (int h = 0; h < NSX_HOOKS; h++)
+	/* The kernel's own listener reports come from the private namespace at any time. */
+	for (int h = 0; h < NSX_FROM_PRIVATE; h++)
 		for (int v = 0; v < NSX_VERDICT_COUNT; v++)
 			if (d[h][v].packets != c[h][v].packets) {
 				n += d[h][v].packets - c[h][v].packets;

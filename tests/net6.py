@@ -26,6 +26,12 @@ def server(port, kind="tcp"):
         conn.close()
 
 
+def bind6(port, only):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(only))
+    s.bind(("::", int(port)))
+
+
 def client(host, port, source=""):
     """Who the server says we are."""
     sock = socket.create_connection((host, int(port)), 4, (source, 0) if source else None)

@@ -223,6 +223,19 @@ void addr_mask(struct nsx_addr *addr, __u8 len)
 	}
 }
 
+struct nsx_network network_any(void)
+{
+	struct nsx_network any = {};
+
+	addr_set_v4(&any.addr, 0);
+	return any;
+}
+
+bool network_is_any(const struct nsx_network *network)
+{
+	return !network->len && nsx_is_v4(&network->addr);
+}
+
 bool net_has_host_bits(const struct nsx_addr *addr, __u8 len)
 {
 	struct nsx_addr net = *addr;

@@ -75,6 +75,10 @@ bool addr_is_link_local(const struct nsx_addr *addr);
 
 /* Networks; lengths as of parse_net(). */
 void addr_mask(struct nsx_addr *addr, __u8 len);
+/* All addresses of both families, which no ADDRESS/LENGTH says. */
+struct nsx_network network_any(void);
+bool network_is_any(const struct nsx_network *network);
+
 bool net_has_host_bits(const struct nsx_addr *addr, __u8 len);
 bool nets_overlap(const struct nsx_addr *a, __u8 a_len, const struct nsx_addr *b, __u8 b_len);
 

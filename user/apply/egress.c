@@ -7,18 +7,24 @@
 
 #include "apply/ns.h"
 
-static struct nsx_egress_key key_of(const struct nsx_ns *ns, const struct nsx_network *network)
+/* The part of a network that is of a family; false where there is none. */
+static bool key_of(const struct nsx_ns *ns, const struct nsx_network *network,
+		   enum nsx_family family, struct nsx_egress_key *key)
 {
-	struct nsx_egress_key key = { .bits = 32 + network->len, .set = ns->egress_set };
+	bool both = network_is_any(network);
 
-	memcpy(key.addr, &network->addr, sizeof(key.addr));
-	return key;
+	memset(key, 0, sizeof(*key));
+	key->set = NSX_NET_SET(ns->egress_set, family);
+	key->bits = 32 + (both && family == NSX_V4 ? 96 : network->len);
+	if (!both || family == NSX_V4)
+		memcpy(key->addr, &network->addr, sizeof(key->addr));
+	return both || addr_family(&network->addr) == family;
 }
 
 /* What holds for the rest: nothing may be reached where something is allowed by name. */
 static struct nsx_network rest_of(const struct nsx_ns *ns)
 {
-	struct nsx_network rest = {};	/* of length 0, for both families */
+	struct nsx_network rest = network_any();
 
 	for (__u32 i = 0; i < ns->egress_count; i++)
 		rest.deny |= !ns->egress[i].deny;
@@ -28,10 +34,15 @@ static struct nsx_network rest_of(const struct nsx_ns *ns)
 static int write_one(struct instance *in, const struct nsx_ns *ns,
 		     const struct nsx_network *network, __u64 flags)
 {
-	struct nsx_egress_key key = key_of(ns, network);
 	__u8 allowed = !network->deny;
+	struct nsx_egress_key key;
 
-	return bpf_map_update_elem(in->fd[TABLE_EGRESS], &key, &allowed, flags) ? -errno : 0;
+	for (int family = 0; family < NSX_FAMILIES; family++)
+		if (key_of(ns, network, family, &key) &&
+		    bpf_map_update_elem(in->fd[TABLE_EGRESS], &key, &allowed, flags) &&
+		    errno != EEXIST)
+			return -errno;
+	return 0;
 }
 
 int egress_write(struct instance *in, const struct nsx_ns *ns)
@@ -43,22 +54,30 @@ int egress_write(struct instance *in, const struct nsx_ns *ns)
 		return 0;
 	for (__u32 i = 0; i < ns->egress_count && !err; i++)
 		err = write_one(in, ns, &ns->egress[i], BPF_ANY);
-	if (!err)
-		err = write_one(in, ns, &rest, BPF_NOEXIST);
-	return err == -EEXIST ? 0 : err;
+	return err ? err : write_one(in, ns, &rest, BPF_NOEXIST);
+}
+
+static int delete_one(struct instance *in, const struct nsx_ns *ns,
+		      const struct nsx_network *network)
+{
+	struct nsx_egress_key key;
+	int err = 0;
+
+	for (int family = 0; family < NSX_FAMILIES; family++)
+		if (key_of(ns, network, family, &key) &&
+		    bpf_map_delete_elem(in->fd[TABLE_EGRESS], &key) && errno != ENOENT)
+			err = -errno;
+	return err;
 }
 
 int egress_delete(struct instance *in, const struct nsx_ns *ns)
 {
 	struct nsx_network rest = rest_of(ns);
-	int err = 0;
+	int err = 0, more;
 
 	for (__u32 i = 0; ns->egress_set && i <= ns->egress_count; i++) {
-		struct nsx_egress_key key =
-			key_of(ns, i < ns->egress_count ? &ns->egress[i] : &rest);
-
-		if (bpf_map_delete_elem(in->fd[TABLE_EGRESS], &key) && errno != ENOENT)
-			err = -errno;
+		more = delete_one(in, ns, i < ns->egress_count ? &ns->egress[i] : &rest);
+		err = err ? err : more;
 	}
 	return err;
 }
@@ -100,7 +119,9 @@ static size_t find_unused(struct instance *in, const __u32 *used, size_t count,
 
 	while (found < NSX_ALLOW_MAX &&
 	       bpf_map_get_next_key(in->fd[TABLE_EGRESS], prev, &key) == 0) {
-		if (!bsearch(&key.set, used, count, sizeof(*used), by_number))
+		__u32 set = NSX_NET_NUMBER(key.set);
+
+		if (!bsearch(&set, used, count, sizeof(*used), by_number))
 			ret[found++] = key;
 		last = key;
 		prev = &last;

@@ -70,7 +70,10 @@ static int allow_write(struct instance *in, const struct publication *p, struct 
 	__u8 yes = 1;
 
 	for (int i = 0; i < p->allows; i++) {
-		struct nsx_allow key = { .bits = 32 + p->allow[i].len, .service = p->index };
+		struct nsx_allow key = {
+			.bits = 32 + p->allow[i].len,
+			.set = NSX_NET_SET(p->index, addr_family(&p->allow[i].addr)),
+		};
 
 		memcpy(key.addr, &p->allow[i].addr, sizeof(key.addr));
 		if (bpf_map_update_elem(in->fd[TABLE_ALLOW], &key, &yes, BPF_ANY))

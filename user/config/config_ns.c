@@ -268,23 +268,24 @@ static int compare_networks(const void *a, const void *b)
 
 const char *config_egress_name(const struct nsx_network *network, char buf[ADDR_STRLEN])
 {
-	return network->len ? format_prefix(&network->addr, network->len, buf) : strcpy(buf, "any");
+	return network_is_any(network) ? strcpy(buf, "any")
+					: format_prefix(&network->addr, network->len, buf);
 }
 
 /* ADDR[/LEN] or any: all may be reached, or none. */
 static int read_egress(const char *word, struct ns_conf *c, bool deny, struct fail *f)
 {
-	struct nsx_network network = { .deny = deny };
+	struct nsx_network network = network_any();
 	bool any = !deny && strcmp(word, "any") == 0;
 
 	if ((c->given & NS_GIVEN_EGRESS) && (any || !c->egress_count))
 		return fail(f, -EINVAL, "'any' stands alone");
 	if (any)
 		return 0;
-	/* A length of 0: both families. */
+	network.deny = deny;
 	if (strcmp(word, "any") && parse_net(word, &network.addr, &network.len))
 		return fail(f, -EINVAL, "not ADDRESS, ADDRESS/LENGTH or any");
-	if (net_has_host_bits(&network.addr, network.len))
+	if (!network_is_any(&network) && net_has_host_bits(&network.addr, network.len))
 		return fail(f, -EINVAL, "host bits are set");
 	for (__u32 i = 0; i < c->egress_count; i++)
 		if (memcmp(&c->egress[i].addr, &network.addr, sizeof(network.addr)) == 0 &&

@@ -33,7 +33,7 @@ int service_allows(struct instance *in, __u32 index, allow_cb cb, void *arg)
 	int count = 0;
 
 	while (bpf_map_get_next_key(in->fd[TABLE_ALLOW], prev, &next) == 0) {
-		if (next.service == index) {
+		if (NSX_NET_NUMBER(next.set) == index) {
 			count++;
 			cb(&next, arg);
 		}
