@@ -426,6 +426,48 @@ t_34e_metadata_services_are_out_of_reach() {
 	nsxdp ns set "$NS1" --link-local=off
 }
 
+# ::/0 is all of IPv6 and nothing of IPv4, whose addresses have a form of IPv6.
+t_34k_networks_are_of_one_family() {
+	local v4=203.0.113.1
+	nsxdp map add 6300 "$NS1:8080" --allow ::/0 --allow 10.0.0.0/8
+	on client $PY6 client $HOST 6300
+	grows drop-not-allowed not on client curl -sS -m 1 "http://$v4:6300/"
+	nsxdp map del 6300
+	nsxdp ns set "$NS1" --egress-allow ::/0
+	on ns1 ping -c1 -W1 $INET
+	grows reject-egress-denied not on ns1 ping -c1 -W1 198.51.100.8
+	nsxdp export | grep "egress-allow ::/0"
+	nsxdp ns set "$NS1" --egress-deny ::/0
+	on ns1 ping -c1 -W1 198.51.100.8
+	grows reject-egress-denied not on ns1 ping -c1 -W1 $INET
+	nsxdp ns set "$NS1" --egress-deny any
+	nsxdp export | grep "egress-deny any"
+	not on ns1 ping -c1 -W1 198.51.100.8
+	not on ns1 ping -c1 -W1 $INET
+	nsxdp ns set "$NS1" --egress-allow any
+}
+
+# One family is published; the other's port is the host's.
+t_34l_sockets_of_ipv6_alone() {
+	nsxdp map add -4 6300 "$NS1:8080"
+	on host $PY6 bind6 6300 1
+	refuse 1 "Operation not permitted" on host $PY6 bind6 6300 0
+	nsxdp map del 6300
+}
+
+# A default address is of one family, and so are ports that are published without one.
+t_34m_a_default_address_of_one_family() {
+	nsxdp up --dev ens5 --publish-at 203.0.113.1
+	at_end nsxdp up --dev ens5 --publish-at any
+	nsxdp map add 6300 "$NS1:8080"
+	nsxdp map list 6300 | grep ipv4
+	refuse 1 "give the address, [::]:6301" nsxdp map add -6 6301 "$NS1:8080"
+	nsxdp map add '[::]:6301' "$NS1:8080"
+	on client $PY6 client $HOST 6301
+	nsxdp map del 6301
+	nsxdp map del 6300
+}
+
 t_34f_links_that_go_down() {
 	local link; link=$(nsxdp -j ns show "$NS1" | /usr/bin/python3 -c 'import json,sys; print(json.load(sys.stdin)["host_if"])')
 	on host ip link set "$link" down
@@ -445,9 +487,18 @@ t_34g_ipv6_that_is_disabled_later() {
 	on host sysctl -qw net.ipv6.conf.default.disable_ipv6=1
 	nsxdp ns add "$NS2"
 	[ "$(address6 "$NS2")" = "" ]
+	nsxdp ns set "$NS2" --max-flows 5
+	[ "$(address6 "$NS2")" = "" ]
 	nsxdp map add 6002 "$NS2:8080" "$NS1:8080"
 	nsxdp map list -j 6002 | grep '"family": "ipv4"'
 	refuse 1 "has no IPv6 address" nsxdp map add -6 6003 "$NS2:8080"
+	# A port of both families that goes there is one of IPv4 from then on.
+	nsxdp map set 6002 "$NS1:8080"
+	nsxdp map del 6002
+	nsxdp map add 6002 "$NS1:8080"
+	nsxdp map list -j 6002 | grep '"family": "both"'
+	nsxdp map set 6002 "$NS2:8080"
+	nsxdp map list -j 6002 | grep '"family": "ipv4"'
 	nsxdp map del 6002
 	nsxdp ns del "$NS2"
 	on host sysctl -qw net.ipv6.conf.default.disable_ipv6=0
@@ -464,6 +515,16 @@ t_34h_gai_conf_of_the_administrator_stays() {
 	nsxdp ns del "$NS2"
 	grep mine "/etc/netns/$NS2/gai.conf"
 	rm -r "/etc/netns/$NS2"
+	# What an instance wrote that ended with the machine is nobody's.
+	nsxdp ns add "$NS2" --prefer-ipv6 --dns 192.0.2.53
+	cp -r "/etc/netns/$NS2" "$LAB_TMP/etc"
+	nsxdp ns del "$NS2"
+	[ ! -e "/etc/netns/$NS2" ]
+	mkdir -p /etc/netns
+	cp -r "$LAB_TMP/etc" "/etc/netns/$NS2"
+	nsxdp ns add "$NS2" --prefer-ipv6 --dns 192.0.2.53
+	nsxdp ns del "$NS2"
+	[ ! -e "/etc/netns/$NS2" ]
 }
 
 t_34i_what_a_killed_command_left_set_is_set_back() {

@@ -2,6 +2,7 @@
 /* The nsxdp command: finds the command that the words name and runs it. */
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,6 +316,8 @@ int main(int argc, char **argv)
 		note("refusing to run set-user-ID");
 		return 1;
 	}
+	/* Where the caller ignores it nobody could wait for a child. */
+	signal(SIGCHLD, SIG_DFL);
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (is_json(argv[i])) {

@@ -103,6 +103,9 @@ int map_check_new(struct instance *in, const struct map_conf *before, const stru
 /* No socket of the host has one of the ports, unless the port is managed by an owner. */
 int map_check_host(const struct map_conf *c, struct fail *f);
 
+/* Wanted for both families where that is possible, but one of its targets has no IPv6; c may be NULL. */
+bool map_is_beyond(struct instance *in, const struct map_conf *c);
+
 /*
  * A namespace goes: its targets are left out, and ports that lead nowhere else are published no
  * more.

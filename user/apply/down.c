@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "apply/gai.h"
 #include "apply/ns.h"
 #include "apply/resolv.h"
 #include "apply/up.h"
@@ -19,17 +18,17 @@
 static int remove_one(struct nl *nl, const struct ns_item *item)
 {
 	const struct nsx_ns *ns = &item->ns;
-	int route = ns_unguard(nl, ns), netns = 0, resolv = 0;
+	int route = ns_unguard(nl, ns), netns = 0, files = 0;
 
 	if (ns->flags & NSX_NS_MADE_NETNS)
 		netns = netns_remove_ours(item->name, ns->netns);
 	if (ns->flags & NSX_NS_PREFER_IPV6)
-		resolv = gai_remove(item->name);
-	if (!resolv && (ns->flags & NSX_NS_MADE_RESOLV))
-		resolv = resolv_remove(item->name);
+		files = gai_remove(item->name);
+	if (!files && (ns->flags & NSX_NS_MADE_RESOLV))
+		files = resolv_remove(item->name);
 	if (route && route != -ESRCH)
 		return route;
-	return netns ? netns : resolv;
+	return netns ? netns : files;
 }
 
 static int remove_made(struct instance *in, const struct ns_list *list)

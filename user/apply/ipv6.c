@@ -43,9 +43,11 @@ int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journ
 		if ((c->given & UP_GIVEN_IPV6) && c->ipv6 != NSX_IPV6_OFF)
 			return fail(f, -EAFNOSUPPORT,
 				    "--ipv6: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
+		if (c->given & UP_GIVEN_POOL6)
+			note("up: --pool6 is not used: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
 		conf->ipv6 = NSX_IPV6_OFF;
 	}
-	/* With this mask no address but :: is in the pool. */
+	/* Without IPv6 the pool is ::/128, which matches no address in use. */
 	memset(&conf->pool_mask[NSX_V6], 0xff, sizeof(conf->pool_mask[NSX_V6]));
 	if (conf->ipv6 == NSX_IPV6_OFF)
 		return 0;
@@ -99,17 +101,19 @@ static void usable_cb(const struct addr_info *addr, void *arg)
 	*usable |= !addr->unusable && !addr->secondary;
 }
 
-bool ipv6_has_way_out(const struct nsx_conf *conf)
+int ipv6_has_way_out(const struct nsx_conf *conf)
 {
 	struct nl nl = {};
 	bool usable = false;
+	int err;
 
-	if (conf->ipv6 == NSX_IPV6_OFF || nl_open(&nl))
-		return false;
-	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable; i++)
-		addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);
+	if (conf->ipv6 == NSX_IPV6_OFF)
+		return 0;
+	err = nl_open(&nl);
+	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable && !err; i++)
+		err = addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);
 	nl_close(&nl);
-	return usable;
+	return err ? err : usable;
 }
 
 /* It is there already, or not there, as wanted. */
@@ -202,10 +206,10 @@ static void set_way_out(const struct ns_item *item, bool on)
 
 void ipv6_follow(struct instance *in)
 {
-	bool on = ipv6_has_way_out(in->conf);
+	int on = ipv6_has_way_out(in->conf);
 	struct ns_list list = {};
 
-	if (in->journal->way_out6 == on || table_ns_list(in, &list))
+	if (on < 0 || in->journal->way_out6 == on || table_ns_list(in, &list))
 		return;
 	for (size_t i = 0; i < list.count; i++)
 		set_way_out(&list.item[i], on);

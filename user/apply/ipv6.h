@@ -34,8 +34,8 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns);
 int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
 		   int inside);
 
-/* An uplink has an address that masqueraded packets may have. */
-bool ipv6_has_way_out(const struct nsx_conf *conf);
+/* 1: an uplink has an address that masqueraded packets may have; 0: none; or a negative errno. */
+int ipv6_has_way_out(const struct nsx_conf *conf);
 
 /*
  * Namespaces have a default route while the host has such an address: without one their programs are

@@ -61,6 +61,7 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 		struct fail *f)
 {
 	const struct map_target *t = &c->target[i];
+	char at[ADDR_STRLEN];
 	struct nsx_ns ns;
 	int err = table_ns_get(in, t->ns, &ns);
 
@@ -79,7 +80,8 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 	ret->port = htons(t->port);
 	ret->weight = t->weight;
 	return find_at(in, c, &ret->at)
-		       ? fail(f, -ENODEV, "nothing is published at %s any more", c->at.dev)
+		       ? fail(f, -ENODEV, "nothing is published at %s any more",
+			      config_at_name(&c->at, at))
 		       : 0;
 }
 

@@ -16,7 +16,6 @@
 
 #include "apply/apply.h"
 #include "apply/confirm.h"
-#include "apply/gai.h"
 #include "apply/ipv6.h"
 #include "apply/map.h"
 #include "apply/ns.h"
@@ -115,10 +114,18 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 	return err;
 }
 
+static struct resolv resolv_of(const struct instance *in, const struct nsx_ns *ns)
+{
+	return (struct resolv){ .dns = ns->dns,
+				.count = ns->dns_count,
+				.ipv6 = in->journal->way_out6 && addr_is_set(&ns->addr6) };
+}
+
 int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f)
 {
+	struct resolv r = resolv_of(in, ns);
 	bool made_dir = false;
-	int err = resolv_write(name, ns->dns, ns->dns_count, in->journal->way_out6, &made_dir);
+	int err = resolv_write(name, &r, &made_dir);
 
 	if (err == -EEXIST)
 		ns->flags &= ~NSX_NS_MADE_RESOLV;
@@ -140,7 +147,7 @@ int ns_write_gai(struct instance *in, const char *name, struct nsx_ns *ns, struc
 
 int ns_check_gai(const char *name, const struct nsx_ns *ns, struct fail *f)
 {
-	if (!(ns->flags & NSX_NS_PREFER_IPV6) || !gai_exists(name))
+	if (!(ns->flags & NSX_NS_PREFER_IPV6) || gai_is_free(name))
 		return 0;
 	return fail(f, -EEXIST,
 		    "--prefer-ipv6: /etc/netns/%s/gai.conf is there already, and stays as it is", name);
@@ -310,22 +317,24 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 
 int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f)
 {
+	struct resolv r;
 	int err = ns_describe(in, c, ns, f);
 
 	if (err)
 		return err;
 	if ((ns->flags & NSX_NS_MADE_VETH) && if_nametoindex(ns->host_if))
 		return fail(f, -EEXIST, "an interface %s exists already", ns->host_if);
-	if (!resolv_exists(c->name))
+	err = ns_check_gai(c->name, ns, f);
+	if (err)
+		return err;
+	ipv6_set_addr(in->conf, ns);
+	r = resolv_of(in, ns);
+	if (resolv_is_free(c->name, &r))
 		ns->flags |= NSX_NS_MADE_RESOLV;
 	else if (c->dns_count)
 		return fail(f, -EEXIST,
 			    "--dns: /etc/netns/%s/resolv.conf is there already, and stays as it is",
 			    c->name);
-	err = ns_check_gai(c->name, ns, f);
-	if (err)
-		return err;
-	ipv6_set_addr(in->conf, ns);
 	ns->state = NSX_NS_MAKING;
 	ns_begin(in);
 	err = table_ns_set(in, c->name, ns);
@@ -366,13 +375,15 @@ int apply_ns_clear(struct instance *in, const char *name, struct fail *f)
 int ns_check_new(struct instance *in, const struct ns_conf *c, struct fail *f)
 {
 	struct nsx_ns ns = { .flags = NSX_NS_MADE_VETH };
+	int err;
 
 	if (c->adopted && !netns_exists(c->name))
 		return fail(f, -ENOENT, "there is no such namespace (ip netns list shows them)");
 	if (!c->adopted && netns_exists(c->name))
 		return fail(f, -EEXIST, "a namespace of this name exists: nsxdp ns adopt %s takes it over",
 			    c->name);
-	return ns_describe(in, c, &ns, f);
+	err = ns_describe(in, c, &ns, f);
+	return err ? err : ns_check_gai(c->name, &ns, f);
 }
 
 int ns_add(struct instance *in, const struct ns_conf *c, struct fail *f)

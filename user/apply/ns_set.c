@@ -159,7 +159,9 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 		ns.addr = c->addr;
 		ns.prefix_len = c->prefix_len;
 		config_gateway(&ns.addr, ns.prefix_len, &ns.gw);
-		ipv6_set_addr(in->conf, &ns);
+		/* Its link is made anew, with IPv6 or without. */
+		if (!same_link(&old, &ns))
+			ipv6_set_addr(in->conf, &ns);
 	}
 	err = ns_describe(in, c, &ns, f);
 	if (!err)
@@ -271,6 +273,8 @@ int ns_set_recover(struct instance *in, const char *name, struct fail *f)
 			err = make_link_again(in, name, &ns, f);
 		if (!err)
 			err = write_resolv(in, name, &ns, f);
+		if (!err && ((from.flags ^ ns.flags) & NSX_NS_PREFER_IPV6))
+			err = ns_write_gai(in, name, &ns, f);
 		if (!err)
 			err = table_ns_set(in, name, &ns);
 	}

@@ -84,7 +84,8 @@ int map_check_host(const struct map_conf *c, struct fail *f)
 		return fail_errno(f, port, "cannot ask the kernel for the host's sockets");
 	if (c->port != c->last)
 		snprintf(which, sizeof(which), "port %d", port);
-	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself: %s", which, holder)
+	return port > 0 ? fail(f, -EADDRINUSE, "%s is taken by the host itself%s: %s", which,
+			       config_over(c->row), holder)
 			: 0;
 }
 
@@ -182,20 +183,36 @@ static int check_at(struct instance *in, const struct map_conf *c, struct fail *
 	return 0;
 }
 
+/* Where nobody said at which address, the default's family is the only one. */
+static int check_family(struct instance *in, const struct map_conf *c, struct fail *f)
+{
+	const struct nsx_addr *at = &in->conf->publish_at;
+	char addr[ADDR_STRLEN];
+
+	if (in->conf->confirm == NSX_CONFIRM_UNDONE || c->has_at || !addr_is_set(at) ||
+	    (c->given & (MAP_GIVEN_ANY_AT | MAP_GIVEN_EITHER)) ||
+	    addr_family(at) == NSX_ROW_FAMILY(c->row))
+		return 0;
+	return fail(f, -EINVAL, "ports are published at %s (nsxdp up --publish-at): give the address, %s:%u for every one",
+		    format_addr(at, addr), NSX_ROW_FAMILY(c->row) == NSX_V6 ? "[::]" : "0.0.0.0",
+		    c->port);
+}
+
 int map_check_new(struct instance *in, const struct map_conf *before, const struct map_conf *after,
 		  struct fail *f)
 {
 	int err = check_at(in, after, f);
 
+	if (!err && !before)
+		err = check_family(in, after, f);
 	return err || before ? err : map_check_host(after, f);
 }
 
-/* It is wanted for IPv6 only as far as there is any, and a target has none: its link is others'. */
-static bool is_beyond(struct instance *in, const struct map_conf *c)
+bool map_is_beyond(struct instance *in, const struct map_conf *c)
 {
 	struct nsx_ns ns;
 
-	if (!c || !(c->given & MAP_GIVEN_EITHER) || NSX_ROW_FAMILY(c->row) != NSX_V6)
+	if (!c || !config_may_lack_ipv6(c))
 		return false;
 	for (int i = 0; i < c->targets; i++)
 		if (table_ns_get(in, c->target[i].ns, &ns) == 0 && !addr_is_set(&ns.addr6))
@@ -214,7 +231,9 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 
 	if (!old)
 		return fail_errno(f, -ENOMEM, "cannot plan the change");
-	if (!before && is_beyond(in, after)) {
+	if (map_is_beyond(in, after))
+		after = NULL;
+	if (!before && !after) {
 		free(old);
 		return 0;
 	}
@@ -223,6 +242,8 @@ int apply_map(struct instance *in, const struct map_conf *before, const struct m
 		err = check_at(in, after, f);
 	if (!err && after)
 		err = place_take(in, after, f);
+	if (!err && !found && after)
+		err = check_family(in, after, f);
 	if (!err && !found && after)
 		err = map_check_host(after, f);
 	if (!err && (found || after))

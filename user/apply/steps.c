@@ -120,14 +120,15 @@ static size_t count_publishing(const struct steps *steps)
  * A socket of the host may have taken a port after it was found free and before it was published.
  * With the bind guard none can after that.
  */
-static int check_published(const struct steps *steps, size_t count, size_t *failed, struct fail *f)
+static int check_published(struct instance *in, const struct steps *steps, size_t count,
+			   size_t *failed, struct fail *f)
 {
 	int err = 0;
 
 	sockets_listing(count > 1);
 	for (size_t i = 0; i < count && !err; i++) {
 		*failed = i;
-		if (is_new_port(&steps->step[i]))
+		if (is_new_port(&steps->step[i]) && !map_is_beyond(in, steps->step[i].after))
 			err = map_check_host(steps->step[i].after, f);
 	}
 	sockets_listing(false);
@@ -167,7 +168,10 @@ static int carry_out(struct instance *in, const struct steps *steps, size_t *don
 	return err;
 }
 
-/* The families of one port. Whatever becomes of the command, IPv6 is to have what IPv4 has. */
+/*
+ * The families of one port. A command that dies between them is finished by the next one: IPv6 gets
+ * what IPv4 has.
+ */
 static void twins_begin(struct instance *in, const struct steps *steps)
 {
 	struct nsx_twins *twins = &in->journal->twins;
@@ -247,7 +251,7 @@ int apply_steps(struct instance *in, const struct steps *steps, struct fail *f)
 	failed = done;
 	/* Before what is not wanted any more is removed: that cannot be brought back whole. */
 	if (!err)
-		err = check_published(steps, publishing, &failed, f);
+		err = check_published(in, steps, publishing, &failed, f);
 	if (!err) {
 		err = carry_out(in, steps, &done, steps->count, &progress, f);
 		failed = done;

@@ -84,7 +84,7 @@ static void count_cb(const struct addr_info *info, void *arg)
 	++*(__u32 *)arg;
 }
 
-/* One uplink with its IPv4 addresses; it may have IPv6 ones alone. */
+/* One uplink and its IPv4 addresses. Without any it must have an IPv6 address. */
 static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 		       struct local_list *local, struct fail *f)
 {
@@ -135,7 +135,7 @@ static __u32 room(const struct local_list *local)
 {
 	bool has[NSX_FAMILIES] = {};
 
-	for (__u32 i = 0; i < local->count; i++)
+	for (__u32 i = 0; i < local->count && i < NSX_LOCAL_MAX; i++)
 		for (int d = 0; d < local->conf->devs; d++)
 			if (local->addr[i].ifindex == local->link[d].ifindex)
 				has[addr_family(&local->addr[i].addr)] = true;
@@ -643,10 +643,10 @@ int apply_up(const struct up_conf *c, struct fail *f)
 		pin_dir_close(&d);
 		return err;
 	}
+	/* Remains of an "up" that was killed. */
+	private_settle(&d);
 	err = read_host(c, &local, f);
 	if (!err) {
-		/* Remains of an "up" that was killed. */
-		private_settle(&d);
 		private_remove();
 		datapath_detach_filters(&d);
 		err = pin_dir_clear(&d, f);

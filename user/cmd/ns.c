@@ -174,6 +174,8 @@ static void print_ns(const json_t *ns)
 			printf("%-11s %s\n", key, json_string_value(value));
 		else if (json_integer_value(value))
 			printf("%-11s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+		else if (json_is_true(value))
+			printf("%-11s yes\n", key);
 	}
 	for (size_t n = 0; n < sizeof(lists) / sizeof(lists[0]); n++)
 		json_array_foreach(json_object_get(ns, lists[n]), i, value)

@@ -86,6 +86,11 @@ const char *config_port_name(__u8 row, __u16 first, __u16 last, char buf[ADDR_ST
 	return buf;
 }
 
+const char *config_over(__u8 row)
+{
+	return NSX_ROW_FAMILY(row) == NSX_V6 ? " over IPv6" : "";
+}
+
 bool config_ports_overlap(const struct map_conf *a, const struct map_conf *b)
 {
 	return a->row == b->row && a->port <= b->last && b->port <= a->last;
@@ -101,10 +106,14 @@ const struct map_conf *config_twin(const struct config *c, const struct map_conf
 	return found && config_are_twins(found, map) ? found : NULL;
 }
 
-/* Wanted for IPv6 as far as there is any, and a target has none. */
+bool config_may_lack_ipv6(const struct map_conf *map)
+{
+	return (map->given & MAP_GIVEN_EITHER) && NSX_ROW_FAMILY(map->row) == NSX_V6;
+}
+
 static bool is_beyond(const struct map_conf *map, const struct config *running)
 {
-	if (!running || !(map->given & MAP_GIVEN_EITHER) || NSX_ROW_FAMILY(map->row) != NSX_V6)
+	if (!running || !config_may_lack_ipv6(map))
 		return false;
 	for (int i = 0; i < map->targets; i++) {
 		const struct ns_conf *ns = config_ns(running, map->target[i].ns);

@@ -239,6 +239,15 @@ int config_split_map(const struct map_conf *c, struct map_conf ret[NSX_FAMILIES]
 bool config_default_at(struct map_conf *c, const struct up_conf *up);
 
 /*
+ * Wanted for both families where that is possible: where one of its targets has no IPv6, it is left
+ * out for that.
+ */
+bool config_may_lack_ipv6(const struct map_conf *map);
+
+/* " over IPv6", for messages about a port; "" for IPv4. */
+const char *config_over(__u8 row);
+
+/*
  * The same for all maps of a file; those that are not wanted are left out. running: what runs, which
  * tells whose namespaces have no IPv6; or NULL.
  */

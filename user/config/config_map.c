@@ -214,11 +214,12 @@ static int read_at(const char *word, struct map_conf *c)
 static int read_ports(const char *word, struct map_conf *c)
 {
 	const char *colon = strrchr(word, ':'), *end = colon;
+	bool bracketed = word[0] == '[';
 	char at[INET6_ADDRSTRLEN];
 
 	if (!colon)
 		return parse_ports(word, &c->port, &c->last);
-	if (word[0] == '[') {
+	if (bracketed) {
 		if (colon[-1] != ']')
 			return -EINVAL;
 		word++;
@@ -229,7 +230,7 @@ static int read_ports(const char *word, struct map_conf *c)
 	memcpy(at, word, end - word);
 	at[end - word] = '\0';
 	/* Of an address with colons only the brackets tell where it ends. */
-	if ((word[-(end != colon)] == '[') != (strchr(at, ':') != NULL))
+	if (bracketed != (strchr(at, ':') != NULL))
 		return -EINVAL;
 	return read_at(at, c) ? -EINVAL : parse_ports(colon + 1, &c->port, &c->last);
 }

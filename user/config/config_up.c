@@ -109,6 +109,12 @@ static void print_pool(const void *conf, FILE *out)
 		fprintf(out, " --pool %s/%u", format_addr(&c->pool, addr), c->pool_len);
 }
 
+/* 64:ff9b::/96, by which IPv6 hosts speak to IPv4 ones (RFC 6052). */
+static bool is_nat64(const struct nsx_addr *a)
+{
+	return a->w[0] == htonl(0x0064ff9b) && !a->w[1] && !a->w[2];
+}
+
 /* The last 32 bits of a namespace's address are its IPv4 address. */
 static int read_pool6(const char *word, void *conf, struct fail *f)
 {
@@ -122,7 +128,7 @@ static int read_pool6(const char *word, void *conf, struct fail *f)
 	if (net_has_host_bits(&c->pool6, c->pool6_len))
 		return fail(f, -EINVAL, "host bits are set");
 	if (!c->pool6.w[0] || addr_is_link_local(&c->pool6) ||
-	    (c->pool6.w[0] & htonl(0xff000000)) == htonl(0xff000000))
+	    (c->pool6.w[0] & htonl(0xff000000)) == htonl(0xff000000) || is_nat64(&c->pool6))
 		return fail(f, -EINVAL, "hosts cannot have these addresses (RFC 6890)");
 	return 0;
 }
@@ -440,6 +446,8 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 		return err;
 	if (!c.devs)
 		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
+	if (c.ipv6 == NSX_IPV6_OFF && (c.given & UP_GIVEN_POOL6))
+		return fail(f, -EINVAL, "--pool6: the instance is to have no IPv6 (--ipv6 off)");
 	if (c.confirm && (c.given & UP_GIVEN_REPLACE_DEV))
 		return fail(f, -EINVAL, "--replace-dev cannot be combined with --confirm: it cannot be taken back");
 	*ret = c;

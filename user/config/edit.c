@@ -26,10 +26,11 @@ static int fail_taken(const struct map_conf *wanted, const struct map_conf *hold
 			 config_port_name(holder->row, holder->port, holder->last, name));
 	if (!holder->targets)
 		return fail(f, -EEXIST,
-			    "%s is drained of its connections still%s (nsxdp map del ends them)",
-			    which, range);
-	return fail(f, -EEXIST, "%s is taken by %s:%u%s", which, holder->target[0].ns,
-		    holder->target[0].port + (port - holder->port), range);
+			    "%s is drained of its connections still%s%s (nsxdp map del ends them)",
+			    which, range, config_over(wanted->row));
+	return fail(f, -EEXIST, "%s is taken by %s:%u%s%s", which, holder->target[0].ns,
+		    holder->target[0].port + (port - holder->port), range,
+		    config_over(wanted->row));
 }
 
 static int append_map(struct config *c, const struct map_conf *wanted, struct fail *f)

@@ -126,6 +126,7 @@ struct each_arg {
 		addr_cb addr;
 		route_cb route;
 	};
+	int af;	/* what a kernel without that family answers is another's */
 	int ifindex;
 	void *arg;
 };
@@ -297,7 +298,7 @@ static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 	const struct nlattr *attr;
 	bool found = false;
 
-	if (each->ifindex && each->ifindex != info.ifindex)
+	if (ifa->ifa_family != each->af || (each->ifindex && each->ifindex != info.ifindex))
 		return MNL_CB_OK;
 	if (family == NSX_V6) {
 		if (ifa->ifa_scope == RT_SCOPE_LINK)
@@ -324,7 +325,7 @@ int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, vo
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETADDR, NLM_F_DUMP);
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-	struct each_arg each = { .addr = cb, .ifindex = ifindex, .arg = arg };
+	struct each_arg each = { .addr = cb, .af = af_of(family), .ifindex = ifindex, .arg = arg };
 	int err;
 
 	ifa->ifa_family = af_of(family);
@@ -337,7 +338,6 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-	__u32 broadcast = addr_v4(addr) | ~mask_v4(prefix_len);
 
 	ifa->ifa_family = af_of(addr_family(addr));
 	ifa->ifa_prefixlen = prefix_len;
@@ -347,7 +347,8 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	if (!nsx_is_v4(addr))
 		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
 	else if (prefix_len < 31)
-		mnl_attr_put_u32(nlh, IFA_BROADCAST, htonl(broadcast));
+		mnl_attr_put_u32(nlh, IFA_BROADCAST,
+				 htonl(addr_v4(addr) | ~mask_v4(prefix_len)));
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
@@ -361,7 +362,9 @@ static int route_each_cb(const struct nlmsghdr *nlh, void *arg)
 	struct each_arg *each = arg;
 	const struct nlattr *attr, *metric;
 
-	if (rtm->rtm_table != RT_TABLE_MAIN || rtm->rtm_type != RTN_UNICAST)
+	/* RTM_F_CLONED: the path MTU of a destination that one of the host's sockets has learnt. */
+	if (rtm->rtm_family != each->af || rtm->rtm_table != RT_TABLE_MAIN ||
+	    rtm->rtm_type != RTN_UNICAST || (rtm->rtm_flags & RTM_F_CLONED))
 		return MNL_CB_OK;
 	if (family == NSX_V4)
 		addr_set_v4(&info.dst, 0);
@@ -386,7 +389,7 @@ int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg)
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETROUTE, NLM_F_DUMP);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	struct each_arg each = { .route = cb, .arg = arg };
+	struct each_arg each = { .route = cb, .af = af_of(family), .arg = arg };
 	int err;
 
 	rtm->rtm_family = af_of(family);

@@ -325,10 +325,13 @@ int pin_remove_all(const struct pin_dir *d, struct fail *f)
 	if (!dir)
 		return fail_errno(f, -errno, "cannot read %s", d->path);
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) &&
-		    errno == EBUSY) {
-			snprintf(path, sizeof(path), "%s/%s", d->path, entry->d_name);
-			release(path);
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0)) {
+			if (errno == EISDIR) {
+				unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+			} else if (errno == EBUSY) {
+				snprintf(path, sizeof(path), "%s/%s", d->path, entry->d_name);
+				release(path);
+			}
 		}
 	closedir(dir);
 	return 0;

@@ -196,18 +196,28 @@ static int defrag_here(const struct pin_dir *d, struct nsx_conf *conf)
 	return err;
 }
 
-static bool probe_link(void)
+static bool can_reassemble(enum nsx_family family, bool by_rule)
 {
-	int link = defrag_link(NSX_V4);
+	int link = defrag_link(family);
 
 	if (link >= 0)
 		close(link);
-	return link >= 0;
+	return link >= 0 || (by_rule && defrag_rule_add(family) == 0);
 }
 
-static bool probe_any(void)
+static bool probe_link(void)
 {
-	return probe_link() || defrag_rule_add(NSX_V4) == 0;
+	return can_reassemble(NSX_V4, false);
+}
+
+static bool probe_v4(void)
+{
+	return can_reassemble(NSX_V4, true);
+}
+
+static bool probe_v6(void)
+{
+	return can_reassemble(NSX_V6, true);
 }
 
 /* In a network namespace that is gone afterwards. */
@@ -296,14 +306,16 @@ void private_settle(const struct pin_dir *d)
  * says it for this moment. A process of its own does it, which neither a signal nor the end of this
  * one interrupts; where even that is killed, a directory among the pins tells the next command.
  */
-static int add_forwarding_pair(const struct pin_dir *d, const struct veth_spec *spec)
+static int add_forwarding_pair(const struct pin_dir *d, const struct nsx_conf *conf,
+			       const struct veth_spec *spec)
 {
 	char path[PIN_PATH_MAX], was[8] = "";
 	int status, err;
 	sigset_t all;
 	pid_t pid;
 
-	if (netns_sysctl_read(DEFAULT_FORWARDING6, was, sizeof(was)) || was[0] == '1')
+	if (conf->ipv6 == NSX_IPV6_OFF ||
+	    netns_sysctl_read(DEFAULT_FORWARDING6, was, sizeof(was)) || was[0] != '0')
 		return add_pair(spec);
 	if (mkdir(pin_path(d, FORWARDING6_IS_SET, path), 0700))
 		return -errno;
@@ -325,6 +337,7 @@ static int add_forwarding_pair(const struct pin_dir *d, const struct veth_spec *
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
+	private_settle(d);	/* where the child was killed */
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
@@ -344,7 +357,7 @@ static int set_up(const struct pin_dir *d, struct nsx_conf *conf, int fd, int se
 	if (!err)
 		err = netns_enter(self);
 	if (!err)
-		err = add_forwarding_pair(d, &spec);
+		err = add_forwarding_pair(d, conf, &spec);
 	if (!err)
 		err = netns_enter(fd);
 	if (!err)
@@ -376,11 +389,11 @@ static int make_with_defrag(const struct pin_dir *d, struct nsx_conf *conf)
 }
 
 /* Only the device, whose far end stays here. */
-static int make_without(const struct pin_dir *d)
+static int make_without(const struct pin_dir *d, const struct nsx_conf *conf)
 {
 	const struct veth_spec spec = { .host_if = NEAR, .ns_if = NEAR ".peer", .ns_fd = -1 };
 
-	return add_forwarding_pair(d, &spec);
+	return add_forwarding_pair(d, conf, &spec);
 }
 
 static int make(const struct pin_dir *d, struct nsx_conf *conf)
@@ -400,7 +413,7 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
 	     "too large for its route is not cut",
 	     strerror(-err));
-	return make_without(d);
+	return make_without(d, conf);
 }
 
 static int forward(void)
@@ -468,13 +481,18 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 	private_settle(d);
 	if (!err)
 		err = link_get(&nl, NEAR, 0, &link);
-	/* It cannot be made to forward IPv6 where it does not, nor need it be touched without. */
+	/*
+	 * One that does not forward IPv6 is made anew, for setting it would delete the host's
+	 * route. Without IPv6 it stays.
+	 */
 	if (!err && conf->ipv6 != NSX_IPV6_OFF && !forwards(NEAR_FORWARDING6)) {
 		private_remove();
 		err = -ENODEV;
 	}
 	/* What the kernel could not do at the first "up" it may do now: a module was missing. */
-	if (!err && !conf->defrag && probe_aside(probe_any)) {
+	if (!err && ((!(conf->defrag & 1 << NSX_V4) && probe_aside(probe_v4)) ||
+		     (conf->ipv6 != NSX_IPV6_OFF && !(conf->defrag & 1 << NSX_V6) &&
+		      probe_aside(probe_v6)))) {
 		private_remove();
 		err = -ENODEV;
 	}

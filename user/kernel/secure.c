@@ -66,6 +66,12 @@ static int write_ipv6(const struct nsx_ns *ns, const __u32 value[SETTINGS])
 	for (size_t i = 0; i < SETTINGS && !err; i++) {
 		if (settings[i].family != AF_INET6)
 			continue;
+		/*
+		 * To set it would delete the default route that the host has from router
+		 * advertisements, whatever device it is: it stays 0.
+		 */
+		if (settings[i].index == DEVCONF_FORWARDING && value[i])
+			continue;
 		snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", name, settings[i].name);
 		snprintf(text, sizeof(text), "%u", value[i]);
 		err = netns_sysctl_write(path, text);

@@ -126,13 +126,15 @@ static void look_at_private(json_t *rows, struct instance *in)
 	if (!private_works(conf))
 		add(rows, "broken", "instance", "nsxdp up",
 		    "routes cannot be looked up: nsx.fib was deleted, or its forwarding changed");
-	if (!conf->defrag)
+	if (!conf->defrag) {
 		add(rows, "note", "instance", "none",
 		    "the kernel cannot reassemble: fragments of namespaces are lost");
-	else if (conf->ipv6 != NSX_IPV6_OFF && !(conf->defrag & (1 << NSX_V6)))
+		return;
+	}
+	if (conf->ipv6 != NSX_IPV6_OFF && !(conf->defrag & (1 << NSX_V6)))
 		add(rows, "note", "instance", "none",
 		    "the kernel cannot reassemble IPv6: fragments out of order are lost");
-	else if (!private_reassembles(&in->dir, conf))
+	if (!private_reassembles(&in->dir, conf))
 		add(rows, "broken", "instance", "nsxdp up",
 		    "fragments of namespaces are lost and nothing is cut: nsx.fib was set down");
 }
@@ -181,7 +183,8 @@ static void look_at_instance(json_t *rows, struct instance *in)
 		    "the programs of another build run");
 	if (pin_next_open(&in->dir, &next) == 0)
 		add(rows, "broken", "instance", "nsxdp up", "an upgrade was interrupted");
-	if (in->journal->intent.kind || in->journal->going || in->journal->changing[0])
+	if (in->journal->intent.kind || in->journal->going || in->journal->changing[0] ||
+	    in->journal->twins.changing)
 		add(rows, "broken", "instance", "nsxdp up", "a command died before it was done");
 	look_at_ns(rows, &h);
 	look_at_ports(rows, in);

@@ -307,7 +307,6 @@ static json_t *missing_json(const struct nsx_journal *journal)
 	return names;
 }
 
-/* As many as "map list" has: one for each of its addresses. */
 /* As many as "map list" shows. Return: -1 where they cannot be read. */
 static int count_maps(struct instance *in)
 {
