@@ -309,6 +309,37 @@ __noinline int answer_ns(CTX *ctx, const struct pkt *p, __u32 what, int *action)
 		       : -1;
 }
 
+/* What is dropped for a reason that its sender can mend is answered. Return: the verdict. */
+static __always_inline int reject_ns(CTX *ctx, const struct pkt *p, int v, int *action)
+{
+	__u32 what = ANSWER_PROHIBITED;
+	int told;
+
+	switch (v) {
+	case NSX_DROP_NO_PORT:
+	case NSX_DROP_TABLE_FULL:
+		told = NSX_REJECT_NO_PORT;
+		break;
+	case NSX_DROP_NO_UPLINK:
+		what = ANSWER_NO_ROUTE;
+		told = NSX_REJECT_NO_UPLINK;
+		break;
+	case NSX_DROP_LINK_DOWN:
+		what = ANSWER_UNREACHABLE;
+		told = NSX_REJECT_LINK_DOWN;
+		break;
+	case NSX_DROP_EGRESS_DENIED:
+		told = NSX_REJECT_EGRESS_DENIED;
+		break;
+	case NSX_DROP_MAX_FLOWS:
+		told = NSX_REJECT_MAX_FLOWS;
+		break;
+	default:
+		return v;
+	}
+	return answer_ns(ctx, p, what, action) == 0 ? told : v;
+}
+
 static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -376,20 +407,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		if (v == NSX_DEFRAG)
 			v = NSX_DROP_FRAGMENT;
 	}
-	if (v == NSX_DROP_NO_PORT || v == NSX_DROP_TABLE_FULL)
-		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_NO_PORT : v;
-	if (v == NSX_DROP_NO_UPLINK)
-		return answer_ns(ctx, p, ANSWER_NO_ROUTE, action) == 0 ? NSX_REJECT_NO_UPLINK : v;
-	if (v == NSX_DROP_LINK_DOWN)
-		return answer_ns(ctx, p, ANSWER_UNREACHABLE, action) == 0 ? NSX_REJECT_LINK_DOWN
-									  : v;
-	if (v == NSX_DROP_EGRESS_DENIED)
-		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_EGRESS_DENIED
-									 : v;
-	if (v == NSX_DROP_MAX_FLOWS)
-		return answer_ns(ctx, p, ANSWER_PROHIBITED, action) == 0 ? NSX_REJECT_MAX_FLOWS : v;
 	if (v != NSX_CONTINUE)
-		return v;
+		return reject_ns(ctx, p, v, action);
 	if (p->ttl <= 1)
 		return answer_ns(ctx, p, ANSWER_TTL, action) == 0 ? NSX_ICMP_TIME_EXCEEDED
 								  : NSX_DROP_TTL;

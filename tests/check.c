@@ -207,13 +207,18 @@ static int count_entries(struct instance *in, enum table table, size_t key_size)
 	return count;
 }
 
-/* One of its networks is everything, which else is an entry more. */
-static bool has_all(const struct nsx_ns *ns)
+/* Entries of its set: of each family there is one for all. */
+static __u32 count_networks(const struct nsx_ns *ns)
 {
-	for (__u32 i = 0; i < ns->egress_count; i++)
-		if (!ns->egress[i].len)
-			return true;
-	return false;
+	__u32 count = ns->egress_count ? NSX_FAMILIES : 0;
+
+	for (__u32 i = 0; i < ns->egress_count; i++) {
+		const struct nsx_network *network = &ns->egress[i];
+
+		count += network->len != (nsx_is_v4(&network->addr) ? 96 : 0) &&
+			 !network_is_any(network);
+	}
+	return count;
 }
 
 static void check_namespaces(struct instance *in)
@@ -231,7 +236,7 @@ static void check_namespaces(struct instance *in)
 		clamps += ns->mss != 0;
 		limits += ns_is_limited(ns);
 		quotas += ns->max_flows != 0;
-		networks += ns->egress_count + (ns->egress_count && !has_all(ns));
+		networks += count_networks(ns);
 		addresses += 1 + addr_is_set(&ns->addr6);
 		if (ns->state != NSX_NS_READY)
 			say("%s is unfinished", list.item[i].name);

@@ -440,6 +440,9 @@ t_34k_networks_are_of_one_family() {
 	nsxdp ns set "$NS1" --egress-deny ::/0
 	on ns1 ping -c1 -W1 198.51.100.8
 	grows reject-egress-denied not on ns1 ping -c1 -W1 $INET
+	nsxdp ns set "$NS1" --egress-deny any --egress-allow ::/0
+	on ns1 ping -c1 -W1 $INET
+	not on ns1 ping -c1 -W1 198.51.100.8
 	nsxdp ns set "$NS1" --egress-deny any
 	nsxdp export | grep "egress-deny any"
 	not on ns1 ping -c1 -W1 198.51.100.8

@@ -521,6 +521,10 @@ t_21_down_keep_ns() {
 	[ "$(settings_of "$link")" = "$before" ]
 	ip netns list | grep -q "^$NS1"
 	on host ping -c1 -W2 192.168.0.2
+	# Its IPv6 was of the instance's own prefix.
+	on host ip -6 -o addr show scope global dev "$link" | not grep .
+	on ns1 ip -6 -o addr show scope global | not grep .
+	on ns1 ip -6 route show default | not grep .
 	on host bpftool net show | grep -q nsx && return 1
 	up
 	nsxdp ns adopt "$NS1"

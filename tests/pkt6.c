@@ -24,6 +24,8 @@ void pkt_map6(const uint8_t v4[4], uint8_t v6[16])
 		memcpy(v6 + 12, "\0\0\0\1", 4);
 	} else if (v4[0] == 169 && v4[1] == 254) {
 		memcpy(v6, "\xfe\x80", 2);
+		if (v4[2] == 0 && v4[3] == 1)
+			memcpy(v6 + 12, "\0\0\0\1", 4);	/* fe80::1, the gateway */
 	} else if (v4[0] == 100 && v4[1] == 64) {
 		memcpy(v6, "\xfd\x00\x0e\xc2", 4);	/* metadata services */
 	} else if (v4[0] >= 224 && (v4[0] < 240 || v4[0] == 255)) {

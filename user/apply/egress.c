@@ -21,13 +21,19 @@ static bool key_of(const struct nsx_ns *ns, const struct nsx_network *network,
 	return both || addr_family(&network->addr) == family;
 }
 
-/* What holds for the rest: nothing may be reached where something is allowed by name. */
+/*
+ * What holds for the rest: what was said of any, else nothing may be reached where something is
+ * allowed by name.
+ */
 static struct nsx_network rest_of(const struct nsx_ns *ns)
 {
 	struct nsx_network rest = network_any();
 
-	for (__u32 i = 0; i < ns->egress_count; i++)
+	for (__u32 i = 0; i < ns->egress_count; i++) {
+		if (network_is_any(&ns->egress[i]))
+			return ns->egress[i];
 		rest.deny |= !ns->egress[i].deny;
+	}
 	return rest;
 }
 
@@ -53,7 +59,9 @@ int egress_write(struct instance *in, const struct nsx_ns *ns)
 	if (!ns->egress_set)
 		return 0;
 	for (__u32 i = 0; i < ns->egress_count && !err; i++)
-		err = write_one(in, ns, &ns->egress[i], BPF_ANY);
+		if (!network_is_any(&ns->egress[i]))
+			err = write_one(in, ns, &ns->egress[i], BPF_ANY);
+	/* Of a family of which all is in the list it says nothing. */
 	return err ? err : write_one(in, ns, &rest, BPF_NOEXIST);
 }
 

@@ -181,14 +181,31 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 	keep_error(&err, set_sysctls(s, ns));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gw6, 128));
-	keep_error(&err, route_add_host6(&s->host, ns->ifindex, &ns->addr6));
+	keep_error(&err, route_set_host6(&s->host, ns->ifindex, &ns->addr6, true));
 	keep_error(&err, neigh_set(&s->host, ns->ifindex, &ns->addr6, ns->mac));
 	keep_error(&err, addr_add(&s->ns, inside, &ns->addr6, 128));
-	keep_error(&err, route_add_host6(&s->ns, inside, gw6));
+	keep_error(&err, route_set_host6(&s->ns, inside, gw6, true));
 	keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
 	keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
 	keep_error(&err, route_set_default6(&s->ns, inside, gateway, in->journal->way_out6));
 	return err;
+}
+
+void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_ns *ns)
+{
+	const struct nsx_addr *gateway = ipv6_gateway(), *gw6 = &in->conf->gw6;
+	struct link_info inside;
+
+	if (!addr_is_set(&ns->addr6))
+		return;
+	route_set_host6(&s->host, ns->ifindex, &ns->addr6, false);
+	addr_del(&s->host, ns->ifindex, gw6, 128);
+	addr_del(&s->host, ns->ifindex, gateway, 64);
+	if (link_get(&s->ns, ns->ns_if, 0, &inside))
+		return;
+	route_set_default6(&s->ns, inside.ifindex, gateway, false);
+	route_set_host6(&s->ns, inside.ifindex, gw6, false);
+	addr_del(&s->ns, inside.ifindex, &ns->addr6, 128);
 }
 
 /* What a tenant did inside is no reason to stop everything else: "up" mends it. */

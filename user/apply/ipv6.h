@@ -34,6 +34,12 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns);
 int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
 		   int inside);
 
+/*
+ * The same addresses and routes go, from a link that stays. What is not there is none to tell of, nor
+ * is what cannot be removed.
+ */
+void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_ns *ns);
+
 /* 1: an uplink has an address that masqueraded packets may have; 0: none; or a negative errno. */
 int ipv6_has_way_out(const struct nsx_conf *conf);
 

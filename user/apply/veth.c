@@ -67,8 +67,11 @@ int veth_release(struct instance *in, const char *name, const struct nsx_ns *ns)
 	/* Without the program, and with the guard still: what comes now comes to nothing. */
 	gone = veth_unregister(in, ns);
 	table_flush_ns(in, ns);
-	if ((ns->flags & NSX_NS_XDP) && ns_sides_open(&s, name, &ignored) == 0) {
-		veth_set_xdp(&s, ns, false, &ignored);
+	if (((ns->flags & NSX_NS_XDP) || addr_is_set(&ns->addr6)) &&
+	    ns_sides_open(&s, name, &ignored) == 0) {
+		if (ns->flags & NSX_NS_XDP)
+			veth_set_xdp(&s, ns, false, &ignored);
+		ipv6_release(in, &s, ns);
 		ns_sides_close(&s);
 	}
 	err = nl_open(&nl);

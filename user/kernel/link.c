@@ -352,6 +352,19 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
+int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_DELADDR, 0);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+	ifa->ifa_family = af_of(addr_family(addr));
+	ifa->ifa_prefixlen = prefix_len;
+	ifa->ifa_index = ifindex;
+	put_addr(nlh, IFA_LOCAL, addr);
+	return nl_do(nl, nlh, NULL, NULL);
+}
+
 static int route_each_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -484,10 +497,11 @@ int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, b
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
-int route_add_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr)
+int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr, bool on)
 {
 	char buf[NL_BUF_SIZE];
-	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *nlh = on ? nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
+				  : nl_begin(nl, buf, RTM_DELROUTE, 0);
 	struct rtmsg *rtm = route_put(nlh, NSX_V6, RTN_UNICAST);
 
 	rtm->rtm_dst_len = 128;

@@ -97,6 +97,8 @@ int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, vo
 /* An IPv6 address is used at once, and its network is no route. -EEXIST where there is one. */
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
+int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
+
 int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg);
 
 /* Somebody has a filter at the device's clsact qdisc, or it cannot be known. */
@@ -113,7 +115,7 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, bool on);
 
 /* A route to an IPv6 address on a link. -EEXIST where there is one. */
-int route_add_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr);
+int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr, bool on);
 
 /*
  * A neighbour that is never asked for (NUD_PERMANENT); what was known of the address is replaced.
