@@ -47,12 +47,13 @@ eventually() {
 }
 
 run_tests() {
-	local t word wanted rc
+	local t word wanted rc begin
 	for t in $(declare -F | awk '{print $3}' | grep '^t_' | sort -t_ -k2,2n); do
 		wanted=$([ $# = 0 ] && echo yes)
 		for word in "$@"; do [[ $t == *"$word"* ]] && wanted=yes; done
 		[ "$wanted" ] || continue
 		T_COUNT=$((T_COUNT + 1))
+		begin=$SECONDS
 		set +e
 		( set -eE; trap 'echo "failed: line $LINENO: $BASH_COMMAND"' ERR; "$t" ) > "$LAB_TMP/out" 2>&1
 		rc=$?
@@ -65,6 +66,7 @@ run_tests() {
 			sed 's/^/# /' "$LAB_TMP/out"
 			echo "not ok $T_COUNT - ${T_GROUP:-e2e}: ${t#t_}"
 		fi
+		[ $((SECONDS - begin)) -lt 5 ] || echo "# $((SECONDS - begin)) s"
 	done
 	echo "1..$T_COUNT"
 	[ $T_FAILED = 0 ]
