@@ -30,6 +30,7 @@ t_01_an_operator_who_cuts_himself_off() {
 	nsxdp map add 6201 "$NS1:9000" --allow 203.0.113.0/24
 	nsxdp export > "$A"
 	# His own connection by 6000 goes on, and a new one is made by 6200 where he has lost it.
+	rm -f "$LAB_TMP/held"
 	on client $PY tcp_many $HOST 6000 3 9 > "$LAB_TMP/held" & local held=$!
 	eventually 10 grep -q open "$LAB_TMP/held"
 	answers client 6200 ns1 && answers client 6201 ns1 && goes_out ns1
@@ -439,6 +440,7 @@ t_18_names_of_devices() {
 	on host ip link property del dev ens5 altname wan
 	on host ip addr add 203.0.113.9/24 dev ens5
 	nsxdp map add ens5:6200 "$NS1:8080"
+	rm -f "$LAB_TMP/held"
 	on client $PY tcp_many 203.0.113.9 6200 3 4 > "$LAB_TMP/held" & local held=$!
 	eventually 5 grep -q open "$LAB_TMP/held"
 	nsxdp map add 203.0.113.9:6200 "$NS2:8080"

@@ -98,6 +98,7 @@ t_09d_an_overload_is_not_the_end() {
 }
 
 t_10_a_flood_of_one_namespace() {
+	rm -f "$LAB_TMP/flood"
 	on ns2 $FRAGS flood $INET 192.168.0.6 3 > "$LAB_TMP/flood" &
 	local pid=$!
 	sleep 1
@@ -109,6 +110,7 @@ t_10_a_flood_of_one_namespace() {
 }
 
 t_11_a_flood_from_outside() {
+	rm -f "$LAB_TMP/flood"
 	on client $FRAGS flood $HOST any 3 > "$LAB_TMP/flood" &
 	local pid=$!
 	sleep 1

@@ -266,6 +266,7 @@ t_02e_a_namespace_does_not_end_the_hosts_own_flows() {
 	at_end forget host 203.0.113.10
 	at_end rm -f "$LAB_TMP/go"
 	for a in 192.168.0.1 $HOST; do
+		rm -f "$LAB_TMP/held"
 		on host $PY_H udp_hold $INET 7 61001 "$LAB_TMP/go" > "$LAB_TMP/held" 2>&1 &
 		local held=$!
 		at_end kill $held
@@ -402,6 +403,7 @@ t_05a_errors_of_a_third_namespace_do_not_reach_a_hairpin() {
 	at_end forget ns1 192.168.0.1
 	at_end rm -f "$LAB_TMP/go"
 	for kind in port too-big; do
+		rm -f "$LAB_TMP/held"
 		on ns1 $PY_H udp_hold $HOST 6001 21501 "$LAB_TMP/go" > "$LAB_TMP/held" 2>&1 &
 		local held=$!
 		at_end kill $held
@@ -421,6 +423,7 @@ t_05a_errors_of_a_third_namespace_do_not_reach_a_hairpin() {
 }
 
 t_05b_nor_its_tcp_connection() {
+	rm -f "$LAB_TMP/held"
 	on ns1 $PY same_tuple tcp $HOST 6001 21502 x "$LAB_TMP/go" > "$LAB_TMP/held" 2>&1 &
 	local held=$!
 	at_end kill $held
@@ -438,6 +441,7 @@ t_05b_nor_its_tcp_connection() {
 }
 
 t_05c_nor_a_masqueraded_flow() {
+	rm -f "$LAB_TMP/held"
 	on ns1 $PY_H udp_hold $INET 7 21503 "$LAB_TMP/go" > "$LAB_TMP/held" 2>&1 &
 	local held=$!
 	at_end kill $held

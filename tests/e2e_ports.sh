@@ -97,6 +97,7 @@ assert [r for r in rows if r["port"] == 6000 and r["proto"] == "tcp"][0]["reason
 t_05_host_and_masquerade_never_collide() {
 	local proto
 	for proto in tcp udp; do
+		rm -f "$LAB_TMP/first"
 		on host $PY same_tuple $proto $INET 7 23000 host "$LAB_TMP/go" > "$LAB_TMP/first" 2>&1 &
 		local first=$!
 		eventually 5 grep -q open "$LAB_TMP/first"
@@ -104,6 +105,7 @@ t_05_host_and_masquerade_never_collide() {
 		touch "$LAB_TMP/go"
 		wait $first
 		rm "$LAB_TMP/go" "$LAB_TMP/first"
+		rm -f "$LAB_TMP/first"
 		on ns1 $PY same_tuple $proto $INET 7 24000 ns "$LAB_TMP/go" > "$LAB_TMP/first" 2>&1 &
 		first=$!
 		eventually 5 grep -q open "$LAB_TMP/first"
@@ -312,6 +314,7 @@ assert 20 < rate < 60, rate'
 
 t_13_a_syn_flood_leaves_nothing() {
 	nsxdp flow list -j | grep -c '"proto"' > "$LAB_TMP/before" || true
+	rm -f "$LAB_TMP/flood"
 	on client $PY syn_flood $HOST 6000 3 > "$LAB_TMP/flood" &
 	local pid=$!
 	sleep 0.5
@@ -359,6 +362,7 @@ t_15_dead_targets_are_refused_quickly() {
 	refused_everywhere
 	# Deleted behind our back; others are served as before.
 	ip netns pids "$n" | xargs kill
+	rm -f "$LAB_TMP/dump"
 	on client timeout 30 tcpdump -Uni eth0 -w "$LAB_TMP/leak.pcap" net 192.168.0.0/16 2> "$LAB_TMP/dump" &
 	dump=$!
 	eventually 5 grep -q listening "$LAB_TMP/dump"

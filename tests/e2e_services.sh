@@ -92,6 +92,7 @@ t_04_rolling_swap_loses_nothing() {
 
 t_05_drained_port() {
 	nsxdp map add 6200 "$NS1:8080"
+	rm -f "$LAB_TMP/many"
 	on client $PY tcp_many $HOST 6200 10 2 > "$LAB_TMP/many" &
 	local pid=$!
 	eventually 10 grep -q open "$LAB_TMP/many"
@@ -191,6 +192,7 @@ t_09_each_address_has_maps_of_its_own() {
 	refuse 1 "without conditions" nsxdp map set 203.0.113.5:6200 "$NS1:9000" --rate 5/s
 	# One is swapped while it has connections, the others do not notice.
 	nsxdp map set 203.0.113.5:6200 "$NS1:8080" --drain 0
+	rm -f "$LAB_TMP/many"
 	on client $PY tcp_many 203.0.113.5 6200 10 2 > "$LAB_TMP/many" &
 	local pid=$!
 	eventually 10 grep -q open "$LAB_TMP/many"

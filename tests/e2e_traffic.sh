@@ -117,6 +117,7 @@ t_10_iperf3_both_ways() {
 
 t_11_2000_published_connections_have_no_state() {
 	nsxdp -j flow list > "$LAB_TMP/before"
+	rm -f "$LAB_TMP/many"
 	on client $PY tcp_many $HOST 6000 2000 2 > "$LAB_TMP/many" &
 	eventually 30 grep -q open "$LAB_TMP/many"
 	nsxdp -j flow list > "$LAB_TMP/during"
@@ -126,6 +127,7 @@ t_11_2000_published_connections_have_no_state() {
 }
 
 t_12_2000_masqueraded_connections() {
+	rm -f "$LAB_TMP/many"
 	on ns1 $PY tcp_many $INET 7 2000 2 > "$LAB_TMP/many" &
 	eventually 30 grep -q open "$LAB_TMP/many"
 	nsxdp -j flow list > "$LAB_TMP/during"
@@ -141,12 +143,14 @@ t_13_udp_echo() {
 
 t_14_reset_and_half_close_pass() {
 	nsxdp map add 6003 "$NS1:8083"
+	rm -f "$LAB_TMP/reset"
 	on ns1 $PY reset_server 8083 > "$LAB_TMP/reset" &
 	lab_listening ns1 8083
 	on client $PY reset_client $HOST 6003
 	on client $PY expect_reset $HOST 6003
 	wait $!
 	grep -q reset "$LAB_TMP/reset"
+	rm -f "$LAB_TMP/reset"
 	on inet $PY reset_server 8083 > "$LAB_TMP/reset" &
 	lab_listening inet 8083
 	on ns1 $PY reset_client $INET 8083
@@ -184,6 +188,7 @@ t_17_traceroute() {
 # Run a command while tcpdump looks for broken checksums at a machine's interface.
 checked() { # MACHINE IF COMMAND...
 	local machine=$1 dev=$2 pid; shift 2
+	rm -f "$LAB_TMP/dump"
 	nsenter --net="/run/netns/$(lab_ns "$machine")" tcpdump --immediate-mode -i "$dev" -Q in -nvvl 'tcp or udp or icmp' > "$LAB_TMP/wire" 2> "$LAB_TMP/dump" &
 	pid=$!
 	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"
@@ -338,6 +343,7 @@ t_32_segments_are_clamped() {
 	local n
 	n=$(lab_ns ns5)
 	nsxdp ns add "$n" --clamp-mss=1000 --datapath "$DATAPATH"
+	rm -f "$LAB_TMP/dump"
 	on inet timeout 10 tcpdump --immediate-mode -i eth0 -nvc 2 'tcp port 80 and tcp[tcpflags] & tcp-syn != 0' > "$LAB_TMP/syn" 2> "$LAB_TMP/dump" &
 	local pid=$!
 	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"
@@ -404,6 +410,7 @@ t_34_stun() {
 }
 
 t_35_a_flood_of_fragments_disturbs_nobody() {
+	rm -f "$LAB_TMP/flood"
 	on client $PY fragment_flood $HOST 3 > "$LAB_TMP/flood" &
 	local pid=$!
 	sleep 0.3
@@ -461,6 +468,7 @@ t_37_traceroute_to_published_ports() {
 
 t_20_super_packets_are_never_segmented() {
 	# The receiver sees more than one segment in a packet: GSO went through both ways.
+	rm -f "$LAB_TMP/dump"
 	on client timeout 10 tcpdump -i eth0 -Q in -nc 3 'tcp port 6080 and greater 3000' > /dev/null 2> "$LAB_TMP/dump" &
 	local pid=$!
 	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"

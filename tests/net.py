@@ -47,7 +47,7 @@ async def tcp_many(host, port, count, hold):
         pair[1].write(word)
         got = await asyncio.wait_for(pair[0].readexactly(len(word)), 20)
         if got != word:
-            raise ValueError("connection %d got other bytes" % i)
+            raise ValueError("connection %d got other bytes: %r" % (i, got[:40]))
     pairs = await asyncio.gather(*[dial(i) for i in range(int(count))])
     await asyncio.gather(*[echo(i, p) for i, p in enumerate(pairs)])
     print("open", flush=True)
