@@ -15,6 +15,7 @@
 #include "flow.h"
 #include "route.h"
 #include "local_addr.h"
+#include "local_source.h"
 #include "admit.h"
 #include "connection.h"
 #include "host_socket.h"

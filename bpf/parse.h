@@ -271,6 +271,8 @@ __noinline int parse_pulled(CTX *ctx, struct pkt *p)
 
 #include "parse6.h"
 
+#define SYN_ALONE(p) (((p)->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+
 /**
  * parse_pkt() - describe the packet
  *

@@ -17,7 +17,9 @@
 #include "count.h"
 #include "device.h"
 #include "flow.h"
+#include "link_down.h"
 #include "local_addr.h"
+#include "local_source.h"
 #include "quota.h"
 #include "target.h"
 
