@@ -8,7 +8,7 @@
 T_GROUP=crash
 . "$(dirname "$0")/harness.sh"
 TOOLS=$(dirname "$(realpath "$NSXDP")")
-POINTS=${POINTS:-6}	# of each command that are tried
+POINTS=${POINTS:-4}	# of each command that are tried
 ERRORS=${ERRORS:-ENOMEM EPERM}	# that calls fail with, besides being killed there
 [ "${1:-}" = -a ] && { POINTS=1000000; shift; }
 
