@@ -43,9 +43,9 @@ grow("nsx_target", "\t__u8 mac[6];\n")
 grow("nsx_usage", "\t__u64 closed;\n")
 grow("nsx_held", "\t__s32 shared[NSX_ROWS];\n")
 grow("nsx_published", "\t__u64 counters[NSX_COUNTERS / 64];\n")
-SOCK = open("bpf/nsxdp_sock.bpf.c").read()
-assert "\t__be16 port;\n\t__u16 pad[3];\n};" in SOCK
-open("bpf/nsxdp_sock.bpf.c", "w").write(SOCK.replace(
+DIAL = open("bpf/dial.h").read()
+assert "\t__be16 port;\n\t__u16 pad[3];\n};" in DIAL
+open("bpf/dial.h", "w").write(DIAL.replace(
     "\t__be16 port;\n\t__u16 pad[3];\n};", "\t__be16 port;\n\t__u16 pad[3];\n\t__u64 another_version;\n};", 1))
 TEXT = re.sub(r"\n_Static_assert\(sizeof\(struct nsx_(veth|ns)\).*", "", TEXT)
 open("include/nsxdp.h", "w").write(TEXT)
