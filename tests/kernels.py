@@ -16,7 +16,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(TOP, "build", "kernels")
 NO_PACKAGE = 77  # of tests/vm.sh
-OTHER_WORDS = ("unit", "packets", "packets-tc")  # what needs no programs but those of "make arm64"
+OTHER_WORDS = ("unit", "packets", "packets-few")  # what needs no programs but those of "make arm64"
 BEGIN, END = "<!-- kernels:begin -->\n", "<!-- kernels:end -->\n"
 
 
