@@ -102,6 +102,7 @@ lab_down() {
 		ip netns del "$n"
 		rm -rf "/etc/netns/$n"
 	done
+	rm -rf /etc/netns/*-"$LAB_ID"	# of namespaces that a test has deleted
 	rmdir /etc/netns 2>/dev/null
 	if [ -z "$LAB_HAD_RUN" ] && [ -d /run/netns ] && [ -z "$(ls /run/netns)" ]; then
 		umount /run/netns 2>/dev/null

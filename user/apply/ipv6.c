@@ -14,6 +14,7 @@
 
 #include "apply/ipv6.h"
 #include "kernel/netns.h"
+#include "state/health.h"
 
 bool ipv6_is_there(void)
 {
@@ -94,28 +95,6 @@ const struct nsx_addr *ipv6_gateway(void)
 	return &gateway;
 }
 
-static void usable_cb(const struct addr_info *addr, void *arg)
-{
-	bool *usable = arg;
-
-	*usable |= !addr->unusable && !addr->secondary;
-}
-
-int ipv6_has_way_out(const struct nsx_conf *conf)
-{
-	struct nl nl = {};
-	bool usable = false;
-	int err;
-
-	if (conf->ipv6 == NSX_IPV6_OFF)
-		return 0;
-	err = nl_open(&nl);
-	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable && !err; i++)
-		err = addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);
-	nl_close(&nl);
-	return err ? err : usable;
-}
-
 /* It is there already, or not there, as wanted. */
 static void keep_error(int *err, int more)
 {
@@ -180,11 +159,12 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 		return 0;
 	keep_error(&err, set_sysctls(s, ns));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
-	keep_error(&err, addr_add(&s->host, ns->ifindex, gw6, 128));
-	keep_error(&err, route_set_host6(&s->host, ns->ifindex, &ns->addr6, true));
+	/* For packets to the namespace only: the host's own to elsewhere never leave from it. */
+	keep_error(&err, addr_add_deprecated(&s->host, ns->ifindex, gw6, 128));
+	keep_error(&err, route_set_host6(&s->host, ns->ifindex, &ns->addr6, gw6, true));
 	keep_error(&err, neigh_set(&s->host, ns->ifindex, &ns->addr6, ns->mac));
 	keep_error(&err, addr_add(&s->ns, inside, &ns->addr6, 128));
-	keep_error(&err, route_set_host6(&s->ns, inside, gw6, true));
+	keep_error(&err, route_set_host6(&s->ns, inside, gw6, NULL, true));
 	keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
 	keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
 	keep_error(&err, route_set_default6(&s->ns, inside, gateway, in->journal->way_out6));
@@ -198,13 +178,13 @@ void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_n
 
 	if (!addr_is_set(&ns->addr6))
 		return;
-	route_set_host6(&s->host, ns->ifindex, &ns->addr6, false);
+	route_set_host6(&s->host, ns->ifindex, &ns->addr6, NULL, false);
 	addr_del(&s->host, ns->ifindex, gw6, 128);
 	addr_del(&s->host, ns->ifindex, gateway, 64);
 	if (link_get(&s->ns, ns->ns_if, 0, &inside))
 		return;
 	route_set_default6(&s->ns, inside.ifindex, gateway, false);
-	route_set_host6(&s->ns, inside.ifindex, gw6, false);
+	route_set_host6(&s->ns, inside.ifindex, gw6, NULL, false);
 	addr_del(&s->ns, inside.ifindex, &ns->addr6, 128);
 }
 
@@ -223,7 +203,7 @@ static void set_way_out(const struct ns_item *item, bool on)
 
 void ipv6_follow(struct instance *in)
 {
-	int on = ipv6_has_way_out(in->conf);
+	int on = health_way_out6(in->conf);
 	struct ns_list list = {};
 
 	if (on < 0 || in->journal->way_out6 == on || table_ns_list(in, &list))

@@ -40,9 +40,6 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
  */
 void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_ns *ns);
 
-/* 1: an uplink has an address that masqueraded packets may have; 0: none; or a negative errno. */
-int ipv6_has_way_out(const struct nsx_conf *conf);
-
 /*
  * Namespaces have a default route while the host has such an address: without one their programs are
  * to use IPv4 at once.

@@ -26,7 +26,7 @@ static void local_describe(struct instance *in, struct nsx_local_addr *local,
 		if (in->conf->uplinks[i] == (__u32)info->ifindex) {
 			local->dev = info->ifindex;
 			/* No flow leaves from one that is temporary or deprecated. */
-			local->on_uplink = v4 || (!info->secondary && !info->unusable);
+			local->on_uplink = v4 || (!info->secondary && !info->deprecated && !info->duplicate);
 		}
 	local->len = v4 && info->prefix_len < 31 ? info->prefix_len : 0;
 	for (int i = 0; i < NSX_DEVICES; i++)

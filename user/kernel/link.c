@@ -303,8 +303,8 @@ static int addr_each_cb(const struct nlmsghdr *nlh, void *arg)
 	if (family == NSX_V6) {
 		if (ifa->ifa_scope == RT_SCOPE_LINK)
 			return MNL_CB_OK;
-		info.unusable = ifa->ifa_flags &
-				(IFA_F_DEPRECATED | IFA_F_DADFAILED);
+		info.deprecated = ifa->ifa_flags & IFA_F_DEPRECATED;
+		info.duplicate = ifa->ifa_flags & IFA_F_DADFAILED;
 	}
 	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
 		int type = mnl_attr_get_type(attr);
@@ -333,8 +333,10 @@ int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, vo
 	return family == NSX_V6 && err == -EOPNOTSUPP ? 0 : err;
 }
 
-int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
+static int add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len,
+	       bool deprecated)
 {
+	const struct ifa_cacheinfo lifetimes = { .ifa_prefered = 0, .ifa_valid = 0xffffffff };
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
@@ -349,7 +351,19 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 	else if (prefix_len < 31)
 		mnl_attr_put_u32(nlh, IFA_BROADCAST,
 				 htonl(addr_v4(addr) | ~mask_v4(prefix_len)));
+	if (deprecated)
+		mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(lifetimes), &lifetimes);
 	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	return add(nl, ifindex, addr, prefix_len, false);
+}
+
+int addr_add_deprecated(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
+{
+	return add(nl, ifindex, addr, prefix_len, true);
 }
 
 int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
@@ -497,7 +511,8 @@ int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, b
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
-int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr, bool on)
+int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr,
+		    const struct nsx_addr *src, bool on)
 {
 	char buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh = on ? nl_begin(nl, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
@@ -506,6 +521,8 @@ int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr, boo
 
 	rtm->rtm_dst_len = 128;
 	put_addr(nlh, RTA_DST, addr);
+	if (src)
+		put_addr(nlh, RTA_PREFSRC, src);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	return nl_do(nl, nlh, NULL, NULL);
 }

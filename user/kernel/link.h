@@ -34,7 +34,8 @@ struct addr_info {
 	struct nsx_addr addr;
 	__u8 prefix_len;	/* as the family counts */
 	bool secondary;		/* IPv6: temporary */
-	bool unusable;		/* IPv6: deprecated, or found to be somebody else's */
+	bool deprecated;	/* IPv6: nothing new leaves from it (RFC 4862, 5.5.4) */
+	bool duplicate;		/* IPv6: found to be somebody else's */
 };
 
 /**
@@ -97,6 +98,9 @@ int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, vo
 /* An IPv6 address is used at once, and its network is no route. -EEXIST where there is one. */
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
+/* The same of an IPv6 address that is only used where a route says so: it is deprecated. */
+int addr_add_deprecated(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
+
 int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
 int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg);
@@ -115,7 +119,8 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, bool on);
 
 /* A route to an IPv6 address on a link. -EEXIST where there is one. */
-int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr, bool on);
+int route_set_host6(struct nl *nl, int ifindex, const struct nsx_addr *addr,
+		    const struct nsx_addr *src, bool on);
 
 /*
  * A neighbour that is never asked for (NUD_PERMANENT); what was known of the address is replaced.

@@ -174,6 +174,13 @@ static void look_at_instance(json_t *rows, struct instance *in)
 	}
 	look_at_uplinks(rows, &h);
 	look_at_private(rows, in);
+	if (health_way_out6(in->conf) == !in->journal->way_out6)
+		add(rows, "warning", "instance", "nsxdp up, or any command that changes something",
+		    in->journal->way_out6
+			    ? "no uplink has a global IPv6 address any more: namespaces have a route that "
+			      "leads nowhere"
+			    : "an uplink has a global IPv6 address now: namespaces have no route yet, "
+			      "and their ports do not answer over IPv6");
 	if (*in->journal->local_reason)
 		add(rows, "warning", "instance", "nsxdp up",
 		    "the host itself does not reach its published ports: %s",

@@ -144,3 +144,26 @@ bool health_is_good(struct instance *in)
 	health_free(&h);
 	return good;
 }
+
+static void usable_cb(const struct addr_info *addr, void *arg)
+{
+	bool *usable = arg;
+
+	/* From a deprecated one running flows go on, and published ports answer. */
+	*usable |= !addr->duplicate && !addr->secondary;
+}
+
+int health_way_out6(const struct nsx_conf *conf)
+{
+	struct nl nl = {};
+	bool usable = false;
+	int err;
+
+	if (conf->ipv6 == NSX_IPV6_OFF)
+		return 0;
+	err = nl_open(&nl);
+	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable && !err; i++)
+		err = addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);
+	nl_close(&nl);
+	return err ? err : usable;
+}

@@ -34,4 +34,7 @@ const char *health_uplink(const struct health *h, int uplink);
 /* All of it is ready and attached. */
 bool health_is_good(struct instance *in);
 
+/* 1: an uplink has a global IPv6 address of its own; 0: none has; or a negative errno. */
+int health_way_out6(const struct nsx_conf *conf);
+
 #endif
