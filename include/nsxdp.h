@@ -1070,9 +1070,9 @@ NSX_INLINE __u64 nsx_swap_halves(__u64 word)
 }
 
 /*
- * A product of the halves of a remote's address, each with a secret of its own: who has many
- * addresses of IPv6 cannot choose such that mix alike. The factor is odd where the upper half is 0,
- * so that two addresses of IPv4 never do.
+ * Both halves of a remote's address, each added to a secret, multiplied with each other: without the
+ * secret nobody can choose IPv6 addresses that collide. For IPv4 the first factor is odd, so no two
+ * addresses do.
  */
 NSX_INLINE __u64 nsx_remote_mix(const struct nsx_conf *conf, const struct nsx_addr *remote)
 {
