@@ -390,8 +390,11 @@ static int step_run(const struct step *s)
 	if (pkt_family == 4)
 		return sh("%s", s->in) == 0;
 	pkt_map_text(s->in, text, sizeof(text));
-	/* ip -6, as which an address is used at once */
-	return sh("ip() { [ \"$1 $2\" != \"addr add\" ] || set -- \"$@\" nodad; command ip -6 \"$@\"; }; %s",
+	/* ip -6. The kernel makes an address's local route some time after "ip addr add" returned. */
+	return sh("ip() { [ \"$1 $2\" = \"addr add\" ] || { command ip -6 \"$@\"; return; };"
+		  " command ip -6 \"$@\" nodad || return; for i in $(seq 500); do"
+		  " command ip -6 route show table local \"${3%%/*}\" | grep -q . && return; sleep 0.01;"
+		  " done; false; }; %s",
 		  text) == 0;
 }
 
