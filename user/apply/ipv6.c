@@ -16,12 +16,17 @@
 #include "kernel/netns.h"
 #include "state/health.h"
 
-bool ipv6_is_there(void)
+/* 1, or 0 where a device has no IPv6, or the kernel none at all; another error is not an answer. */
+static int is_enabled(const char *dev)
 {
-	char value[8] = "";
+	char path[96], value[8] = "";
+	int err;
 
-	return netns_sysctl_read("net/ipv6/conf/default/disable_ipv6", value, sizeof(value)) == 0 &&
-	       value[0] == '0';
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", dev);
+	err = netns_sysctl_read(path, value, sizeof(value));
+	if (err == -ENOENT)
+		return 0;
+	return err ? err : value[0] == '0';
 }
 
 /* fd00::/8 and 40 random bits (RFC 4193, 3.2). */
@@ -37,10 +42,12 @@ static int random_pool(struct nsx_addr *ret)
 int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journal *journal,
 		struct fail *f)
 {
-	int err;
+	int err = is_enabled("default");
 
+	if (err < 0)
+		return fail_errno(f, err, "cannot tell whether IPv6 is disabled");
 	conf->ipv6 = c->ipv6;
-	if (!ipv6_is_there()) {
+	if (!err) {
 		if ((c->given & UP_GIVEN_IPV6) && c->ipv6 != NSX_IPV6_OFF)
 			return fail(f, -EAFNOSUPPORT,
 				    "--ipv6: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
@@ -102,24 +109,18 @@ static void keep_error(int *err, int more)
 		*err = more;
 }
 
-static bool is_enabled(const char *dev)
-{
-	char path[96], value[8] = "";
-
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", dev);
-	return netns_sysctl_read(path, value, sizeof(value)) == 0 && value[0] == '0';
-}
-
 int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
 {
-	int err = netns_enter(s->fd);
-	bool there;
+	int host = is_enabled(ns->host_if), inside;
+	int err = host < 0 ? host : netns_enter(s->fd);
 
 	if (err)
 		return err;
-	there = is_enabled(ns->ns_if);
+	inside = is_enabled(ns->ns_if);
 	netns_return(s->self);
-	if (!there || !is_enabled(ns->host_if))
+	if (inside < 0)
+		return inside;
+	if (!inside || !host)
 		memset(&ns->addr6, 0, sizeof(ns->addr6));
 	return 0;
 }

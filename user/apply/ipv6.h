@@ -5,9 +5,6 @@
 
 #include "apply/ns.h"
 
-/* The kernel has IPv6, and new devices get it. */
-bool ipv6_is_there(void);
-
 /* What is wanted, for a new instance: whether there is IPv6, and the network of the namespaces. */
 int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journal *journal,
 		struct fail *f);

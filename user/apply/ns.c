@@ -89,7 +89,7 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 	if (ns->flags & NSX_NS_MADE_VETH)
 		err = veth_make(in, s, ns, f);
 	if (!err && addr_is_set(&ns->addr6) && (err = ipv6_look_at_link(s, ns)) != 0)
-		fail_errno(f, err, "cannot enter the namespace");
+		fail_errno(f, err, "cannot tell whether IPv6 is disabled on its link");
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = veth_set_xdp(s, ns, true, f);
 	if (!err)
