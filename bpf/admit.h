@@ -147,7 +147,7 @@ static __always_inline int admit_ns(CTX *ctx, const struct pkt *p, int parsed)
 		return NSX_DROP_VLAN;
 	if (parsed == NSX_PASS_LINK)
 		return admit_frame(ctx, p);
-	if (p->family == NSX_V6 && parsed == NSX_CONTINUE)
+	if (p->family == NSX_V6 && parsed == NSX_CONTINUE && !is_plain6(p))
 		parsed = admit_v6(ctx, p);
 	if (parsed != NSX_CONTINUE)
 		return parsed;

@@ -29,8 +29,12 @@ static __always_inline __u32 csum_delta32(__be32 from, __be32 to)
 
 static __always_inline __u32 csum_delta128(const struct nsx_addr *from, const struct nsx_addr *to)
 {
-	return csum_delta32(from->w[0], to->w[0]) + csum_delta32(from->w[1], to->w[1]) +
-	       csum_delta32(from->w[2], to->w[2]) + csum_delta32(from->w[3], to->w[3]);
+	__u64 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		sum += (__u64)(__u32)~from->w[i] + to->w[i];
+	return csum_narrow(sum);
 }
 
 static __always_inline __u32 csum_delta16(__be16 from, __be16 to)

@@ -178,37 +178,52 @@ static __always_inline int parse_fragment6(const struct ext_walk *w, __u32 packe
 	return NSX_CONTINUE;
 }
 
-/* What is behind the extension headers, which w has walked over. */
-static __always_inline int parse_upper6(CTX *ctx, struct pkt *p, const struct ext_walk *w,
-					__u32 packet_end)
+/* What is behind all extension headers, at p->l4. packet_end: as parse_fragment6() says */
+static __always_inline int parse_upper6(CTX *ctx, struct pkt *p, __u32 packet_end)
 {
-	void *l4 = ctx_data(ctx) + (w->at & L4_OFFSET_MAX), *end = ctx_data_end(ctx);
-	__u32 left = packet_end - w->at;
-	int v;
+	__u32 at = p->l4 & L4_OFFSET_MAX, left = packet_end - at;
+	void *l4 = ctx_data(ctx) + at, *end = ctx_data_end(ctx);
+	int v = parse_l4(l4, end, NSX_V6, p->ip_proto, p);
 
-	p->l4 = w->at;
-	p->ip_proto = w->next;
-	v = parse_fragment6(w, packet_end, p);
-	if (v != NSX_CONTINUE || p->fragment == FRAGMENT_LATER) {
-		quotes_none(p);
-		return v;
-	}
-	v = parse_l4(l4, end, NSX_V6, w->next, p);
 	if (v != NSX_CONTINUE)
 		return v;
-	if (packet_end < w->at || (p->proto < NSX_PROTOS &&
-				   left < (p->proto == NSX_TCP ? TCP_HLEN_MIN : UDP_HLEN)))
+	if (packet_end < at || (p->proto < NSX_PROTOS &&
+				left < (p->proto == NSX_TCP ? TCP_HLEN_MIN : UDP_HLEN)))
 		return NSX_DROP_BAD_PACKET;	/* a first fragment has all headers (RFC 7112) */
 	if (p->proto == NSX_TCP)
 		return parse_tcp(l4, end, left, p);
 	return p->icmp_error ? parse_quoted6(ctx, p) : NSX_CONTINUE;
 }
 
+#ifndef NSXDP_AT_XDP
+/* The same where there are extension headers; next: the first of them. */
+__noinline int parse_extended6(CTX *ctx, struct pkt *p, __u32 next, __u32 packet_end)
+{
+	struct ext_walk w = {
+		.ctx = ctx, .next = next, .at = ETH_HLEN + IP6_HLEN, .verdict = NSX_CONTINUE
+	};
+	int v;
+
+	if (!p)
+		return NSX_DROP_BAD_PACKET;
+	v = ext_walk(&w);
+	if (v != NSX_CONTINUE)
+		return v;
+	p->l4 = w.at;
+	p->ip_proto = w.next;
+	v = parse_fragment6(&w, packet_end, p);
+	if (v != NSX_CONTINUE || p->fragment == FRAGMENT_LATER) {
+		quotes_none(p);
+		return v;
+	}
+	return parse_upper6(ctx, p, packet_end);
+}
+#endif
+
 /* As parse_pkt(); PARSE_SHORT where the headers are not in the linear part of the packet. */
 __noinline int parse_ipv6(CTX *ctx, struct pkt *p)
 {
 	struct ipv6hdr *ip = ctx_data(ctx) + ETH_HLEN;
-	struct ext_walk w = { .ctx = ctx, .at = ETH_HLEN + IP6_HLEN, .verdict = NSX_CONTINUE };
 	__u32 frame_len = ctx_len(ctx), packet_end;
 
 	if (!p)
@@ -227,21 +242,18 @@ __noinline int parse_ipv6(CTX *ctx, struct pkt *p)
 	addr_from_v6(&p->dst, &ip->daddr);
 	p->saddr = p->src;
 	p->daddr = p->dst;
-	w.next = ip->nexthdr;
 	if (is_martian_of(&p->daddr, NSX_V6) ||
 	    (is_martian_of(&p->saddr, NSX_V6) && !is_unspecified(&p->saddr)))
 		return NSX_DROP_MARTIAN;
-	if (is_extension(w.next)) {
+	if (is_extension(ip->nexthdr))
 #ifdef NSXDP_AT_XDP
 		return NSX_DROP_EXTENSIONS;
 #else
-		int v = ext_walk(&w);
-
-		if (v != NSX_CONTINUE)
-			return v;
+		return parse_extended6(ctx, p, ip->nexthdr, packet_end);
 #endif
-	}
-	return parse_upper6(ctx, p, &w, packet_end);
+	p->l4 = ETH_HLEN + IP6_HLEN;
+	p->ip_proto = ip->nexthdr;
+	return parse_upper6(ctx, p, packet_end);
 }
 
 /* The uncommon case of parse_ipv6(). */
