@@ -274,7 +274,7 @@ def measure_programs(labs):
             lab = labs[n]
             status = json.loads(lab.run("host", os.path.join(TOP, "build", "nsxdp"), "status", "-j"))
             for line in lab.run("host", os.path.join(TOP, "build", "bench_prog"), status["pins"],
-                                lab.veth).splitlines():
+                                lab.veth, lab.inside6).splitlines():
                 if line.startswith("xdp") == n.endswith("xdp"):
                     results.append([line[:16].strip(), line[17:41].strip(), int(line[41:])])
         for r in results:
