@@ -109,6 +109,8 @@ enum nsx_stage {
 	NSX_ALIASED = -8,		/* alias_write() */
 	NSX_SHARE = -9,			/* share_new() */
 	NSX_UNKNOWN = -10,		/* of a look-up: there is no such flow yet */
+	NSX_ROUTE_OUT = -11,		/* routed_out() */
+	NSX_ROUTE_IN = -12,		/* routed_in(), to another namespace */
 };
 
 #define NO_PLACE (-1)		/* in a table that is searched by a function of its own */

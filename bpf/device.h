@@ -37,6 +37,7 @@ struct net_device___link {
 	unsigned int mtu;
 	int ifindex;
 	struct in_device___link *ip_ptr;
+	const unsigned char *dev_addr;
 	struct hlist_node___link index_hlist;
 	struct {
 		struct net___link *net;
@@ -100,6 +101,15 @@ static __always_inline struct net_device___link *dev_by_index(CTX *ctx, __u32 if
 		at = READ(struct hlist_node___link, &dev->index_hlist, next);
 	}
 	return NULL;
+}
+
+/* The MAC of the device that the packet came in by. Return: 0, or -1 where it cannot be read. */
+static __always_inline int dev_mac(CTX *ctx, __u8 mac[ETH_ALEN])
+{
+	void *skb = bpf_rdonly_cast && !test_old_kernel ? bpf_cast_to_kern_ctx(ctx) : ctx;
+	struct net_device___link *dev = READ(struct sk_buff___link, skb, dev);
+
+	return bpf_probe_read_kernel(mac, ETH_ALEN, READ(struct net_device___link, dev, dev_addr));
 }
 
 #define DEV_ADDRESSES NSX_LOCAL_MAX /* that are looked at */

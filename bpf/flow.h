@@ -53,7 +53,7 @@ static __always_inline bool flow_alive(const struct nsx_slot *s, const struct ns
 {
 	/* What was seen in this tick is dead only with its address. */
 	if (s->seen == now)
-		return local_is_here(s->local);
+		return local_is_here(s->local) || (s->flags & NSX_F_ROUTED);
 	return nsx_flow_left(s, conf, &nsx_learned, now) >= 0;
 }
 

@@ -15,6 +15,7 @@
 #include "local_source.h"
 #include "parse.h"
 #include "portmap.h"
+#include "routed.h"
 #include "scope.h"
 #include "send.h"
 #include "snat.h"
@@ -43,7 +44,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	 */
 	if (p->icmp_error && (!addr_eq(&p->saddr, &p->src) || !addr_eq(&p->daddr, &p->dst)))
 		return NSX_DROP_SPOOFED;
-	if (local < 0 && !pool && !to_multicast(p) && !to_martian(p) &&
+	if (local < 0 && !pool && !is_routed(p) && !to_multicast(p) && !to_martian(p) &&
 	    p->proto < NSX_ICMP && port && !snat_holds(port, p, ifindex) &&
 	    !(conf->limits && egress_refuses(ctx, p))) {
 		v = published_out(ctx, p, x);
@@ -77,13 +78,15 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (pool) {
 		struct found f;
 
-		if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) ||
-		    !(f.slot->flags & NSX_F_HAIRPIN))
-			return NSX_DROP_ISOLATED;
-		return return_out(ctx, p, &f, x);
+		if (p->proto < NSX_ICMP && return_find(p, conf, now_tick(), &f) &&
+		    (f.slot->flags & NSX_F_HAIRPIN))
+			return return_out(ctx, p, &f, x);
+		return is_routed(p) ? NSX_ROUTE_IN : NSX_DROP_ISOLATED;
 	}
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;
+	if (is_routed(p))
+		return NSX_ROUTE_OUT;
 	return NSX_MASQUERADE;
 }
 
@@ -166,6 +169,12 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 			v = NSX_DROP_NO_UPLINK;
 		else if (local == LOCAL_ITSELF)
 			v = from_ns_lookup(ctx, p, x);
+	}
+	if (v == NSX_ROUTE_OUT)
+		v = routed_out(ctx, p, x);
+	if (v == NSX_ROUTE_IN) {
+		v = routed_in(ctx, p, ifindex, x);
+		v = v == NSX_DROP_POOL ? NSX_DROP_ISOLATED : v;
 	}
 	if (v == NSX_BETWEEN_FLOWS) {
 		dport = p->dport;

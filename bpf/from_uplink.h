@@ -11,13 +11,50 @@
 #include "host_socket.h"
 #include "link_down.h"
 #include "local_addr.h"
+#include "nd.h"
 #include "parse.h"
 #include "portmap.h"
+#include "routed.h"
 #include "scope.h"
 #include "send.h"
 #include "service.h"
 #include "snat.h"
 #include "source.h"
+
+/*
+ * A later fragment from outside: what was decided for the first of its datagram. Return:
+ * NSX_CONTINUE with x filled, or the verdict.
+ */
+static __always_inline int later_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *action)
+{
+	int v = frag_find(ctx, p, x);
+
+	if (p->reassembled && v == NSX_DEFRAG)
+		return NSX_DROP_FRAGMENT;
+	if (!p->reassembled && (v == NSX_DROP_FRAGMENT || v == NSX_DEFRAG))
+		v = fragment_in(ctx, p, x, action);
+	return v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST ? NSX_PASS_HOST : v;
+}
+
+/* To a namespace's own address. Nothing of that is the host's. */
+static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf,
+				   struct xlat *x, int *action)
+{
+	int v;
+
+	if (!is_routed(p))
+		return NSX_DROP_POOL;
+	/* The host's own address among them, which others have a route to as well. */
+	if (addr_eq(&p->daddr, &conf->gw6))
+		return NSX_PASS_HOST;
+	if (p->fragment == FRAGMENT_LATER)
+		v = later_in(ctx, p, x, action);
+	else if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
+		v = fragment_joins(ctx, p, action);
+	else if ((v = source_check(conf, p)) == NSX_CONTINUE)
+		v = routed_in(ctx, p, 0, x);
+	return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
+}
 
 /* The namespace behind a veth may be reached from 169.254.0.0/16. */
 static __always_inline bool admits_link_local(__u32 ifindex)
@@ -71,6 +108,15 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 		       : v;
 }
 
+/* The address that answers: the one that was asked, but no namespace's own where the host has one. */
+static __always_inline const struct nsx_addr *answers_from(const struct pkt *p,
+							   const struct xlat *x)
+{
+	return x->local == LOCAL_ROUTED && !p->reassembled && local_is_here(NSX_V6)
+		       ? &nsx_learned.local[NSX_V6].addr
+		       : &p->daddr;
+}
+
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -82,14 +128,21 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		return v == NSX_PASS_LINK ? v : NSX_PASS_HOST;
 	if (p->family == NSX_V6 && conf->ipv6 == NSX_IPV6_OFF)
 		return NSX_PASS_HOST;
+	if (is_routed(p) && is_icmp(p) && p->icmp_type == ND_SOLICIT) {
+		v = nd_answer(ctx, p, action);
+		if (v != NSX_CONTINUE)
+			return v;
+	}
 	/* A device that bridges or is listened to also sees frames for other machines. */
 	if (ctx->pkt_type != PACKET_HOST && !p->reassembled)
 		return NSX_PASS_HOST;
 
 	local = local_index_of(&p->daddr, p->family);
 	if (local < 0) {
-		if (in_pool_of(conf, &p->daddr, p->family))
-			return NSX_DROP_POOL;
+		if (in_pool_of(conf, &p->daddr, p->family)) {
+			v = pool_in(ctx, p, conf, x, action);
+			goto decided;
+		}
 		local = local_learn(ctx, &p->daddr, ctx_ifindex(ctx), false);
 		if (local < 0)
 			return NSX_PASS_HOST;
@@ -100,13 +153,9 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 	if (p->fragment && p->family == NSX_V4 && !is_forwarded(p))
 		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER) {
-		v = frag_find(ctx, p, x);
-		if (p->reassembled && v == NSX_DEFRAG)
-			return NSX_DROP_FRAGMENT;
-		if (!p->reassembled && (v == NSX_DROP_FRAGMENT || v == NSX_DEFRAG))
-			v = fragment_in(ctx, p, x, action);
-		if (v != NSX_CONTINUE || x->verdict == NSX_PASS_HOST)
-			return v == NSX_CONTINUE ? NSX_PASS_HOST : v;
+		v = later_in(ctx, p, x, action);
+		if (v != NSX_CONTINUE)
+			return v;
 		goto found;
 	}
 	if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
@@ -115,6 +164,7 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		return NSX_PASS_HOST;
 
 	v = port_in(ctx, p, conf, local, x);
+decided:
 	if (v == NSX_DROP_LINK_DOWN)
 		return answer_pkt(ctx, p, &p->daddr, ANSWER_UNREACHABLE, action) == 0
 			       ? NSX_REJECT_LINK_DOWN
@@ -126,12 +176,12 @@ static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, 
 		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
-		return answer_pkt(ctx, p, &p->daddr, ANSWER_TTL, action) == 0
+		return answer_pkt(ctx, p, answers_from(p, x), ANSWER_TTL, action) == 0
 			       ? NSX_ICMP_TIME_EXCEEDED
 			       : NSX_DROP_TTL;
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
-		return answer_pkt(ctx, p, &p->daddr, ANSWER_TOO_BIG(mtu), action) == 0
+		return answer_pkt(ctx, p, answers_from(p, x), ANSWER_TOO_BIG(mtu), action) == 0
 			       ? NSX_ICMP_FRAG_NEEDED
 			       : NSX_DROP_TOO_BIG;
 	set_cut(p, conf, x, mtu);

@@ -36,13 +36,13 @@ extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
- * Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or
- * what is answered.
+ * Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, what
+ * is answered, or IPv6 that is routed.
  */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
 	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
-	       is_link_local_of(&p->saddr, p->family) ||
+	       is_link_local_of(&p->saddr, p->family) || is_routed(p) ||
 	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 

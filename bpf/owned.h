@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "parse.h"
 #include "outside.h"
+#include "route.h"
 #include "scope.h"
 #include "slot.h"
 
@@ -42,6 +43,19 @@ __noinline int shared_is_of(const struct pkt *p, const struct xlat *x, __u32 ifi
 	return outside_find(&o, &f) && f.slot->ifindex == ifindex;
 }
 
+/* This address is that of the namespace behind this veth. */
+__noinline int inside_is_of(const struct nsx_addr *addr, __u32 ifindex)
+{
+	struct nsx_addr key;
+	const __u32 *owner;
+
+	if (!addr)
+		return false;
+	key = *addr;
+	owner = bpf_map_lookup_elem(&nsx_inside, &key);
+	return owner && *owner == ifindex;
+}
+
 /**
  * is_owned() - what is about to leave is the sender's
  * @x: what was written into the packet
@@ -55,6 +69,8 @@ static __always_inline bool is_owned(CTX *ctx, const struct pkt *p, const struct
 	const struct nsx_slot *s = held;
 	__u32 kind;
 
+	if (x->local == LOCAL_ROUTED)
+		return inside_is_of(&x->addr, ctx_ifindex(ctx));
 	if (x->side != SIDE_SRC || !addr_eq(&x->addr, &local->addr) ||
 	    local->state != NSX_LOCAL_PRESENT)
 		return false;

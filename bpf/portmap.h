@@ -21,6 +21,8 @@
 #include "local_addr.h"
 #include "local_source.h"
 #include "quota.h"
+#include "route.h"
+#include "source.h"
 #include "target.h"
 
 /* What the first acknowledgement of a client may be beyond the server's SYN */
@@ -91,7 +93,7 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 		flow_note(s, p, now_tick(), false, return_assured(ctx, p, s));
 		return slot_same(s, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 	}
-	if (!s && !client && local == p->family &&
+	if (!s && !client && local == p->family && !is_routed(p) &&
 	    reverse_port(x->ifindex, x->port, p->row) == p->dport)
 		return NSX_CONTINUE;
 	if (p->proto != NSX_TCP)
@@ -108,21 +110,30 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 	return NSX_UNKNOWN;
 }
 
+/* What is remembered besides an identity: as the fields of struct nsx_slot, but for @client. */
+struct way_back {
+	__u32 client;	/* host-side veth of the namespace that has caused it, or 0 */
+	__u16 local;
+	__be16 outside_port;
+	__u32 flags;
+};
+
 /*
- * Remember a connection. Dead or not, a session with its identity is taken over: there is never a
- * second.
+ * Make the entry of a connection. Dead or not, one with its identity is taken over: there is never
+ * a second.
  */
-__noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local, __u32 client)
+__noinline int return_make(const struct nsx_session_key *k, const struct pkt *p,
+			   const struct way_back *back)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	__u32 now = now_tick();
+	__u32 now = now_tick(), client;
 	int quota = QUOTA_NONE, took;
-	struct nsx_session_key k;
 	struct nsx_slot *s;
 	struct won won;
 
-	if (!p || !x)
+	if (!k || !p || !back)
 		return NSX_DROP_ERROR;
+	client = back->client;
 	if (is_frozen(conf))
 		return NSX_DROP_UPGRADE;
 	if (client && conf->limits) {
@@ -131,18 +142,17 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local
 			return NSX_DROP_MAX_FLOWS;
 	}
 	usage_measure(now);
-	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
 	/* Dead or alive, one with its identity becomes this one. */
-	took = session_take(&k, session_seek(&k), now, &won);
+	took = session_take(k, session_seek(k), now, &won);
 	if (took != TAKE_WON)
 		return took == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
 	s = session_at(won.place);
 	if (!s)
 		return NSX_DROP_ERROR;
-	s->outside_port = p->dport;
-	s->local = local;
+	s->outside_port = back->outside_port;
+	s->local = back->local;
 	s->tcp = NSX_T_SYN;
-	s->flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
+	s->flags = back->flags;
 	s->ifindex = client;
 	s->ack = 0;
 	mac_copy(s->mac, p->mac);
@@ -150,6 +160,20 @@ __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local
 	usage_flow(p->proto, client, 1);
 	quota_commit(client, quota, QUOTA_SESSION + won.place);
 	return NSX_CONTINUE;
+}
+
+/* Remember a connection to a published port. */
+__noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local, __u32 client)
+{
+	struct way_back back = { .client = client, .local = local };
+	struct nsx_session_key k;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	back.outside_port = p->dport;
+	back.flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
+	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
+	return return_make(&k, p, &back);
 }
 
 /**
@@ -186,7 +210,7 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 		slot->seen = now;
 	}
 	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (local != p->family || (slot->flags & NSX_F_STATEFUL) ||
+	if (local != p->family || (slot->flags & NSX_F_STATEFUL) || is_routed(p) ||
 	    (SYN_ALONE(p) && nsx_learned.further[p->family & 1])) {
 		int v = return_note(ctx, p, x, local, 0);
 
@@ -217,6 +241,14 @@ static __always_inline bool return_find(const struct pkt *p, const struct nsx_co
 	return found_at(return_seek(p), f) && flow_alive(f->slot, conf, now);
 }
 
+/* Note a packet of the endpoint to who opened the connection. */
+static __always_inline void return_answered(CTX *ctx, struct nsx_slot *s, const struct pkt *p)
+{
+	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && p->proto == NSX_TCP)
+		s->ack = tcp_word(ctx, p, TCP_SEQ) + 1;
+	flow_note(s, p, now_tick(), true, false);
+}
+
 /* The endpoint as the other end knows it, and where that other end is. */
 static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struct found *f,
 				      struct xlat *x)
@@ -224,13 +256,19 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 	struct nsx_slot *s = f->slot;
 	__u32 local = s->local & (NSX_LOCAL_MAX - 1);
 
-	local_recheck(ctx, local);
-	if (!local_is_here(local))
-		return NSX_DROP_NO_FLOW;
-	x->local = local;
-	x->addr = nsx_learned.local[local].addr;
-	x->ifindex = nsx_learned.local[local].dev;
-	x->port = s->outside_port;
+	if (s->flags & NSX_F_ROUTED) {
+		x->local = LOCAL_ROUTED;
+		x->addr = p->src;
+		x->port = p->sport;
+	} else {
+		local_recheck(ctx, local);
+		if (!local_is_here(local))
+			return NSX_DROP_NO_FLOW;
+		x->local = local;
+		x->addr = nsx_learned.local[local].addr;
+		x->ifindex = nsx_learned.local[local].dev;
+		x->port = s->outside_port;
+	}
 	x->side = SIDE_SRC;
 	x->verdict = NSX_PUBLISHED_OUT;
 	if (s->flags & NSX_F_HAIRPIN) {
@@ -241,11 +279,8 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 	}
 	if (!slot_same(s, f->state))
 		return NSX_DROP_CHANGED;
-	if (p->icmp_error)
-		return NSX_CONTINUE;
-	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && p->proto == NSX_TCP)
-		s->ack = tcp_word(ctx, p, TCP_SEQ) + 1;
-	flow_note(s, p, now_tick(), true, false);
+	if (!p->icmp_error)
+		return_answered(ctx, s, p);
 	return NSX_CONTINUE;
 }
 

@@ -433,15 +433,18 @@ static __always_inline int defrag_back4(CTX *ctx, struct iphdr *ip, int *action)
 static __always_inline int defrag_back6(CTX *ctx, struct ipv6hdr *ip, int *action)
 {
 	struct nsx_addr src = {}, dst = {};
+	__u32 uplink = 0;
 	int local;
 
 	addr_from_v6(&src, &ip->saddr);
 	addr_from_v6(&dst, &ip->daddr);
 	local = local_index_of(&dst, NSX_V6);
 	ip->hop_limit++;
-	return defrag_back(ctx, &src,
-			   local < 0 ? 0 : nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].dev,
-			   action);
+	if (local >= 0)
+		uplink = nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].dev;
+	else if (nsx_conf.ipv6 == NSX_IPV6_ROUTED && in_pool_of(&nsx_conf, &dst, NSX_V6))
+		uplink = nsx_conf.uplinks[0];	/* any serves: it is for a namespace's own address */
+	return defrag_back(ctx, &src, uplink, action);
 }
 
 #endif

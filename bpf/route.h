@@ -22,6 +22,9 @@ static __always_inline bool is_outside(const struct nsx_conf *conf, const struct
 	       !is_martian_of(dst, family);
 }
 
+/* In place of the index of a local address: the source is a namespace's own, of the pool. */
+#define LOCAL_ROUTED NSX_LOCAL_MAX
+
 /*
  * What a route says of its MTU. The kernel tells a program what a path was found to take (RFC
  * 1191), and what a route says with a lock; what one says without is in a table of our own, written
@@ -106,7 +109,7 @@ static __always_inline __u32 uplink_mtu(CTX *ctx, __u32 ifindex)
 
 /**
  * route_ask() - ask the kernel for the route to dst by an uplink
- * @local: index of the host's address that the packet has as its source
+ * @local: index of the host's address that the packet has as its source, or LOCAL_ROUTED
  * @neighbour: the neighbour that the route leads to is wanted too
  * @fib: filled, with what the route takes for mtu_result
  *
@@ -123,7 +126,9 @@ static __always_inline int route_ask(CTX *ctx, const struct nsx_addr *dst, __u32
 	if (!is_outside(conf, dst))
 		return -1;
 	fib_to(fib, dst);
-	fib_from(fib, &nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr);
+	fib_from(fib, local == LOCAL_ROUTED
+			      ? &conf->pool[NSX_V6]
+			      : &nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr);
 	fib->ifindex = conf->asker;
 	fib->tot_len = 1;	/* asks for the MTU */
 	err = neighbour ? bpf_fib_lookup(ctx, fib, sizeof(*fib), 0) : fib_route(ctx, fib, 0);

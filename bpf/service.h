@@ -100,6 +100,27 @@ __noinline int draining_target(CTX *ctx, const struct pkt *p, __u32 index, __u32
 }
 
 /**
+ * service_admits() - may this packet reach a service at all?
+ *
+ * Return: NSX_CONTINUE; PASS_HOST where there is no such service; or the verdict that drops it.
+ */
+__noinline int service_admits(__u32 index, const struct pkt *p)
+{
+	struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+
+	if (!p)
+		return NSX_DROP_ERROR;
+	if (!svc)
+		return NSX_PASS_HOST;
+	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, &p->saddr))
+		return NSX_DROP_NOT_ALLOWED;
+	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) &&
+	    !gcra_take(&svc->tat, svc->interval, svc->burst))
+		return NSX_DROP_RATE;
+	return NSX_CONTINUE;
+}
+
+/**
  * service_in() - choose the target of a packet to a published port
  * @s: the registry's slot of the port, with NSX_F_SERVICE
  * @x: filled
@@ -113,6 +134,7 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	struct nsx_service *svc;
 	const struct nsx_target *t;
 	__u32 index, place, hash, owners = 0;
+	int v;
 
 	if (!p || !s || !x)
 		return NSX_DROP_ERROR;
@@ -120,12 +142,9 @@ __noinline int service_in(CTX *ctx, const struct pkt *p, const struct nsx_slot *
 	svc = bpf_map_lookup_elem(&nsx_services, &index);
 	if (!svc)
 		return NSX_PASS_HOST;
-	if ((svc->flags & NSX_S_ALLOW) && !p->icmp_error && !is_allowed(index, &p->saddr))
-		return NSX_DROP_NOT_ALLOWED;
-	if ((svc->flags & NSX_S_RATE) && !p->icmp_error && (p->proto != NSX_TCP || SYN_ALONE(p)) &&
-	    !gcra_take(&svc->tat, svc->interval, svc->burst))
-		return NSX_DROP_RATE;
-
+	v = service_admits(index, p);
+	if (v != NSX_CONTINUE)
+		return v;
 	hash = client_hash(conf, svc, &p->src, p->sport);
 	if (svc->flags & NSX_S_BY_ADDRESS)
 		owners = address_owners(ctx, &p->daddr);

@@ -7,6 +7,12 @@
 #include "parse.h"
 #include "scope.h"
 
+/* Namespaces keep their own addresses in this family: see routed.h. */
+static __always_inline bool is_routed(const struct pkt *p)
+{
+	return p->family == NSX_V6 && nsx_conf.ipv6 == NSX_IPV6_ROUTED;
+}
+
 /* What a packet's destination is. */
 static __always_inline bool to_multicast(const struct pkt *p)
 {

@@ -126,7 +126,10 @@ enum nsx_kind {
 	NSX_ALIAS,	/* sessions: inside endpoint whose outside port differs from its own */
 	/* Registry: a socket of the host's is about to use it; for NSX_HOST_SECONDS */
 	NSX_HOST,
-	/* Sessions: the way back of a published connection that its map alone cannot tell */
+	/*
+	 * Sessions: the way back of a published connection that its map alone cannot tell, or with
+	 * NSX_F_ROUTED a flow that is not translated
+	 */
 	NSX_RETURN,
 	/*
 	 * registry: a port of endpoints whose remotes differ: their flows are in the session table
@@ -150,6 +153,8 @@ enum nsx_kind {
 #define NSX_F_HAIRPIN	0x02
 /* Sessions, NSX_RETURN: a namespace reaches its own port; the remote is its gateway */
 #define NSX_F_SELF	0x10
+/* Sessions, NSX_RETURN: nothing is translated, so no address of the host's has to be there */
+#define NSX_F_ROUTED	0x80
 #define NSX_F_XDP	0x08	/* the namespace takes frames from XDP; NSX_SHARED: one may */
 /* Registry, NSX_MAP: the host gives the port to its own sockets too: they are asked */
 #define NSX_F_HOST_RANGE 0x20
@@ -784,7 +789,8 @@ struct nsx_conf {
 /* nsx_conf.ipv6: what namespaces have of IPv6 */
 enum nsx_ipv6 {
 	NSX_IPV6_OFF,
-	NSX_IPV6_NAT,
+	NSX_IPV6_NAT,		/* masqueraded behind the host's addresses */
+	NSX_IPV6_ROUTED,	/* addresses that others have a route to, see bpf/routed.h */
 };
 
 /**
@@ -1265,8 +1271,9 @@ NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_learn
 {
 	const struct nsx_local_addr *local = &learned->local[s->local & (NSX_LOCAL_MAX - 1)];
 
-	return local->state == NSX_LOCAL_PRESENT &&
-	       nsx_idle(now, s->seen) <= nsx_idle(now, local->since);
+	return (local->state == NSX_LOCAL_PRESENT &&
+		nsx_idle(now, s->seen) <= nsx_idle(now, local->since)) ||
+	       (s->flags & NSX_F_ROUTED);
 }
 
 /*
@@ -1280,7 +1287,8 @@ NSX_INLINE int nsx_flow_over(const struct nsx_slot *s, const struct nsx_conf *co
 	__u32 idle = nsx_idle(now, s->seen);
 
 	return idle > nsx_flow_time(s, conf, learned) ||
-	       (local->state == NSX_LOCAL_PRESENT && idle > nsx_idle(now, local->since));
+	       (local->state == NSX_LOCAL_PRESENT && idle > nsx_idle(now, local->since) &&
+		!(s->flags & NSX_F_ROUTED));
 }
 
 /* Ticks until a flow is dead; negative once it is. */

@@ -23,12 +23,16 @@ enum nsx_class {
 	V(HAIRPIN, FORWARD, "hairpin", "between namespaces through a published port") \
 	V(MASQ_OUT, FORWARD, "masquerade-out", "masqueraded") \
 	V(MASQ_IN, FORWARD, "masquerade-in", "back to a masqueraded flow") \
+	V(ROUTED_OUT, FORWARD, "routed-out", "from a namespace's own IPv6 address, as it is") \
+	V(ROUTED_IN, FORWARD, "routed-in", "to a namespace's own IPv6 address, as it is") \
 	V(ICMP_ERROR, FORWARD, "icmp-error", \
-	  "an ICMP error about a published or masqueraded flow") \
+	  "an ICMP error about a published, masqueraded or routed flow") \
 	V(ICMP_TIME_EXCEEDED, ANSWER, "icmp-time-exceeded", \
 	  "TTL or hop limit ran out, answered with time-exceeded") \
 	V(ICMP_FRAG_NEEDED, ANSWER, "icmp-frag-needed", \
 	  "larger than its route or link takes, answered with fragmentation-needed or packet-too-big") \
+	V(ANSWER_ND, ANSWER, "nd-answer", \
+	  "neighbour discovery for a namespace's own address, answered") \
 	V(REJECT_NO_PORT, ANSWER, "reject-no-port", \
 	  "a new flow that finds no room, answered with prohibited") \
 	V(REJECT_LINK_DOWN, ANSWER, "reject-link-down", \
@@ -53,7 +57,7 @@ enum nsx_class {
 	  "from outside, with a source address of the host's own") \
 	V(DROP_MARTIAN, DROP, "drop-martian", "an address that no packet on a network can have") \
 	V(DROP_ISOLATED, DROP, "drop-isolated", "to another namespace's private address") \
-	V(DROP_POOL, DROP, "drop-pool", "from outside to a private address of the pool") \
+	V(DROP_POOL, DROP, "drop-pool", "from outside to an address of the pool that is not open to it") \
 	V(DROP_NO_PORT, DROP, "drop-no-port", "no free outside port for a new flow") \
 	V(DROP_MAX_FLOWS, DROP, "drop-max-flows", \
 	  "a new flow beyond the namespace's --max-flows, not answered") \

@@ -15,10 +15,10 @@
 #include "kernel/private.h"
 
 /* Its link is gone already, and the tables are about to be. */
-static int remove_one(struct nl *nl, const struct ns_item *item)
+static int remove_one(const struct instance *in, struct nl *nl, const struct ns_item *item)
 {
 	const struct nsx_ns *ns = &item->ns;
-	int route = ns_unguard(nl, ns), netns = 0, files = 0;
+	int route = ns_unguard(in, nl, ns), netns = 0, files = 0;
 
 	if (ns->flags & NSX_NS_MADE_NETNS)
 		netns = netns_remove_ours(item->name, ns->netns);
@@ -43,7 +43,7 @@ static int remove_made(struct instance *in, const struct ns_list *list)
 		err = 0;
 	for (size_t i = 0; i < list->count && !err; i++)
 		if (list->item[i].ns.flags & NSX_NS_MADE_VETH)
-			err = remove_one(&nl, &list->item[i]);
+			err = remove_one(in, &nl, &list->item[i]);
 	nl_close(&nl);
 	return err;
 }

@@ -83,6 +83,19 @@ static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 	return others ? 0 : fail(f, -EADDRNOTAVAIL, "%s has no address", dev);
 }
 
+/* Neighbours on an uplink may ask for the addresses of namespaces: then it is part of its network. */
+static bool is_on_link(const struct up_conf *c, const struct local_list *local,
+		       const struct addr_info *info)
+{
+	bool uplink = false;
+
+	for (int i = 0; i < c->devs; i++)
+		uplink |= info->ifindex == local->link[i].ifindex;
+	return c->ipv6 == NSX_IPV6_ROUTED && uplink && !nsx_is_v4(&info->addr) &&
+	       info->prefix_len < c->pool6_len &&
+	       !nets_overlap(&info->addr, 128, &c->pool6, c->pool6_len);
+}
+
 /* The pools overlap no network of the host. */
 static int check_pools(const struct up_conf *c, const struct local_list *local, struct fail *f)
 {
@@ -95,7 +108,8 @@ static int check_pools(const struct up_conf *c, const struct local_list *local, 
 		__u8 len = v4 ? c->pool_len + 96 : c->pool6_len,
 		     bits = info->prefix_len + (v4 ? 96 : 0);
 
-		if (!len || !nets_overlap(&info->addr, bits, net, len))
+		if (!len || !nets_overlap(&info->addr, bits, net, len) ||
+		    is_on_link(c, local, info))
 			continue;
 		return fail(f, -EINVAL,
 			    "the pool %s overlaps the host's network %s: choose another with --pool%s",

@@ -149,6 +149,20 @@ static int set_sysctls(struct sides *s, const struct nsx_ns *ns)
 	return err;
 }
 
+int ipv6_listen(const struct nsx_conf *conf, struct nl *nl, const struct nsx_ns *ns, bool on)
+{
+	const __u8 *addr = (const __u8 *)&ns->addr6;
+	/* That of the solicited-node address (RFC 4291, 2.7.1; RFC 2464, 7) */
+	const __u8 mac[6] = { 0x33, 0x33, 0xff, addr[13], addr[14], addr[15] };
+	struct link_info link;
+	int err = 0;
+
+	for (int i = 0; i < NSX_UPLINKS && conf->ipv6 == NSX_IPV6_ROUTED; i++)
+		if (conf->uplinks[i] && link_get(nl, NULL, conf->uplinks[i], &link) == 0)
+			keep_error(&err, link_listen(link.name, mac, on));
+	return err;
+}
+
 int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
 		   int inside)
 {
@@ -159,6 +173,7 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 	if (!addr_is_set(&ns->addr6))
 		return 0;
 	keep_error(&err, set_sysctls(s, ns));
+	keep_error(&err, ipv6_listen(in->conf, &s->host, ns, true));
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	/* For packets to the namespace only: the host's own to elsewhere never leave from it. */
 	keep_error(&err, addr_add_deprecated(&s->host, ns->ifindex, gw6, 128));

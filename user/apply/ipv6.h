@@ -32,6 +32,12 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 		   int inside);
 
 /*
+ * Whether the uplinks take the multicast frames by which neighbours ask for a namespace's own address,
+ * where that may be on their link. Return: 0, or the first error of any.
+ */
+int ipv6_listen(const struct nsx_conf *conf, struct nl *nl, const struct nsx_ns *ns, bool on);
+
+/*
  * The same addresses and routes go, from a link that stays. What is not there is none to tell of, nor
  * is what cannot be removed.
  */

@@ -72,12 +72,14 @@ static int ns_guard(struct sides *s, const struct nsx_ns *ns, struct fail *f)
 		       : 0;
 }
 
-int ns_unguard(struct nl *nl, const struct nsx_ns *ns)
+int ns_unguard(const struct instance *in, struct nl *nl, const struct nsx_ns *ns)
 {
 	int err = route_guard_del(nl, &ns->addr, ns->prefix_len), more = 0;
 
-	if (addr_is_set(&ns->addr6))
+	if (addr_is_set(&ns->addr6)) {
 		more = route_guard_del(nl, &ns->addr6, 128);
+		ipv6_listen(in->conf, nl, ns, false);
+	}
 	return err && err != -ESRCH ? err : more;
 }
 
@@ -425,7 +427,7 @@ static int remove_link(struct instance *in, const char *name, const struct nsx_n
 	if (stays && ns->ifindex)
 		keep_error(&err, veth_release(in, name, ns));
 	if (nl->socket)
-		keep_error(&err, ns_unguard(nl, ns));
+		keep_error(&err, ns_unguard(in, nl, ns));
 	if (made) {
 		going.ifindex = made;
 		keep_error(&err, link_del(nl, made));

@@ -78,8 +78,8 @@ int ns_check_gai(const char *name, const struct nsx_ns *ns, struct fail *f);
 int ns_write_gai(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f);
 int ns_write_resolv(struct instance *in, const char *name, struct nsx_ns *ns, struct fail *f);
 
-/* The routes of last resort of its networks go. */
-int ns_unguard(struct nl *nl, const struct nsx_ns *ns);
+/* The routes of last resort of its networks go, and what uplinks listen to for it. */
+int ns_unguard(const struct instance *in, struct nl *nl, const struct nsx_ns *ns);
 
 /* Write the intent, make what ns->flags says, and undo all of it where something fails. */
 int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f);

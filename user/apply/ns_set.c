@@ -37,7 +37,7 @@ static void unlink_ns(struct instance *in, struct sides *s, const struct nsx_ns 
 	link_down(&s->host, ns->ifindex);
 	table_flush_ns(in, ns);
 	for (int tries = 0; tries < UNLINK_TRIES && err && err != -ESRCH; tries++)
-		err = ns_unguard(&s->host, ns);
+		err = ns_unguard(in, &s->host, ns);
 	link_del(&s->host, ns->ifindex);
 	/* One that was made, but not to its end. */
 	if (link_get(&s->host, ns->host_if, 0, &link) == 0 && link.group == in->journal->link_group)
@@ -227,7 +227,7 @@ static int make_link_again(struct instance *in, const char *name, struct nsx_ns 
 	}
 	if (!err) {
 		bpf_map_delete_elem(in->fd[TABLE_QUOTAS], &was->ifindex);
-		ns_unguard(&s.host, was);
+		ns_unguard(in, &s.host, was);
 		err = forget_links(in, ns);
 		if (err)
 			fail_errno(f, err, "cannot remove what is left of its old link");

@@ -84,7 +84,8 @@ static void print_status(const json_t *s)
 		printf("%s%s", i ? ", " : "\nkernel      lacks ", json_string_value(addr));
 	printf("\npool        %s\n", json_string_value(json_object_get(s, "pool")));
 	if (json_string_value(json_object_get(s, "pool6")))
-		printf("pool6       %s%s\n", json_string_value(json_object_get(s, "pool6")),
+		printf("pool6       %s%s%s\n", json_string_value(json_object_get(s, "pool6")),
+		       strcmp(json_string_value(json_object_get(s, "ipv6")), "routed") ? "" : ", routed",
 		       json_is_true(json_object_get(s, "ipv6_way_out"))
 			       ? ""
 			       : ", without a default route: no uplink has a global IPv6 address");

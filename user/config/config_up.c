@@ -145,20 +145,22 @@ static void print_pool6(const void *conf, FILE *out)
 static const char *const ipv6_names[] = {
 	[NSX_IPV6_OFF] = "off",
 	[NSX_IPV6_NAT] = "nat",
+	[NSX_IPV6_ROUTED] = "routed",
 };
+#define IPV6_NAMES (sizeof(ipv6_names) / sizeof(ipv6_names[0]))
 
 const char *config_ipv6_name(__u8 ipv6)
 {
-	return ipv6 <= NSX_IPV6_NAT ? ipv6_names[ipv6] : "?";
+	return ipv6 < IPV6_NAMES ? ipv6_names[ipv6] : "?";
 }
 
 static int read_ipv6(const char *word, void *conf, struct fail *f)
 {
 	struct up_conf *c = conf;
 
-	c->ipv6 = strcmp(word, "nat") == 0 ? NSX_IPV6_NAT : NSX_IPV6_OFF;
-	return c->ipv6 == NSX_IPV6_NAT || strcmp(word, "off") == 0 ? 0
-								     : fail(f, -EINVAL, "it is nat or off");
+	for (c->ipv6 = 0; c->ipv6 < IPV6_NAMES && strcmp(word, ipv6_names[c->ipv6]); c->ipv6++)
+		;
+	return c->ipv6 < IPV6_NAMES ? 0 : fail(f, -EINVAL, "it is nat, routed or off");
 }
 
 static void print_ipv6(const void *conf, FILE *out)
@@ -391,8 +393,8 @@ static const struct option_desc options[] = {
 	  UP_GIVEN_REPLACE_DEV, VERB_UP, 0, false, read_replace_dev, NULL },
 	{ "pool", "ADDR/LEN", "where namespaces get their addresses from (" DEFAULT_POOL ")",
 	  UP_GIVEN_POOL, VERB_UP, 0, false, read_pool, print_pool },
-	{ "ipv6", "nat|off",
-	  "whether namespaces get IPv6 too, masqueraded as IPv4 is (nat, where the kernel has IPv6)",
+	{ "ipv6", "nat|routed|off",
+	  "whether namespaces get IPv6 too: masqueraded as IPv4 is, or with addresses of --pool6 that are routed to this host and closed but for published ports (nat, where the kernel has IPv6)",
 	  UP_GIVEN_IPV6, VERB_UP, 0, false, read_ipv6, print_ipv6 },
 	{ "pool6", "ADDR/LEN",
 	  "where they get their IPv6 addresses from (a random fd00::/8 network of 48 bits)",
@@ -448,6 +450,9 @@ int config_read_up(int argc, char **argv, struct up_conf *ret, struct fail *f)
 		return fail(f, -EINVAL, "--dev DEV is missing: which interface leads outside?");
 	if (c.ipv6 == NSX_IPV6_OFF && (c.given & UP_GIVEN_POOL6))
 		return fail(f, -EINVAL, "--pool6: the instance is to have no IPv6 (--ipv6 off)");
+	if (c.ipv6 == NSX_IPV6_ROUTED && !(c.given & UP_GIVEN_POOL6))
+		return fail(f, -EINVAL,
+			    "--ipv6 routed: --pool6 ADDR/LEN is missing: which network is routed to this host?");
 	if (c.confirm && (c.given & UP_GIVEN_REPLACE_DEV))
 		return fail(f, -EINVAL, "--replace-dev cannot be combined with --confirm: it cannot be taken back");
 	*ret = c;

@@ -9,6 +9,9 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "kernel/link.h"
 #include "parse.h"
@@ -354,6 +357,21 @@ static int add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 pre
 	if (deprecated)
 		mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(lifetimes), &lifetimes);
 	return nl_do(nl, nlh, NULL, NULL);
+}
+
+int link_listen(const char *ifname, const __u8 mac[6], bool on)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	struct ifreq ifr = { .ifr_hwaddr.sa_family = AF_UNSPEC };
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	if (ioctl(fd, on ? SIOCADDMULTI : SIOCDELMULTI, &ifr))
+		err = -errno;
+	close(fd);
+	return err;
 }
 
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)

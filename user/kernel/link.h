@@ -95,6 +95,12 @@ int link_down(struct nl *nl, int ifindex);
  */
 int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, void *arg);
 
+/*
+ * Whether a device takes frames to a group's MAC, whatever sockets have joined. -EEXIST where it does
+ * already, -ENOENT where it does not any more.
+ */
+int link_listen(const char *ifname, const __u8 mac[6], bool on);
+
 /* An IPv6 address is used at once, and its network is no route. -EEXIST where there is one. */
 int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 

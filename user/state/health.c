@@ -159,8 +159,9 @@ int health_way_out6(const struct nsx_conf *conf)
 	bool usable = false;
 	int err;
 
-	if (conf->ipv6 == NSX_IPV6_OFF)
-		return 0;
+	/* Their own addresses are all that packets of namespaces need. */
+	if (conf->ipv6 != NSX_IPV6_NAT)
+		return conf->ipv6 == NSX_IPV6_ROUTED;
 	err = nl_open(&nl);
 	for (int i = 0; i < NSX_UPLINKS && conf->uplinks[i] && !usable && !err; i++)
 		err = addr_each(&nl, NSX_V6, conf->uplinks[i], usable_cb, &usable);

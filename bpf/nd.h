@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Neighbour discovery on an uplink for the addresses of namespaces (RFC 4861, 7.2.4), where their
+ * network is on that link: the host's own stack does not know that they are behind it.
+ */
+#ifndef NSXDP_ND_H
+#define NSXDP_ND_H
+
+#include "defs.h"
+#include "admit.h"
+#include "answer6.h"
+#include "device.h"
+#include "scope.h"
+
+#define ND_OPT_TARGET_MAC	2
+#define ND_SOLICITED		bpf_htonl(0x40000000)
+#define ND_OVERRIDE		bpf_htonl(0x20000000)
+
+struct nd_advert {
+	struct ethhdr eth;
+	struct ipv6hdr ip;
+	struct nd_message nd;
+	__u8 option;
+	__u8 option_len;	/* in units of 8 bytes */
+	__u8 mac[ETH_ALEN];
+} __attribute__((packed));
+
+/* To who asked, or to all where somebody asks whether the address is free (from ::). */
+static __always_inline void nd_to(struct nd_advert *a, const struct pkt *p)
+{
+	static const __u8 all_nodes[ETH_ALEN] = { 0x33, 0x33, 0, 0, 0, 1 };
+
+	if (is_unspecified(&p->saddr)) {
+		mac_copy(a->eth.h_dest, all_nodes);
+		__builtin_memset(&a->ip.daddr, 0, sizeof(a->ip.daddr));
+		a->ip.daddr.in6_u.u6_addr8[0] = 0xff;
+		a->ip.daddr.in6_u.u6_addr8[1] = 0x02;
+		a->ip.daddr.in6_u.u6_addr8[15] = 0x01;
+		a->nd.reserved = ND_OVERRIDE;
+		return;
+	}
+	mac_copy(a->eth.h_dest, p->mac);
+	__builtin_memcpy(&a->ip.daddr, &p->saddr, sizeof(p->saddr));
+	a->nd.reserved = ND_SOLICITED | ND_OVERRIDE;
+}
+
+/* Turn the frame into the advertisement. Return: 0, or -1 where it cannot be written. */
+static __always_inline int nd_write(CTX *ctx, const struct pkt *p, const struct nsx_addr *target,
+				    const __u8 *mac)
+{
+	struct nd_advert *a;
+	__u32 sum;
+
+	if (bpf_skb_change_tail(ctx, sizeof(*a), 0) < 0 || ctx_pull(ctx, sizeof(*a)) < 0)
+		return -1;
+	a = ctx_data(ctx);
+	if ((void *)(a + 1) > ctx_data_end(ctx))
+		return -1;
+	mac_copy(a->eth.h_source, mac);
+	a->ip.version = 6;
+	a->ip.priority = 0;
+	__builtin_memset(a->ip.flow_lbl, 0, sizeof(a->ip.flow_lbl));
+	a->ip.payload_len = bpf_htons(sizeof(*a) - ETH_HLEN - IP6_HLEN);
+	a->ip.nexthdr = IPPROTO_ICMPV6_;
+	a->ip.hop_limit = 255;
+	__builtin_memcpy(&a->ip.saddr, target, sizeof(*target));
+	nd_to(a, p);
+	a->nd.type = ND_ADVERT;
+	a->nd.code = 0;
+	a->nd.checksum = 0;
+	__builtin_memcpy(&a->nd.target, target, sizeof(*target));
+	a->option = ND_OPT_TARGET_MAC;
+	a->option_len = 1;
+	mac_copy(a->mac, mac);
+	/* The addresses and all behind them stand in one piece. */
+	sum = sum_bytes(ctx, ETH_HLEN + 8, sizeof(*a) - ETH_HLEN - 8) +
+	      bpf_htons(sizeof(*a) - ETH_HLEN - IP6_HLEN) + bpf_htons(IPPROTO_ICMPV6_);
+	a = ctx_data(ctx);
+	if ((void *)(a + 1) > ctx_data_end(ctx))
+		return -1;
+	a->nd.checksum = ~csum_fold(sum);
+	return 0;
+}
+
+/**
+ * nd_answer() - a neighbour solicitation that came in by an uplink
+ * @action: set to the TC action
+ *
+ * Return: NSX_ANSWER_ND; NSX_CONTINUE where it does not ask for an address of a namespace; or the
+ * verdict that drops it.
+ */
+__noinline int nd_answer(CTX *ctx, const struct pkt *p, int *action)
+{
+	__u32 start, offset;
+	struct nd_message nd;
+	struct nsx_addr target;
+	__u8 mac[ETH_ALEN] = {};
+
+	if (!p || !action || ctx_load(ctx, p->l4, &nd) < 0)
+		return NSX_CONTINUE;
+	addr_from_v6(&target, &nd.target);
+	if (!in_pool_of(&nsx_conf, &target, NSX_V6) || !bpf_map_lookup_elem(&nsx_inside, &target))
+		return NSX_CONTINUE;
+	/* From beyond the link (RFC 4861, 7.1.1), or with a checksum that is still to be computed. */
+	if (p->ttl != 255 || nd.code || p->fragment || ctx_partial(ctx, &start, &offset))
+		return NSX_DROP_BAD_PACKET;
+	if ((p->tagged && ctx_untag(ctx) < 0) || dev_mac(ctx, mac) < 0 ||
+	    nd_write(ctx, p, &target, mac) < 0)
+		return NSX_DROP_ERROR;
+	*action = bpf_redirect(ctx_ifindex(ctx), 0);
+	return NSX_ANSWER_ND;
+}
+
+#endif

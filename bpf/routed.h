@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IPv6 without translation (--ipv6 routed): namespaces have addresses that others have routes to.
+ *
+ * They are closed. A namespace reaches what it likes, and what it has sent to may answer; from
+ * outside, and from other namespaces, its published ports are reached at its own address and inside
+ * port. Each flow is an entry of kind NSX_RETURN with NSX_F_ROUTED in the session table: its
+ * identity is the inside endpoint and the remote, so one look-up serves a packet in either
+ * direction. Ports are published at the host's address as well; of those connections the same table
+ * tells which they are.
+ *
+ * Entries are made and taken over as all of the table are (session.h), so programs on any CPUs may
+ * do it at once: of two with one identity one wins, the other one's packet is dropped as
+ * NSX_DROP_CHANGED and sent again. What is interrupted leaves a claimed place, which session.h
+ * gives back.
+ */
+#ifndef NSXDP_ROUTED_H
+#define NSXDP_ROUTED_H
+
+#include "defs.h"
+#include "flow.h"
+#include "hop.h"
+#include "link_down.h"
+#include "portmap.h"
+#include "service.h"
+#include "snat_new.h"
+#include "source.h"
+
+static __always_inline bool routed_from_inside(const struct nsx_slot *s)
+{
+	return s->ifindex && !(s->flags & NSX_F_HAIRPIN);
+}
+
+/* Note a packet of a flow, which may have been opened from either side. */
+static __always_inline void routed_note(CTX *ctx, struct nsx_slot *s, const struct pkt *p,
+					bool outbound)
+{
+	__u32 now = now_tick();
+
+	if (p->icmp_error)
+		return;
+	if (routed_from_inside(s))
+		flow_touch(s, p, now, !outbound);
+	else if (outbound)
+		return_answered(ctx, s, p);
+	else
+		flow_note(s, p, now, false, return_assured(ctx, p, s));
+}
+
+/* The uplink that the route to a destination leads by; 0 where it leads by none. */
+static __always_inline __u32 routed_uplink(CTX *ctx, const struct nsx_addr *dst)
+{
+	const struct hop *h = hop_of(dst, LOCAL_ROUTED);
+	struct bpf_fib_lookup fib = {};
+
+	if (h && hop_is_fresh(h, dst, LOCAL_ROUTED))
+		return h->ifindex;
+	return route_ask(ctx, dst, LOCAL_ROUTED, false, &fib) == 0 ? fib.ifindex : 0;
+}
+
+/* The packet stays as it is: it is "translated" to what it has. */
+static __always_inline void routed_leaves(const struct pkt *p, __u32 uplink, struct xlat *x)
+{
+	x->addr = p->src;
+	x->port = p->sport;
+	x->side = SIDE_SRC;
+	x->local = LOCAL_ROUTED;
+	x->ifindex = uplink;
+	x->verdict = NSX_ROUTED_OUT;
+}
+
+/**
+ * routed_out() - a packet of a namespace to the outside, whose source has been checked
+ *
+ * Return: NSX_CONTINUE with x filled, or the verdict.
+ */
+__noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
+{
+	struct way_back back = { .local = LOCAL_ROUTED, .flags = NSX_F_ROUTED };
+	struct work *w = work_get();
+	struct found f;
+	__u32 uplink;
+	int v;
+
+	if (!p || !x || !w)
+		return NSX_DROP_ERROR;
+	uplink = routed_uplink(ctx, &p->dst);
+	if (!uplink)
+		return NSX_DROP_NO_UPLINK;
+	return_key(&w->key, p, &p->src, p->sport, &p->dst, p->dport);
+	if (session_find(&w->key, &f) && flow_alive(f.slot, &nsx_conf, now_tick())) {
+		if (!(f.slot->flags & NSX_F_ROUTED))
+			return return_out(ctx, p, &f, x);
+		routed_leaves(p, uplink, x);
+		routed_note(ctx, f.slot, p, true);
+		return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+	}
+	if (!may_open(p))
+		return NSX_DROP_NO_FLOW;
+	back.client = ctx_ifindex(ctx);
+	v = return_make(&w->key, p, &back);
+	if (v == NSX_CONTINUE)
+		routed_leaves(p, uplink, x);
+	return v;
+}
+
+/*
+ * A published port of a namespace, asked at the namespace's own address: under the conditions that
+ * it has at the host's. One that is published at one address of the host only is not open here.
+ * Return: NSX_CONTINUE with *outside set, or the verdict.
+ */
+static __always_inline int routed_admits(const struct pkt *p, __u32 ifindex, __be16 *outside)
+{
+	__be16 port = reverse_port(ifindex, p->dport, p->row);
+	const struct nsx_slot *s = port ? port_slot(p->row, port) : NULL;
+	__u32 state;
+
+	if (!s)
+		return NSX_DROP_POOL;
+	state = slot_state(s);
+	if (NSX_KIND(state) != NSX_MAP || s->at)
+		return NSX_DROP_POOL;
+	*outside = port;
+	if (s->flags & NSX_F_SERVICE) {
+		int v = service_admits(s->service, p);
+
+		if (v != NSX_CONTINUE)
+			return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
+	}
+	return slot_same(s, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+}
+
+/* A flow that is not known yet, from outside or from the namespace of back->client. */
+static __always_inline int routed_open(CTX *ctx, const struct pkt *p, const struct xlat *x,
+				       const struct nsx_session_key *k, struct way_back *back)
+{
+	int v;
+
+	if (p->icmp_error || p->proto >= NSX_ICMP)
+		return NSX_DROP_POOL;
+	v = routed_admits(p, x->ifindex, &back->outside_port);
+	if (v != NSX_CONTINUE)
+		return v;
+	if (p->proto == NSX_TCP && !SYN_ALONE(p))
+		return NSX_DROP_NO_FLOW;
+	if (is_to_the_dead(ctx, p, x))
+		return NSX_DROP_LINK_DOWN;
+	return return_make(k, p, back);
+}
+
+/**
+ * routed_in() - a packet to a namespace's own address
+ * @client: host-side veth of the namespace that it is from, whose source has been checked; 0: it is
+ *	from outside
+ *
+ * Return: NSX_CONTINUE with x filled, or the verdict.
+ */
+__noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xlat *x)
+{
+	struct way_back back = { .local = LOCAL_ROUTED, .flags = NSX_F_ROUTED };
+	const struct nsx_veth *veth;
+	struct work *w = work_get();
+	struct nsx_addr to;
+	struct found f;
+	__u32 *ifindex;
+
+	if (!p || !x || !w)
+		return NSX_DROP_ERROR;
+	to = p->daddr;
+	ifindex = bpf_map_lookup_elem(&nsx_inside, &to);
+	veth = ifindex ? bpf_map_lookup_elem(&nsx_veths, ifindex) : NULL;
+	if (!veth || (p->icmp_error && !addr_eq(&p->daddr, &p->dst)) || p->proto >= NSX_PROTOS)
+		return NSX_DROP_POOL;
+	x->addr = p->dst;
+	x->port = p->dport;
+	x->side = SIDE_DST;
+	x->to_ns = 1;
+	x->ifindex = *ifindex;
+	mac_copy(x->mac, veth->mac);
+	x->local = LOCAL_ROUTED;
+	x->verdict = client ? NSX_HAIRPIN : NSX_ROUTED_IN;
+	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
+	if (session_find(&w->key, &f) && flow_alive(f.slot, &nsx_conf, now_tick())) {
+		if (f.slot->flags & NSX_F_ROUTED) {
+			routed_note(ctx, f.slot, p, false);
+			return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+		}
+		/* By the host's address: its way back would become this one's. */
+		if (p->proto == NSX_TCP && (f.slot->tcp & NSX_T_ASSURED) &&
+		    !nsx_tcp_closed(f.slot->tcp))
+			return NSX_DROP_CLASH;
+	}
+	back.client = client;
+	if (client)
+		back.flags |= NSX_F_HAIRPIN;
+	return routed_open(ctx, p, x, &w->key, &back);
+}
+
+#endif
