@@ -47,6 +47,26 @@ static __always_inline void routed_note(CTX *ctx, struct nsx_slot *s, const stru
 		flow_note(s, p, now, false, return_assured(ctx, p, s));
 }
 
+/*
+ * The live entry of a flow. A namespace whose filtering lets others in besides those that it has
+ * sent to (RFC 4787, 5) has one for all remotes of an endpoint, or for all ports of a remote; what
+ * was opened from outside is never that.
+ * @flags: NSX_V_* of the namespace
+ * @k: set: the identity that a flow from inside has
+ */
+static __always_inline bool routed_find(const struct pkt *p, struct nsx_session_key *k, __u32 flags,
+					struct found *f)
+{
+	if (session_find(k, f) && flow_alive(f->slot, &nsx_conf, now_tick()))
+		return true;
+	if (p->proto != NSX_UDP || !(flags & (NSX_V_ANY_REMOTE | NSX_V_ANY_PORT)))
+		return false;
+	k->remote_port = 0;
+	if (flags & NSX_V_ANY_REMOTE)
+		k->remote.d[0] = k->remote.d[1] = 0;
+	return session_find(k, f) && flow_alive(f->slot, &nsx_conf, now_tick());
+}
+
 /* The uplink that the route to a destination leads by; 0 where it leads by none. */
 static __always_inline __u32 routed_uplink(CTX *ctx, const struct nsx_addr *dst)
 {
@@ -88,7 +108,7 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (!uplink)
 		return NSX_DROP_NO_UPLINK;
 	return_key(&w->key, p, &p->src, p->sport, &p->dst, p->dport);
-	if (session_find(&w->key, &f) && flow_alive(f.slot, &nsx_conf, now_tick())) {
+	if (routed_find(p, &w->key, p->veth_flags, &f)) {
 		if (!(f.slot->flags & NSX_F_ROUTED))
 			return return_out(ctx, p, &f, x);
 		routed_leaves(p, uplink, x);
@@ -180,7 +200,7 @@ __noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xla
 	x->local = LOCAL_ROUTED;
 	x->verdict = client ? NSX_HAIRPIN : NSX_ROUTED_IN;
 	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
-	if (session_find(&w->key, &f) && flow_alive(f.slot, &nsx_conf, now_tick())) {
+	if (routed_find(p, &w->key, veth->flags, &f)) {
 		if (f.slot->flags & NSX_F_ROUTED) {
 			routed_note(ctx, f.slot, p, false);
 			return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
@@ -190,6 +210,7 @@ __noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xla
 		    !nsx_tcp_closed(f.slot->tcp))
 			return NSX_DROP_CLASH;
 	}
+	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
 	back.client = client;
 	if (client)
 		back.flags |= NSX_F_HAIRPIN;

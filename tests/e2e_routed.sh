@@ -171,6 +171,17 @@ t_12_a_limit_of_flows() {
 	nsxdp ns set "$NS2" --max-flows none
 }
 
+# Somebody speaks to a port from which the namespace has sent to another. Flows stay as they began.
+t_12b_filtering_that_lets_others_in() {
+	local port=$((4440 + RANDOM % 1000 * 3))
+	sends() { on ns2 $PY6 listen "$1" $CLIENT 7 & sleep 0.5; on inet $PY6 stranger "$A2" "$1"; wait $!; }
+	not sends $port
+	nsxdp ns set "$NS2" --filtering endpoint-independent
+	sends $((port + 1))
+	nsxdp ns set "$NS2" --filtering address-and-port-dependent
+	not sends $((port + 2))
+}
+
 t_13_a_link_that_is_down_says_so() {
 	on ns1 ip link set eth0 down
 	sleep 1
@@ -182,9 +193,19 @@ t_13_a_link_that_is_down_says_so() {
 t_14_what_makes_no_sense_is_refused() {
 	refuse 2 "--pool6 ADDR/LEN is missing" nsxdp up --dev ens5 --ipv6 routed
 	refuse 2 "nat, routed or off" nsxdp up --dev ens5 --ipv6 bridged
+	refuse 1 "keep their own addresses" nsxdp ns set "$NS1" --source $HOST
+	refuse 1 "keep their own addresses" nsxdp up --dev ens5 --snat $HOST
 	refuse 1 "already up with --ipv6 routed" nsxdp up --dev ens5 --ipv6 nat
 	nsxdp export | grep -- '--ipv6 routed --pool6 2001:db8:1:0:1::/80'
 	nsxdp status | grep 'pool6 *2001:db8:1:0:1::/80, routed$'
+}
+
+t_15_up_again_and_from_a_file() {
+	nsxdp up --dev ens5
+	nsxdp export > "$LAB_TMP/file"
+	nsxdp apply --dry-run "$LAB_TMP/file" | not grep .
+	nsxdp apply "$LAB_TMP/file"
+	[ "$(on client $PY6 client "$A1" 8080)" = $CLIENT ]
 }
 
 t_20_down_leaves_nothing() {

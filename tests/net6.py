@@ -53,6 +53,21 @@ def udp(host, port, size, count="1", checksum="1"):
     print(sock.getsockname()[0])
 
 
+def listen(port, host, remote_port):
+    """Send to somebody, and then hear somebody else."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.settimeout(2)
+    sock.bind(("::", int(port)))
+    sock.sendto(b"x", (host, int(remote_port)))
+    while sock.recvfrom(100)[0] != b"stranger":
+        pass
+
+
+def stranger(host, port):
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.sendto(b"stranger", (host, int(port)))
+
+
 def fold(data):
     if len(data) & 1:
         data += b"\0"

@@ -289,6 +289,9 @@ int ns_describe(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns,
 		return fail(
 			f, -ENOTSUP,
 			"--link netkit: this kernel has no netkit devices (CONFIG_NETKIT, Linux 6.7)");
+	if (addr_is_set(&c->source[NSX_V6]) && in->conf->ipv6 == NSX_IPV6_ROUTED)
+		return fail(f, -EINVAL,
+			    "--source: over IPv6 namespaces keep their own addresses (--ipv6 routed)");
 	for (int i = 0; i < NSX_FAMILIES; i++)
 		if (addr_is_set(&c->source[i]) &&
 		    memcmp(&c->source[i], &ns->source[i], sizeof(c->source[i])) &&

@@ -66,6 +66,10 @@ static int check_snat(const struct up_conf *c, const struct local_list *local, s
 	for (__u32 i = 0; i < c->snat_count; i++) {
 		bool here = false;
 
+		if (!nsx_is_v4(&c->snat[i]) && c->ipv6 == NSX_IPV6_ROUTED)
+			return fail(f, -EINVAL,
+				    "--snat: over IPv6 namespaces keep their own addresses (--ipv6 routed)");
+
 		for (__u32 n = 0; n < local->count && n < NSX_LOCAL_MAX && !here; n++)
 			here = memcmp(&c->snat[i], &local->addr[n].addr, sizeof(c->snat[i])) == 0;
 		if (!here)
@@ -261,6 +265,7 @@ static void add_running(struct up_conf *c, const struct nsx_conf *conf,
 {
 	c->pool = conf->pool[NSX_V4];
 	c->pool_len = conf->pool_len;
+	c->ipv6 = conf->ipv6;
 	c->pool6 = conf->pool[NSX_V6];
 	c->pool6_len = conf->pool6_len;
 	if (!(c->given & UP_GIVEN_SNAT_PORTS) && (journal->given & UP_GIVEN_SNAT_PORTS)) {
@@ -308,7 +313,7 @@ int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *jour
 	if (!err)
 		err = host_read(&wanted, &local, f);
 	if (!err)
-		err = check_snat(c, &local, f);
+		err = check_snat(&wanted, &local, f);
 	return err ? err : read_ports(&ports, &wanted, f);
 }
 
@@ -341,7 +346,7 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	}
 	/* Before anything is written that would have to be taken back. */
 	if (!err)
-		err = check_snat(c, &local, f);
+		err = check_snat(&running, &local, f);
 	for (int i = 0; !err && i < c->devs; i++)
 		memcpy(in.journal->uplink_names[i], c->dev[i], sizeof(c->dev[i]));
 	if (!err)
