@@ -65,7 +65,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (p->fragment == FRAGMENT_LATER && !to_multicast(p))
 		return NSX_LATER;
 	if (addr_eq(&p->daddr, gateway_of(veth, p->family)))
-		return from_own_port(ctx, p, conf, veth, x);
+		return from_own_port(ctx, p, veth, x);
 	/* Of TCP to the host, what the host has begun is answered. */
 	if (veth->egress && !pool && !to_multicast(p) &&
 	    (local < 0 || p->proto != NSX_TCP || SYN_ALONE(p)) &&
@@ -76,11 +76,9 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (to_multicast(p))
 		return NSX_DROP_MULTICAST;
 	if (pool) {
-		struct found f;
-
-		if (p->proto < NSX_ICMP && return_find(p, conf, now_tick(), &f) &&
-		    (f.slot->flags & NSX_F_HAIRPIN))
-			return return_out(ctx, p, &f, x);
+		v = hairpin_return(ctx, p, x, NSX_F_HAIRPIN);
+		if (v != NSX_UNKNOWN)
+			return v;
 		return is_routed(p) ? NSX_ROUTE_IN : NSX_DROP_ISOLATED;
 	}
 	if (p->proto >= NSX_PROTOS)
@@ -176,6 +174,8 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		v = routed_in(ctx, p, ifindex, x);
 		v = v == NSX_DROP_POOL ? NSX_DROP_ISOLATED : v;
 	}
+	if (v == NSX_UNKNOWN)
+		v = return_make(p);
 	if (v == NSX_BETWEEN_FLOWS) {
 		dport = p->dport;
 		v = hairpin_flow(p, x);

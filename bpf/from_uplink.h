@@ -53,6 +53,8 @@ static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_con
 		v = fragment_joins(ctx, p, action);
 	else if ((v = source_check(conf, p)) == NSX_CONTINUE)
 		v = routed_in(ctx, p, 0, x);
+	if (v == NSX_UNKNOWN)
+		v = return_make(p);
 	return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
 }
 

@@ -127,18 +127,17 @@ static __always_inline int hairpin(CTX *ctx, struct pkt *p, const struct nsx_vet
  * To the gateway: the host's, unless it answers a connection of the namespace to its own published
  * port.
  */
-static __always_inline int from_own_port(CTX *ctx, const struct pkt *p, const struct nsx_conf *conf,
+static __always_inline int from_own_port(CTX *ctx, const struct pkt *p,
 					 const struct nsx_veth *veth, struct xlat *x)
 {
-	struct found f;
+	int v = hairpin_return(ctx, p, x, NSX_F_SELF);
 
-	if (p->proto >= NSX_ICMP || !return_find(p, conf, now_tick(), &f) ||
-	    !(f.slot->flags & NSX_F_SELF) || host_expects(ctx, p, HOST_CONNECTED))
+	if (v == NSX_UNKNOWN || (v == NSX_CONTINUE && host_expects(ctx, p, HOST_CONNECTED)))
 		return NSX_PASS_GATEWAY;
 	x->both = 1;
 	x->other = veth->addr[p->family & 1];
 	x->other_port = p->dport;
-	return return_out(ctx, p, &f, x);
+	return v;
 }
 
 #endif

@@ -24,6 +24,7 @@
 #include "route.h"
 #include "source.h"
 #include "target.h"
+#include "work.h"
 
 /* What the first acknowledgement of a client may be beyond the server's SYN */
 #define RETURN_WINDOW 0x10000U
@@ -110,30 +111,22 @@ __noinline int return_known(CTX *ctx, const struct pkt *p, const struct xlat *x,
 	return NSX_UNKNOWN;
 }
 
-/* What is remembered besides an identity: as the fields of struct nsx_slot, but for @client. */
-struct way_back {
-	__u32 client;	/* host-side veth of the namespace that has caused it, or 0 */
-	__u16 local;
-	__be16 outside_port;
-	__u32 flags;
-};
-
 /*
- * Make the entry of a connection. Dead or not, one with its identity is taken over: there is never
- * a second.
+ * Make the entry of a connection, by work.key and work.back. Dead or not, one with its identity is
+ * taken over: there is never a second.
  */
-__noinline int return_make(const struct nsx_session_key *k, const struct pkt *p,
-			   const struct way_back *back)
+__noinline int return_make(const struct pkt *p)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	__u32 now = now_tick(), client;
 	int quota = QUOTA_NONE, took;
+	struct work *w = work_get();
 	struct nsx_slot *s;
 	struct won won;
 
-	if (!k || !p || !back)
+	if (!p || !w)
 		return NSX_DROP_ERROR;
-	client = back->client;
+	client = w->back.client;
 	if (is_frozen(conf))
 		return NSX_DROP_UPGRADE;
 	if (client && conf->limits) {
@@ -143,16 +136,16 @@ __noinline int return_make(const struct nsx_session_key *k, const struct pkt *p,
 	}
 	usage_measure(now);
 	/* Dead or alive, one with its identity becomes this one. */
-	took = session_take(k, session_seek(k), now, &won);
+	took = session_take(&w->key, session_seek(&w->key), now, &won);
 	if (took != TAKE_WON)
 		return took == TAKE_FULL ? NSX_DROP_TABLE_FULL : NSX_DROP_CHANGED;
 	s = session_at(won.place);
 	if (!s)
 		return NSX_DROP_ERROR;
-	s->outside_port = back->outside_port;
-	s->local = back->local;
+	s->outside_port = w->back.outside_port;
+	s->local = w->back.local;
 	s->tcp = NSX_T_SYN;
-	s->flags = back->flags;
+	s->flags = w->back.flags;
 	s->ifindex = client;
 	s->ack = 0;
 	mac_copy(s->mac, p->mac);
@@ -165,15 +158,16 @@ __noinline int return_make(const struct nsx_session_key *k, const struct pkt *p,
 /* Remember a connection to a published port. */
 __noinline int return_new(const struct pkt *p, const struct xlat *x, __u32 local, __u32 client)
 {
-	struct way_back back = { .client = client, .local = local };
-	struct nsx_session_key k;
+	struct work *w = work_get();
 
-	if (!p || !x)
+	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
-	back.outside_port = p->dport;
-	back.flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
-	return_key(&k, p, &x->addr, x->port, &p->src, p->sport);
-	return return_make(&k, p, &back);
+	return_key(&w->key, p, &x->addr, x->port, &p->src, p->sport);
+	w->back.client = client;
+	w->back.local = local;
+	w->back.outside_port = p->dport;
+	w->back.flags = (client ? NSX_F_HAIRPIN : 0) | (x->both ? NSX_F_SELF : 0);
+	return return_make(p);
 }
 
 /**
@@ -318,6 +312,19 @@ __noinline int published_return(CTX *ctx, const struct pkt *p, struct xlat *x)
 	if (!p || !x)
 		return NSX_DROP_ERROR;
 	return return_find(p, &nsx_conf, now_tick(), &f) ? return_out(ctx, p, &f, x) : NSX_UNKNOWN;
+}
+
+/* The same of a connection from a namespace. flag: NSX_F_HAIRPIN or NSX_F_SELF */
+__noinline int hairpin_return(CTX *ctx, const struct pkt *p, struct xlat *x, __u32 flag)
+{
+	struct found f;
+
+	if (!p || !x)
+		return NSX_DROP_ERROR;
+	return p->proto < NSX_ICMP && return_find(p, &nsx_conf, now_tick(), &f) &&
+			       (f.slot->flags & flag)
+		       ? return_out(ctx, p, &f, x)
+		       : NSX_UNKNOWN;
 }
 
 /* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */

@@ -68,11 +68,14 @@ static __always_inline bool routed_find(const struct pkt *p, struct nsx_session_
 }
 
 /* The uplink that the route to a destination leads by; 0 where it leads by none. */
-static __always_inline __u32 routed_uplink(CTX *ctx, const struct nsx_addr *dst)
+__noinline __u32 routed_uplink(CTX *ctx, const struct nsx_addr *dst)
 {
-	const struct hop *h = hop_of(dst, LOCAL_ROUTED);
 	struct bpf_fib_lookup fib = {};
+	const struct hop *h;
 
+	if (!dst)
+		return 0;
+	h = hop_of(dst, LOCAL_ROUTED);
 	if (h && hop_is_fresh(h, dst, LOCAL_ROUTED))
 		return h->ifindex;
 	return route_ask(ctx, dst, LOCAL_ROUTED, false, &fib) == 0 ? fib.ifindex : 0;
@@ -89,18 +92,27 @@ static __always_inline void routed_leaves(const struct pkt *p, __u32 uplink, str
 	x->verdict = NSX_ROUTED_OUT;
 }
 
+/* Of the entry that is to be made, work.key being set: what return_make() wants besides. */
+static __always_inline void routed_back(struct work *w, __u32 client, __u32 flags,
+					__be16 outside_port)
+{
+	w->back.client = client;
+	w->back.local = LOCAL_ROUTED;
+	w->back.outside_port = outside_port;
+	w->back.flags = NSX_F_ROUTED | flags;
+}
+
 /**
  * routed_out() - a packet of a namespace to the outside, whose source has been checked
  *
- * Return: NSX_CONTINUE with x filled, or the verdict.
+ * Return: NSX_CONTINUE with x filled, NSX_UNKNOWN where return_make() is to be called besides, or the
+ * verdict.
  */
 __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
-	struct way_back back = { .local = LOCAL_ROUTED, .flags = NSX_F_ROUTED };
 	struct work *w = work_get();
 	struct found f;
 	__u32 uplink;
-	int v;
 
 	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
@@ -117,11 +129,9 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 	}
 	if (!may_open(p))
 		return NSX_DROP_NO_FLOW;
-	back.client = ctx_ifindex(ctx);
-	v = return_make(&w->key, p, &back);
-	if (v == NSX_CONTINUE)
-		routed_leaves(p, uplink, x);
-	return v;
+	routed_leaves(p, uplink, x);
+	routed_back(w, ctx_ifindex(ctx), 0, 0);
+	return NSX_UNKNOWN;
 }
 
 /*
@@ -150,22 +160,25 @@ static __always_inline int routed_admits(const struct pkt *p, __u32 ifindex, __b
 	return slot_same(s, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
-/* A flow that is not known yet, from outside or from the namespace of back->client. */
+/* A flow that is not known yet. Return: as routed_in(). */
 static __always_inline int routed_open(CTX *ctx, const struct pkt *p, const struct xlat *x,
-				       const struct nsx_session_key *k, struct way_back *back)
+				       struct work *w, __u32 client)
 {
+	__be16 outside_port = 0;
 	int v;
 
 	if (p->icmp_error || p->proto >= NSX_ICMP)
 		return NSX_DROP_POOL;
-	v = routed_admits(p, x->ifindex, &back->outside_port);
+	v = routed_admits(p, x->ifindex, &outside_port);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->proto == NSX_TCP && !SYN_ALONE(p))
 		return NSX_DROP_NO_FLOW;
 	if (is_to_the_dead(ctx, p, x))
 		return NSX_DROP_LINK_DOWN;
-	return return_make(k, p, back);
+	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
+	routed_back(w, client, client ? NSX_F_HAIRPIN : 0, outside_port);
+	return NSX_UNKNOWN;
 }
 
 /**
@@ -173,11 +186,10 @@ static __always_inline int routed_open(CTX *ctx, const struct pkt *p, const stru
  * @client: host-side veth of the namespace that it is from, whose source has been checked; 0: it is
  *	from outside
  *
- * Return: NSX_CONTINUE with x filled, or the verdict.
+ * Return: as routed_out().
  */
 __noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xlat *x)
 {
-	struct way_back back = { .local = LOCAL_ROUTED, .flags = NSX_F_ROUTED };
 	const struct nsx_veth *veth;
 	struct work *w = work_get();
 	struct nsx_addr to;
@@ -210,11 +222,7 @@ __noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xla
 		    !nsx_tcp_closed(f.slot->tcp))
 			return NSX_DROP_CLASH;
 	}
-	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
-	back.client = client;
-	if (client)
-		back.flags |= NSX_F_HAIRPIN;
-	return routed_open(ctx, p, x, &w->key, &back);
+	return routed_open(ctx, p, x, w, client);
 }
 
 #endif

@@ -20,10 +20,19 @@ struct share_search {
 	__s32 weight;
 };
 
+/* What an entry of kind NSX_RETURN has besides its identity, as the fields of struct nsx_slot. */
+struct way_back {
+	__u32 client;	/* host-side veth of the namespace that has caused it, or 0 */
+	__u16 local;
+	__be16 outside_port;
+	__u32 flags;
+};
+
 struct work {
 	struct pkt p;
 	struct xlat x;
 	struct nsx_session_key key;
+	struct way_back back;
 	struct nsx_session_key flow;	/* of the packet, with what session_seek() said of it: */
 	__u64 seek;
 	__u32 sought;			/* these two are valid */
