@@ -85,6 +85,7 @@
 #define TCP_NEW_SYN_RECV 12
 
 #define PACKET_HOST 0	/* skb->pkt_type: the frame's destination is the device */
+#define PACKET_OTHERHOST 3 /* another device is */
 
 /* skb->ip_summed */
 #define CHECKSUM_COMPLETE	2

@@ -42,6 +42,15 @@ __noinline int egress_allows(__u32 set, const struct nsx_addr *dst)
 	return allowed && *allowed;
 }
 
+/* The namespace that the packet is from may not open connections to this destination. */
+__noinline int egress_denies(CTX *ctx, const struct nsx_addr *dst)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	const struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
+
+	return veth && veth->egress && !egress_allows(veth->egress, dst);
+}
+
 /**
  * egress_refuses() - what leaves a published port may not
  *

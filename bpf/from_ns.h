@@ -67,7 +67,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	if (addr_eq(&p->daddr, gateway_of(veth, p->family)))
 		return from_own_port(ctx, p, veth, x);
 	/* Of TCP to the host, what the host has begun is answered. */
-	if (veth->egress && !pool && !to_multicast(p) &&
+	if (veth->egress && !pool && !to_multicast(p) && (local >= 0 || !is_routed(p)) &&
 	    (local < 0 || p->proto != NSX_TCP || SYN_ALONE(p)) &&
 	    !egress_allows(veth->egress, &p->daddr))
 		return NSX_DROP_EGRESS_DENIED;
@@ -79,7 +79,11 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		v = hairpin_return(ctx, p, x, NSX_F_HAIRPIN);
 		if (v != NSX_UNKNOWN)
 			return v;
-		return is_routed(p) ? NSX_ROUTE_IN : NSX_DROP_ISOLATED;
+		if (!is_routed(p))
+			return NSX_DROP_ISOLATED;
+		return veth->egress && !egress_allows(veth->egress, &p->daddr)
+			       ? NSX_DROP_EGRESS_DENIED
+			       : NSX_ROUTE_IN;
 	}
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;

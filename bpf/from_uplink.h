@@ -47,6 +47,11 @@ static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	/* The host's own address among them, which others have a route to as well. */
 	if (addr_eq(&p->daddr, &conf->gw6))
 		return NSX_PASS_HOST;
+	/* source_check() takes the host's first address for the destination. */
+	if (is_local(&p->saddr))
+		return NSX_DROP_LOCAL_SOURCE;
+	if (is_link_local_of(&p->saddr, NSX_V6))
+		return NSX_DROP_LINK_LOCAL;
 	if (p->fragment == FRAGMENT_LATER)
 		v = later_in(ctx, p, x, action);
 	else if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
@@ -105,7 +110,8 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_LINK_DOWN;
-	return v == NSX_CONTINUE && (local != p->family || (s->flags & NSX_F_STATEFUL))
+	return v == NSX_CONTINUE &&
+			       (local != p->family || (s->flags & NSX_F_STATEFUL) || is_routed(p))
 		       ? return_note(ctx, p, x, local, 0)
 		       : v;
 }

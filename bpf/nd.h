@@ -12,6 +12,7 @@
 #include "device.h"
 #include "scope.h"
 
+#define ND_OPT_SOURCE_MAC	1
 #define ND_OPT_TARGET_MAC	2
 #define ND_SOLICITED		bpf_htonl(0x40000000)
 #define ND_OVERRIDE		bpf_htonl(0x20000000)
@@ -82,6 +83,36 @@ static __always_inline int nd_write(CTX *ctx, const struct pkt *p, const struct 
 	return 0;
 }
 
+/*
+ * The checks of RFC 4861, 7.1.1, and a checksum that is not left to be computed. What is from nobody
+ * asks whether the address is free (RFC 4862, 5.4.2): without a MAC, and to the address's group.
+ */
+static __always_inline bool nd_is_valid(CTX *ctx, const struct pkt *p, const struct nd_message *nd)
+{
+	__u32 begin = ETH_HLEN + IP6_HLEN + sizeof(*nd), start, offset, end;
+	struct nsx_addr target;
+	struct ipv6hdr *ip;
+	__u8 option[2] = {};
+
+	addr_from_v6(&target, &nd->target);
+	ip = ctx_data(ctx) + ETH_HLEN;
+	if ((void *)(ip + 1) > ctx_data_end(ctx))
+		return false;
+	end = ETH_HLEN + IP6_HLEN + bpf_ntohs(ip->payload_len);
+	if (p->ttl != 255 || nd->code || p->fragment || p->l4 != ETH_HLEN + IP6_HLEN ||
+	    end < begin || end > ETH_HLEN + 1500 || ctx_partial(ctx, &start, &offset))
+		return false;
+	if (is_multicast_of(&p->saddr, NSX_V6) || addr_eq(&p->saddr, &target))
+		return false;
+	if (end > begin && (ctx_load(ctx, begin, &option) < 0 || !option[1]))
+		return false;
+	if (is_unspecified(&p->saddr) &&
+	    (!to_multicast(p) || (end > begin && option[0] == ND_OPT_SOURCE_MAC)))
+		return false;
+	return csum_fold((__u32)sum_bytes(ctx, ETH_HLEN + 8, end - ETH_HLEN - 8) +
+			 bpf_htons(end - ETH_HLEN - IP6_HLEN) + bpf_htons(IPPROTO_ICMPV6_)) == 0xffff;
+}
+
 /**
  * nd_answer() - a neighbour solicitation that came in by an uplink
  * @action: set to the TC action
@@ -91,18 +122,16 @@ static __always_inline int nd_write(CTX *ctx, const struct pkt *p, const struct 
  */
 __noinline int nd_answer(CTX *ctx, const struct pkt *p, int *action)
 {
-	__u32 start, offset;
 	struct nd_message nd;
 	struct nsx_addr target;
 	__u8 mac[ETH_ALEN] = {};
 
-	if (!p || !action || ctx_load(ctx, p->l4, &nd) < 0)
+	if (!p || !action || ctx->pkt_type == PACKET_OTHERHOST || ctx_load(ctx, p->l4, &nd) < 0)
 		return NSX_CONTINUE;
 	addr_from_v6(&target, &nd.target);
 	if (!in_pool_of(&nsx_conf, &target, NSX_V6) || !bpf_map_lookup_elem(&nsx_inside, &target))
 		return NSX_CONTINUE;
-	/* From beyond the link (RFC 4861, 7.1.1), or with a checksum that is still to be computed. */
-	if (p->ttl != 255 || nd.code || p->fragment || ctx_partial(ctx, &start, &offset))
+	if (!nd_is_valid(ctx, p, &nd))
 		return NSX_DROP_BAD_PACKET;
 	if ((p->tagged && ctx_untag(ctx) < 0) || dev_mac(ctx, mac) < 0 ||
 	    nd_write(ctx, p, &target, mac) < 0)

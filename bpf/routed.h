@@ -18,6 +18,7 @@
 #define NSXDP_ROUTED_H
 
 #include "defs.h"
+#include "egress.h"
 #include "flow.h"
 #include "hop.h"
 #include "link_down.h"
@@ -67,18 +68,36 @@ static __always_inline bool routed_find(const struct pkt *p, struct nsx_session_
 	return session_find(k, f) && flow_alive(f->slot, &nsx_conf, now_tick());
 }
 
-/* The uplink that the route to a destination leads by; 0 where it leads by none. */
-__noinline __u32 routed_uplink(CTX *ctx, const struct nsx_addr *dst)
+#define ROUTED_NOWHERE	0
+#define ROUTED_ITSELF	(-1)
+
+/*
+ * The uplink that the route to a destination leads by, or ROUTED_*. Where the kernel does not tell,
+ * for the device that is asked from does not forward, it is left to the kernel's own look-up.
+ */
+__noinline int routed_uplink(CTX *ctx, const struct nsx_addr *dst)
 {
+	const struct nsx_conf *conf = &nsx_conf;
 	struct bpf_fib_lookup fib = {};
 	const struct hop *h;
+	int err;
 
 	if (!dst)
-		return 0;
+		return ROUTED_NOWHERE;
 	h = hop_of(dst, LOCAL_ROUTED);
 	if (h && hop_is_fresh(h, dst, LOCAL_ROUTED))
 		return h->ifindex;
-	return route_ask(ctx, dst, LOCAL_ROUTED, false, &fib) == 0 ? fib.ifindex : 0;
+	fib_to(&fib, dst);
+	fib_from(&fib, &conf->pool[NSX_V6]);
+	fib.ifindex = conf->asker;
+	err = fib_route(ctx, &fib, 0);
+	if (err == BPF_FIB_LKUP_RET_SUCCESS)
+		return is_uplink(conf, fib.ifindex) ? (int)fib.ifindex : ROUTED_NOWHERE;
+	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return conf->uplinks[0];
+	if (err == BPF_FIB_LKUP_RET_NOT_FWDED && local_learn(ctx, dst, conf->uplinks[0], false) >= 0)
+		return ROUTED_ITSELF;
+	return ROUTED_NOWHERE;
 }
 
 /* The packet stays as it is: it is "translated" to what it has. */
@@ -111,27 +130,34 @@ static __always_inline void routed_back(struct work *w, __u32 client, __u32 flag
 __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	struct work *w = work_get();
+	bool known, answers;
 	struct found f;
-	__u32 uplink;
+	int uplink;
 
 	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
-	uplink = routed_uplink(ctx, &p->dst);
-	if (!uplink)
-		return NSX_DROP_NO_UPLINK;
 	return_key(&w->key, p, &p->src, p->sport, &p->dst, p->dport);
-	if (routed_find(p, &w->key, p->veth_flags, &f)) {
-		if (!(f.slot->flags & NSX_F_ROUTED))
-			return return_out(ctx, p, &f, x);
-		routed_leaves(p, uplink, x);
-		routed_note(ctx, f.slot, p, true);
-		return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
-	}
-	if (!may_open(p))
+	known = routed_find(p, &w->key, p->veth_flags, &f);
+	answers = known && !routed_from_inside(f.slot);
+	/* What is answered over TCP may be anywhere, as in egress_refuses(). */
+	if (answers ? egress_refuses(ctx, p) : egress_denies(ctx, &p->daddr))
+		return NSX_DROP_EGRESS_DENIED;
+	if (known && !(f.slot->flags & NSX_F_ROUTED))
+		return return_out(ctx, p, &f, x);
+	if (!known && !may_open(p))
 		return NSX_DROP_NO_FLOW;
+	uplink = routed_uplink(ctx, &p->dst);
+	if (uplink == ROUTED_ITSELF)
+		return NSX_DROP_CHANGED;	/* its next packet finds the address in the list */
+	if (uplink == ROUTED_NOWHERE)
+		return NSX_DROP_NO_UPLINK;
 	routed_leaves(p, uplink, x);
-	routed_back(w, ctx_ifindex(ctx), 0, 0);
-	return NSX_UNKNOWN;
+	if (!known) {
+		routed_back(w, ctx_ifindex(ctx), 0, 0);
+		return NSX_UNKNOWN;
+	}
+	routed_note(ctx, f.slot, p, true);
+	return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
 /*
@@ -158,6 +184,21 @@ static __always_inline int routed_admits(const struct pkt *p, __u32 ifindex, __b
 			return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
 	}
 	return slot_same(s, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+}
+
+/* Of a flow that is known. What was opened from outside keeps to the conditions of its port. */
+static __always_inline int routed_goes_on(CTX *ctx, const struct pkt *p, const struct xlat *x,
+					  struct found *f)
+{
+	__be16 outside_port = 0;
+	int v = routed_from_inside(f->slot) || p->icmp_error
+			? NSX_CONTINUE
+			: routed_admits(p, x->ifindex, &outside_port);
+
+	if (v != NSX_CONTINUE)
+		return v;
+	routed_note(ctx, f->slot, p, false);
+	return slot_same(f->slot, f->state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
 /* A flow that is not known yet. Return: as routed_in(). */
@@ -213,10 +254,8 @@ __noinline int routed_in(CTX *ctx, const struct pkt *p, __u32 client, struct xla
 	x->verdict = client ? NSX_HAIRPIN : NSX_ROUTED_IN;
 	return_key(&w->key, p, &p->dst, p->dport, &p->src, p->sport);
 	if (routed_find(p, &w->key, veth->flags, &f)) {
-		if (f.slot->flags & NSX_F_ROUTED) {
-			routed_note(ctx, f.slot, p, false);
-			return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
-		}
+		if (f.slot->flags & NSX_F_ROUTED)
+			return routed_goes_on(ctx, p, x, &f);
 		/* By the host's address: its way back would become this one's. */
 		if (p->proto == NSX_TCP && (f.slot->tcp & NSX_T_ASSURED) &&
 		    !nsx_tcp_closed(f.slot->tcp))

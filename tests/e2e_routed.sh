@@ -56,6 +56,8 @@ grows() { # VERDICT COMMAND...: the command makes it count
 	[ "$(counted "$1")" -gt "$before" ]
 }
 
+nsxdp_then_sleep() { nsxdp "$@"; sleep 1; }
+
 leaves_from_its_own_address() {
 	on ns1 ip -6 route show default | grep 'via fe80::1 '
 	[ "$(on ns1 $PY6 client $INET 7)" = "$A1" ]
@@ -65,7 +67,7 @@ leaves_from_its_own_address() {
 	on ns1 ping -c1 -W2 -s 4000 $INET
 	on ns1 $PY6 udp $INET 7 1000
 	on ns1 $PY6 udp $INET 7 6000
-	nsxdp flow list | grep "$A1"
+	nsxdp flow list | grep "$A1" | grep -w routed
 }
 
 is_closed() {
@@ -108,6 +110,32 @@ t_05_conditions_hold_at_either_address() {
 	[ "$(on client $PY6 client "$A2" 8080)" = $CLIENT ]
 }
 
+# At the host's address these are served by the table of services.
+t_05b_services_at_the_hosts_address() {
+	nsxdp map set 6001 "$NS2:8080" --allow ::/0 --rate 100/s
+	[ "$(on client $PY6 client $HOST 6001)" = $CLIENT ]
+	nsxdp map set 6001 "$NS2:8080" "$NS1:8080" --allow any --rate none
+	for _ in 1 2 3 4; do [ "$(on inet $PY6 client $HOST 6001)" = $INET ]; done
+	nsxdp map set 6001 "$NS2:8080" --drain 0
+	[ "$(on client $PY6 client "$A2" 8080)" = $CLIENT ]
+}
+
+t_05c_every_datagram_keeps_to_the_conditions() {
+	nsxdp map set -p udp 6000 "$NS1:8080" --rate 2/s
+	grows drop-rate on client $PY6 udp "$A1" 8080 10 20
+	nsxdp map set -p udp 6000 "$NS1:8080" --rate none
+	on_bg client $PY6 udp_for "$A1" 8080 4
+	sleep 1
+	grows drop-not-allowed nsxdp_then_sleep map set -p udp 6000 "$NS1:8080" --allow 2001:db8:8::/64
+	nsxdp map set -p udp 6000 "$NS1:8080" --allow any
+}
+
+t_05d_the_hosts_address_is_no_source() {
+	local mac; mac=$(on host ip -o link show dev ens5 | sed 's/.*ether \([^ ]*\).*/\1/')
+	grows drop-local-source on client $PY6 forge eth0 "$mac" $HOST "$A1" 6702 8080
+	grows drop-link-local on client $PY6 forge eth0 "$mac" fe80::77 "$A1" 6702 8080
+}
+
 t_06_what_is_published_at_one_address_is_not_open() {
 	nsxdp map add "[$HOST]:6089" "$NS1:8089"
 	[ "$(on client $PY6 client $HOST 6089)" = $CLIENT ]
@@ -146,6 +174,14 @@ t_09_neighbours_find_it() {
 	on client ip -6 neigh show "${A1%:*}:ffff" | not grep "$mac"
 }
 
+t_09b_solicitations_that_are_none() {
+	local mac; mac=$(on host ip -o link show dev ens5 | sed 's/.*ether \([^ ]*\).*/\1/')
+	grows nd-answer on client $PY6 solicit eth0 "$mac" $CLIENT "$A1"
+	for wrong in sum hops option source itself nobody; do
+		not grows nd-answer on client $PY6 solicit eth0 "$mac" $CLIENT "$A1" $wrong
+	done
+}
+
 # A neighbour that takes such an address is told that it is in use.
 t_10_duplicate_addresses_are_found() {
 	on client sysctl -qw net.ipv6.conf.eth0.accept_dad=1
@@ -180,6 +216,26 @@ t_12b_filtering_that_lets_others_in() {
 	sends $((port + 1))
 	nsxdp ns set "$NS2" --filtering address-and-port-dependent
 	not sends $((port + 2))
+}
+
+t_12c_where_a_namespace_may_go() {
+	nsxdp ns set "$NS2" --egress-allow 2001:db8:8::/64
+	[ "$(on ns2 $PY6 client $INET 7)" = "$A2" ]
+	grows reject-egress-denied on ns2 $PY6 client $CLIENT 7
+	grows reject-egress-denied on ns2 $PY6 client "$A1" 8080
+	# What answers over TCP may go anywhere.
+	[ "$(on client $PY6 client "$A2" 8080)" = $CLIENT ]
+	[ "$(on client $PY6 client $HOST 6001)" = $CLIENT ]
+	nsxdp ns set "$NS2" --egress-allow any
+}
+
+# That takes it from the device that routes are asked from, too.
+t_12d_the_hosts_forwarding_comes_and_goes() {
+	on host sysctl -qw net.ipv6.conf.all.forwarding=1
+	on host sysctl -qw net.ipv6.conf.all.forwarding=0
+	[ "$(on ns1 $PY6 client $INET 7)" = "$A1" ]
+	[ "$(on client $PY6 client "$A1" 8080)" = $CLIENT ]
+	nsxdp up --dev ens5
 }
 
 t_13_a_link_that_is_down_says_so() {
@@ -234,5 +290,18 @@ t_23_closed() {
 	grows drop-pool on client curl -gsS -m 1 "http://[${A1%:*}:ffff]:8080/"
 }
 t_24_published() { look; published_ports_are_open; }
+
+t_25_another_uplink_in_its_place() {
+	on host ip link add other type veth peer name other-far
+	on host ip addr add 198.18.0.1/24 dev other
+	on host ip link set other up
+	look
+	nsxdp up --dev other --replace-dev ens5=other
+	on host ip maddr show dev ens5 | not grep 33:33:ff:a8
+	on host ip maddr show dev other | grep 33:33:ff:a8:00:02
+	nsxdp up --dev ens5 --replace-dev other=ens5
+	on host ip link del other
+	[ "$(on client $PY6 client "$A1" 8080)" = $CLIENT ]
+}
 
 run_tests "$@"

@@ -68,6 +68,19 @@ def stranger(host, port):
     sock.sendto(b"stranger", (host, int(port)))
 
 
+def udp_for(host, port, seconds):
+    """Keep sending, whether it is answered or not."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.connect((host, int(port)))
+    end = time.time() + float(seconds)
+    while time.time() < end:
+        try:
+            sock.send(b"x")
+        except OSError:
+            pass
+        time.sleep(0.1)
+
+
 def fold(data):
     if len(data) & 1:
         data += b"\0"
@@ -109,6 +122,23 @@ def router(dev, prefix, lifetime="1800", src="fe80::99"):
     body += struct.pack("!BB", 1, 1) + mac_of(dev)
     body = body[:2] + struct.pack("!H", l4_sum(src, "ff02::1", 58, body)) + body[4:]
     frame(dev, "33:33:00:00:00:01", header(src, "ff02::1", 58, len(body), 255) + body)
+
+
+def forge(dev, dmac, src, dst, sport, dport):
+    """A datagram from whoever."""
+    data = struct.pack("!HHHH", int(sport), int(dport), 13, 0) + b"hello"
+    data = data[:6] + struct.pack("!H", l4_sum(src, dst, 17, data)) + data[8:]
+    frame(dev, dmac, header(src, dst, 17, len(data)) + data)
+
+
+def solicit(dev, dmac, src, target, wrong=""):
+    """Ask for a neighbour, as nobody should."""
+    src = {"source": "ff02::1", "itself": target, "nobody": "::"}.get(wrong, src)
+    option = b"\1\0" if wrong == "option" else b"\1\1"
+    data = struct.pack("!BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, target) + option + mac_of(dev)
+    total = l4_sum(src, target, 58, data) ^ (0x1234 if wrong == "sum" else 0)
+    data = data[:2] + struct.pack("!H", total) + data[4:]
+    frame(dev, dmac, header(src, target, 58, len(data), 254 if wrong == "hops" else 255) + data)
 
 
 def fragments(dev, dmac, src, dst, sport, dport, size, order, overlap="0"):

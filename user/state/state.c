@@ -90,6 +90,13 @@ static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
 	return json_string(buf);
 }
 
+static const char *flow_kind(const struct nsx_slot *s)
+{
+	if (NSX_KIND(s->state) == NSX_FLOW)
+		return "masquerade";
+	return s->flags & NSX_F_ROUTED ? "routed" : "published";
+}
+
 /*
  * Who else may have the outside port (RFC 4787, 4.1): no other endpoint, or others with other
  * remotes.
@@ -97,7 +104,7 @@ static json_t *endpoint_json(const struct nsx_addr *addr, __be16 port)
 static const char *flow_mapping(const struct nsx_slot *s, bool session)
 {
 	if (NSX_KIND(s->state) == NSX_RETURN)
-		return "published";
+		return s->flags & NSX_F_ROUTED ? "none" : "published";
 	return session && (s->flags & NSX_F_SHARED) ? "shared" : "endpoint-independent";
 }
 
@@ -112,6 +119,7 @@ struct flow_rows {
 static void flow_append(struct flow_rows *r, const struct nsx_slot *s, bool session)
 {
 	__u32 kind = NSX_KIND(s->state);
+	bool routed = kind == NSX_RETURN && (s->flags & NSX_F_ROUTED);
 	const struct nsx_learned *learned = r->in->learned;
 	const struct nsx_conf *conf = r->in->conf;
 	__s32 left;
@@ -124,11 +132,12 @@ static void flow_append(struct flow_rows *r, const struct nsx_slot *s, bool sess
 	json_array_append_new(
 		r->rows, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:i}", "proto",
 				   proto_name(s->proto), "kind",
-				   kind == NSX_FLOW ? "masquerade" : "published", "mapping",
+				   flow_kind(s), "mapping",
 				   flow_mapping(s, session), "ns", ns_at_json(&r->list, &s->inside),
 				   "inside", endpoint_json(&s->inside, s->inside_port), "outside",
-				   endpoint_json(&learned->local[s->local & (NSX_LOCAL_MAX - 1)].addr,
-						 s->outside_port),
+				   routed ? endpoint_json(&s->inside, s->inside_port)
+					  : endpoint_json(&learned->local[s->local & (NSX_LOCAL_MAX - 1)].addr,
+							  s->outside_port),
 				   "remote", endpoint_json(&s->remote, s->remote_port), "state",
 				   flow_state(s), "expires",
 				   (int)(((__u64)left << NSX_TICK_SHIFT) / conf->hz)));
