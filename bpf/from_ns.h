@@ -173,7 +173,7 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 			v = from_ns_lookup(ctx, p, x);
 	}
 	if (v == NSX_ROUTE_OUT)
-		v = routed_out(ctx, p, x);
+		v = routed_out(ctx, p, x, routed_uplink(ctx, &p->dst));
 	if (v == NSX_ROUTE_IN) {
 		v = routed_in(ctx, p, ifindex, x);
 		v = v == NSX_DROP_POOL ? NSX_DROP_ISOLATED : v;

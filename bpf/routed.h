@@ -123,16 +123,16 @@ static __always_inline void routed_back(struct work *w, __u32 client, __u32 flag
 
 /**
  * routed_out() - a packet of a namespace to the outside, whose source has been checked
+ * @uplink: what routed_uplink() said of its destination
  *
  * Return: NSX_CONTINUE with x filled, NSX_UNKNOWN where return_make() is to be called besides, or the
  * verdict.
  */
-__noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
+__noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int uplink)
 {
 	struct work *w = work_get();
 	bool known, answers;
 	struct found f;
-	int uplink;
 
 	if (!p || !x || !w)
 		return NSX_DROP_ERROR;
@@ -146,7 +146,6 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 		return return_out(ctx, p, &f, x);
 	if (!known && !may_open(p))
 		return NSX_DROP_NO_FLOW;
-	uplink = routed_uplink(ctx, &p->dst);
 	if (uplink == ROUTED_ITSELF)
 		return NSX_DROP_CHANGED;	/* its next packet finds the address in the list */
 	if (uplink == ROUTED_NOWHERE)
