@@ -104,7 +104,7 @@ static __always_inline int admit_icmp6(CTX *ctx, const struct pkt *p, const stru
 
 /*
  * TCP or UDP from the pool to 2000::/3, as nearly all packets are. What admit_v6() says of those
- * depends on their source alone, and every way on from here compares that itself.
+ * depends on their source alone, and every later path checks that itself.
  */
 static __always_inline bool is_plain6(const struct pkt *p)
 {

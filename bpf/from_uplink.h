@@ -36,7 +36,7 @@ static __always_inline int later_in(CTX *ctx, const struct pkt *p, struct xlat *
 	return v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST ? NSX_PASS_HOST : v;
 }
 
-/* To a namespace's own address. Nothing of that is the host's. */
+/* To an address of the pool. Only gw6 among them is the host's. */
 static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf,
 				   struct xlat *x, int *action)
 {
@@ -44,7 +44,6 @@ static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_con
 
 	if (!is_routed(p))
 		return NSX_DROP_POOL;
-	/* The host's own address among them, which others have a route to as well. */
 	if (addr_eq(&p->daddr, &conf->gw6))
 		return NSX_PASS_HOST;
 	/* source_check() takes the host's first address for the destination. */
@@ -116,7 +115,10 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 		       : v;
 }
 
-/* The address that answers: the one that was asked, but no namespace's own where the host has one. */
+/*
+ * The source of an error: the address that was asked; for a namespace's own, the host's first if it
+ * has one.
+ */
 static __always_inline const struct nsx_addr *answers_from(const struct pkt *p,
 							   const struct xlat *x)
 {

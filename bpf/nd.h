@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Neighbour discovery on an uplink for the addresses of namespaces (RFC 4861, 7.2.4), where their
- * network is on that link: the host's own stack does not know that they are behind it.
+ * network is on that link: the host's own stack does not know that they are behind it. It is the
+ * only one to answer for them, so it may override what a neighbour knows: another device may have
+ * become the uplink.
  */
 #ifndef NSXDP_ND_H
 #define NSXDP_ND_H
@@ -26,7 +28,7 @@ struct nd_advert {
 	__u8 mac[ETH_ALEN];
 } __attribute__((packed));
 
-/* To who asked, or to all where somebody asks whether the address is free (from ::). */
+/* To the sender, or to all nodes if it is ::, as in duplicate address detection. */
 static __always_inline void nd_to(struct nd_advert *a, const struct pkt *p)
 {
 	static const __u8 all_nodes[ETH_ALEN] = { 0x33, 0x33, 0, 0, 0, 1 };

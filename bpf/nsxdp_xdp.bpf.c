@@ -36,13 +36,13 @@ extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*
- * Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, what
- * is answered, or IPv6 that is routed.
+ * Not for this path: an ICMP error, a fragment, something without ports, a SYN to be clamped, or
+ * what is answered.
  */
 static __always_inline bool is_uncommon(const struct nsx_conf *conf, const struct pkt *p)
 {
 	return p->proto >= NSX_PROTOS || p->icmp_error || p->fragment || p->ttl <= 1 ||
-	       is_link_local_of(&p->saddr, p->family) || is_routed(p) ||
+	       is_link_local_of(&p->saddr, p->family) ||
 	       (conf->clamps && p->proto == NSX_TCP && (p->tcp_flags & TCP_SYN));
 }
 
@@ -200,6 +200,12 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 	return local < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
 }
 
+/* Of its own, for the stack of the program is what the deepest way leaves it. */
+__noinline int published_leaves(CTX *ctx, const struct pkt *p, struct xlat *x)
+{
+	return p && x ? published_out(ctx, p, x) : NSX_DROP_ERROR;
+}
+
 static __always_inline int from_ns(struct xdp_md *ctx)
 {
 	const struct nsx_conf *conf = &nsx_conf;
@@ -230,7 +236,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
 	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
 	    !(conf->limits && egress_refuses(ctx, p)))
-		v = published_out(ctx, p, x);
+		v = published_leaves(ctx, p, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, s, x);
 	if (v != NSX_CONTINUE)

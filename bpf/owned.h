@@ -69,7 +69,7 @@ static __always_inline bool is_owned(CTX *ctx, const struct pkt *p, const struct
 	const struct nsx_slot *s = held;
 	__u32 kind;
 
-	if (x->local == LOCAL_ROUTED)
+	if (x->local == LOCAL_ROUTED && x->side == SIDE_SRC)
 		return inside_is_of(&x->addr, ctx_ifindex(ctx));
 	if (x->side != SIDE_SRC || !addr_eq(&x->addr, &local->addr) ||
 	    local->state != NSX_LOCAL_PRESENT)

@@ -228,6 +228,11 @@ __noinline int parse_ipv6(CTX *ctx, struct pkt *p)
 
 	if (!p)
 		return NSX_DROP_BAD_PACKET;
+#ifdef NSXDP_AT_XDP
+	/* What is not translated is for TC. */
+	if (nsx_conf.ipv6 != NSX_IPV6_NAT)
+		return NSX_DROP_IPV6;
+#endif
 	if ((void *)(ip + 1) > ctx_data_end(ctx))
 		return PARSE_SHORT;
 	packet_end = ETH_HLEN + IP6_HLEN + bpf_ntohs(ip->payload_len);

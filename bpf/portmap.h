@@ -235,7 +235,7 @@ static __always_inline bool return_find(const struct pkt *p, const struct nsx_co
 	return found_at(return_seek(p), f) && flow_alive(f->slot, conf, now);
 }
 
-/* Note a packet of the endpoint to who opened the connection. */
+/* Note a packet of the endpoint to the side that opened the connection. */
 static __always_inline void return_answered(CTX *ctx, struct nsx_slot *s, const struct pkt *p)
 {
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && p->proto == NSX_TCP)

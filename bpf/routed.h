@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * IPv6 without translation (--ipv6 routed): namespaces have addresses that others have routes to.
+ * IPv6 without translation (--ipv6 routed): namespaces have addresses that are routed to this host.
  *
  * They are closed. A namespace reaches what it likes, and what it has sent to may answer; from
  * outside, and from other namespaces, its published ports are reached at its own address and inside
  * port. Each flow is an entry of kind NSX_RETURN with NSX_F_ROUTED in the session table: its
  * identity is the inside endpoint and the remote, so one look-up serves a packet in either
- * direction. Ports are published at the host's address as well; of those connections the same table
- * tells which they are.
+ * direction. Ports are published at the host's address as well; those connections are remembered in
+ * the same table.
  *
  * Entries are made and taken over as all of the table are (session.h), so programs on any CPUs may
  * do it at once: of two with one identity one wins, the other one's packet is dropped as
- * NSX_DROP_CHANGED and sent again. What is interrupted leaves a claimed place, which session.h
- * gives back.
+ * NSX_DROP_CHANGED and sent again.
  */
 #ifndef NSXDP_ROUTED_H
 #define NSXDP_ROUTED_H
@@ -27,11 +26,6 @@
 #include "snat_new.h"
 #include "source.h"
 
-static __always_inline bool routed_from_inside(const struct nsx_slot *s)
-{
-	return s->ifindex && !(s->flags & NSX_F_HAIRPIN);
-}
-
 /* Note a packet of a flow, which may have been opened from either side. */
 static __always_inline void routed_note(CTX *ctx, struct nsx_slot *s, const struct pkt *p,
 					bool outbound)
@@ -40,7 +34,7 @@ static __always_inline void routed_note(CTX *ctx, struct nsx_slot *s, const stru
 
 	if (p->icmp_error)
 		return;
-	if (routed_from_inside(s))
+	if (nsx_from_inside(s))
 		flow_touch(s, p, now, !outbound);
 	else if (outbound)
 		return_answered(ctx, s, p);
@@ -138,13 +132,17 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int upl
 		return NSX_DROP_ERROR;
 	return_key(&w->key, p, &p->src, p->sport, &p->dst, p->dport);
 	known = routed_find(p, &w->key, p->veth_flags, &f);
-	answers = known && !routed_from_inside(f.slot);
+	answers = known && !nsx_from_inside(f.slot);
 	/* What is answered over TCP may be anywhere, as in egress_refuses(). */
 	if (answers ? egress_refuses(ctx, p) : egress_denies(ctx, &p->daddr))
 		return NSX_DROP_EGRESS_DENIED;
 	if (known && !(f.slot->flags & NSX_F_ROUTED))
 		return return_out(ctx, p, &f, x);
-	if (!known && !may_open(p))
+	/*
+	 * TCP only by a SYN: what a namespace sends of a connection that was ended here must not open it
+	 * again from inside.
+	 */
+	if (!known && (!may_open(p) || (p->proto == NSX_TCP && !SYN_ALONE(p))))
 		return NSX_DROP_NO_FLOW;
 	if (uplink == ROUTED_ITSELF)
 		return NSX_DROP_CHANGED;	/* its next packet finds the address in the list */
@@ -160,15 +158,34 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int upl
 }
 
 /*
+ * The counter of the target of a service that this endpoint is, from now on; 0: it is none, or is
+ * reached at one address only. outside_port: host byte order
+ */
+__noinline int service_counter(__u32 index, __u32 ifindex, __u32 inside_port, __u32 outside_port)
+{
+	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+
+	if (!svc || (svc->flags & NSX_S_BY_ADDRESS))
+		return 0;
+	for (__u32 i = 0; i < NSX_TARGETS && i < svc->count; i++)
+		if (svc->target[i].ifindex == ifindex && svc->target[i].weight &&
+		    bpf_ntohs(svc->target[i].port) + (outside_port - svc->first) == inside_port)
+			return index * NSX_TARGETS + i;
+	return 0;
+}
+
+/*
  * A published port of a namespace, asked at the namespace's own address: under the conditions that
  * it has at the host's. One that is published at one address of the host only is not open here.
  * Return: NSX_CONTINUE with *outside set, or the verdict.
  */
-static __always_inline int routed_admits(const struct pkt *p, __u32 ifindex, __be16 *outside)
+static __always_inline int routed_admits(CTX *ctx, const struct pkt *p, __u32 ifindex,
+					 __be16 *outside)
 {
 	__be16 port = reverse_port(ifindex, p->dport, p->row);
 	const struct nsx_slot *s = port ? port_slot(p->row, port) : NULL;
-	__u32 state;
+	__u32 state, counter;
+	int v;
 
 	if (!s)
 		return NSX_DROP_POOL;
@@ -176,13 +193,21 @@ static __always_inline int routed_admits(const struct pkt *p, __u32 ifindex, __b
 	if (NSX_KIND(state) != NSX_MAP || s->at)
 		return NSX_DROP_POOL;
 	*outside = port;
+	counter = s->counter;
 	if (s->flags & NSX_F_SERVICE) {
-		int v = service_admits(s->service, p);
-
+		counter = service_counter(s->service, ifindex, bpf_ntohs(p->dport), bpf_ntohs(port));
+		if (!counter)
+			return NSX_DROP_POOL;
+		v = service_admits(s->service, p);
 		if (v != NSX_CONTINUE)
 			return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
+	} else if (s->ifindex != ifindex || s->inside_port != p->dport) {
+		return NSX_DROP_POOL;
 	}
-	return slot_same(s, state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
+	if (!slot_same(s, state))
+		return NSX_DROP_CHANGED;
+	count_target(counter, ctx_len(ctx));
+	return NSX_CONTINUE;
 }
 
 /* Of a flow that is known. What was opened from outside keeps to the conditions of its port. */
@@ -190,9 +215,9 @@ static __always_inline int routed_goes_on(CTX *ctx, const struct pkt *p, const s
 					  struct found *f)
 {
 	__be16 outside_port = 0;
-	int v = routed_from_inside(f->slot) || p->icmp_error
+	int v = nsx_from_inside(f->slot) || p->icmp_error
 			? NSX_CONTINUE
-			: routed_admits(p, x->ifindex, &outside_port);
+			: routed_admits(ctx, p, x->ifindex, &outside_port);
 
 	if (v != NSX_CONTINUE)
 		return v;
@@ -209,7 +234,7 @@ static __always_inline int routed_open(CTX *ctx, const struct pkt *p, const stru
 
 	if (p->icmp_error || p->proto >= NSX_ICMP)
 		return NSX_DROP_POOL;
-	v = routed_admits(p, x->ifindex, &outside_port);
+	v = routed_admits(ctx, p, x->ifindex, &outside_port);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->proto == NSX_TCP && !SYN_ALONE(p))

@@ -430,7 +430,7 @@ static __always_inline __s32 slot_evictable(const struct nsx_slot *s, __u32 kind
 		return NEVER;
 	/* What answers a client from outside is our own, and tells nothing of the client. */
 	if (!closed && ((s->tcp & NSX_T_ASSURED) ||
-			(kind == NSX_FLOW && s->proto != NSX_TCP && (s->tcp & NSX_T_IN))))
+			((kind == NSX_FLOW || nsx_from_inside(s)) && s->proto != NSX_TCP && (s->tcp & NSX_T_IN))))
 		return NEVER;
 	if (idle >= CLOSED_FIRST)
 		idle = CLOSED_FIRST - 1;

@@ -81,7 +81,8 @@ static __always_inline bool is_ending(const struct nsx_slot *s, __u32 kind)
 	__u32 ifindex = s->ifindex;
 	const struct nsx_veth *veth;
 
-	if (nsx_conf.ending == NSX_ENDING_NONE || kind != NSX_FLOW)
+	if (nsx_conf.ending == NSX_ENDING_NONE ||
+	    (kind != NSX_FLOW && !(kind == NSX_RETURN && nsx_from_inside(s))))
 		return false;
 	veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 	return veth && (veth->flags & NSX_V_ENDING);

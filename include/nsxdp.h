@@ -1201,6 +1201,12 @@ NSX_INLINE int nsx_session_is(const struct nsx_slot *s, __u32 state,
 	return (ports | addrs) == 0;
 }
 
+/* Of NSX_RETURN with NSX_F_ROUTED: the namespace has opened the flow. */
+NSX_INLINE int nsx_from_inside(const struct nsx_slot *s)
+{
+	return (s->flags & (NSX_F_ROUTED | NSX_F_HAIRPIN)) == NSX_F_ROUTED && s->ifindex;
+}
+
 NSX_INLINE int nsx_tcp_closed(__u8 tcp)
 {
 	__u8 fins = NSX_T_FIN_IN | NSX_T_FIN_OUT;
@@ -1271,9 +1277,10 @@ NSX_INLINE int nsx_local_serves(const struct nsx_slot *s, const struct nsx_learn
 {
 	const struct nsx_local_addr *local = &learned->local[s->local & (NSX_LOCAL_MAX - 1)];
 
-	return (local->state == NSX_LOCAL_PRESENT &&
-		nsx_idle(now, s->seen) <= nsx_idle(now, local->since)) ||
-	       (s->flags & NSX_F_ROUTED);
+	if (s->flags & NSX_F_ROUTED)
+		return 1;
+	return local->state == NSX_LOCAL_PRESENT &&
+	       nsx_idle(now, s->seen) <= nsx_idle(now, local->since);
 }
 
 /*

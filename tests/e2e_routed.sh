@@ -140,6 +140,14 @@ t_06_what_is_published_at_one_address_is_not_open() {
 	nsxdp map add "[$HOST]:6089" "$NS1:8089"
 	[ "$(on client $PY6 client $HOST 6089)" = $CLIENT ]
 	grows drop-pool on client curl -gsS -m 1 "http://[$A1]:8089/"
+	# Nor where each address has another one.
+	on host ip addr add 2001:db8:1::2/64 dev ens5 nodad
+	sleep 1
+	nsxdp map add "[2001:db8:1::2]:6089" "$NS2:8089"
+	[ "$(on client $PY6 client $HOST 6089)" = $CLIENT ]
+	grows drop-pool on client curl -gsS -m 1 "http://[$A1]:8089/"
+	nsxdp map del "[2001:db8:1::2]:6089"
+	on host ip addr del 2001:db8:1::2/64 dev ens5
 	nsxdp map del "[$HOST]:6089"
 }
 
@@ -161,6 +169,22 @@ t_08_ends_with_the_publication() {
 	nsxdp map del 6090
 	grows drop-pool on client curl -gsS -m 1 "http://[$A1]:8090/"
 	refuse 28 "" on client curl -gsS -m 1 "http://[$A1]:8090/"
+}
+
+# What the server still sends does not open it again.
+t_08b_a_connection_ends_with_the_publication() {
+	on_bg ns1 $PY6 talker 8091
+	lab_listening ns1 8091
+	nsxdp map add 6091 "$NS1:8091"
+	on client $PY6 listener "$A1" 8091 "$LAB_TMP/heard" &
+	sleep 1
+	nsxdp map del 6091
+	sleep 0.3
+	local before; before=$(stat -c %s "$LAB_TMP/heard")
+	[ "$before" -gt 0 ]
+	sleep 1
+	[ "$(stat -c %s "$LAB_TMP/heard")" = "$before" ]
+	kill $!
 }
 
 t_09_neighbours_find_it() {

@@ -68,6 +68,21 @@ def stranger(host, port):
     sock.sendto(b"stranger", (host, int(port)))
 
 
+def talker(port):
+    """Whoever connects is told something all the time."""
+    conn, _ = socket.create_server(("::", int(port)), family=socket.AF_INET6).accept()
+    for _ in range(50):
+        conn.sendall(b"x")
+        time.sleep(0.1)
+
+
+def listener(host, port, path):
+    sock = socket.create_connection((host, int(port)), 4)
+    with open(path, "wb", buffering=0) as out:
+        while data := sock.recv(100):
+            out.write(data)
+
+
 def udp_for(host, port, seconds):
     """Keep sending, whether it is answered or not."""
     sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)

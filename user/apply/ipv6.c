@@ -173,7 +173,8 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 	if (!addr_is_set(&ns->addr6))
 		return 0;
 	keep_error(&err, set_sysctls(s, ns));
-	keep_error(&err, ipv6_listen(in->conf, &s->host, ns, true));
+	/* A device without a filter takes all. */
+	ipv6_listen(in->conf, &s->host, ns, true);
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	/* For packets to the namespace only: the host's own to elsewhere never leave from it. */
 	keep_error(&err, addr_add_deprecated(&s->host, ns->ifindex, gw6, 128));

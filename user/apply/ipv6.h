@@ -32,8 +32,8 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 		   int inside);
 
 /*
- * Whether the uplinks take the multicast frames by which neighbours ask for a namespace's own address,
- * where that may be on their link. Return: 0, or the first error of any.
+ * Have the uplinks take, or no longer take, the multicast solicitations for a namespace's own address.
+ * Return: 0, or the first error of any.
  */
 int ipv6_listen(const struct nsx_conf *conf, struct nl *nl, const struct nsx_ns *ns, bool on);
 

@@ -96,8 +96,8 @@ int link_down(struct nl *nl, int ifindex);
 int addr_each(struct nl *nl, enum nsx_family family, int ifindex, addr_cb cb, void *arg);
 
 /*
- * Whether a device takes frames to a group's MAC, whatever sockets have joined. -EEXIST where it does
- * already, -ENOENT where it does not any more.
+ * Whether a device takes frames to a group's MAC, whatever sockets have joined. Return: 0, also where
+ * it does already; -ENOENT where it does not any more.
  */
 int link_listen(const char *ifname, const __u8 mac[6], bool on);
 
