@@ -86,12 +86,13 @@ static __always_inline int nd_write(CTX *ctx, const struct pkt *p, const struct 
 }
 
 /*
- * The checks of RFC 4861, 7.1.1, and a checksum that is not left to be computed. What is from nobody
- * asks whether the address is free (RFC 4862, 5.4.2): without a MAC, and to the address's group.
+ * The checks of RFC 4861, 7.1.1, and a checksum that is not left to be computed. What is from
+ * nobody asks whether the address is free (RFC 4862, 5.4.2): without a MAC, and to the address's
+ * group.
  */
 static __always_inline bool nd_is_valid(CTX *ctx, const struct pkt *p, const struct nd_message *nd)
 {
-	__u32 begin = ETH_HLEN + IP6_HLEN + sizeof(*nd), start, offset, end;
+	__u32 begin = ETH_HLEN + IP6_HLEN + sizeof(*nd), start, offset, end, sum;
 	struct nsx_addr target;
 	struct ipv6hdr *ip;
 	__u8 option[2] = {};
@@ -111,8 +112,9 @@ static __always_inline bool nd_is_valid(CTX *ctx, const struct pkt *p, const str
 	if (is_unspecified(&p->saddr) &&
 	    (!to_multicast(p) || (end > begin && option[0] == ND_OPT_SOURCE_MAC)))
 		return false;
-	return csum_fold((__u32)sum_bytes(ctx, ETH_HLEN + 8, end - ETH_HLEN - 8) +
-			 bpf_htons(end - ETH_HLEN - IP6_HLEN) + bpf_htons(IPPROTO_ICMPV6_)) == 0xffff;
+	sum = sum_bytes(ctx, ETH_HLEN + 8, end - ETH_HLEN - 8);
+	sum += bpf_htons(end - ETH_HLEN - IP6_HLEN) + bpf_htons(IPPROTO_ICMPV6_);
+	return csum_fold(sum) == 0xffff;
 }
 
 /**

@@ -4,9 +4,10 @@
  * directions are translated from it alone: the registry's slot on the way in, its reverse entry
  * nsx_reverse on the way out, and no state per connection.
  *
- * Three kinds of connection need to be remembered on the way back, because the map alone would
- * answer wrongly: those to another than the host's first address, those to the second and later
- * ports of one endpoint, and those from another namespace (hairpin). They have a RETURN session.
+ * Some connections need to be remembered on the way back, because the map alone would answer
+ * wrongly: those to another than the host's first address, those to the second and later ports of
+ * one endpoint, those from another namespace (hairpin), and with --ipv6 routed all of IPv6. They
+ * have a RETURN session.
  */
 #ifndef NSXDP_PORTMAP_H
 #define NSXDP_PORTMAP_H

@@ -89,7 +89,8 @@ __noinline int routed_uplink(CTX *ctx, const struct nsx_addr *dst)
 		return is_uplink(conf, fib.ifindex) ? (int)fib.ifindex : ROUTED_NOWHERE;
 	if (err < 0 || err == BPF_FIB_LKUP_RET_FWD_DISABLED)
 		return conf->uplinks[0];
-	if (err == BPF_FIB_LKUP_RET_NOT_FWDED && local_learn(ctx, dst, conf->uplinks[0], false) >= 0)
+	if (err == BPF_FIB_LKUP_RET_NOT_FWDED &&
+	    local_learn(ctx, dst, conf->uplinks[0], false) >= 0)
 		return ROUTED_ITSELF;
 	return ROUTED_NOWHERE;
 }
@@ -119,8 +120,8 @@ static __always_inline void routed_back(struct work *w, __u32 client, __u32 flag
  * routed_out() - a packet of a namespace to the outside, whose source has been checked
  * @uplink: what routed_uplink() said of its destination
  *
- * Return: NSX_CONTINUE with x filled, NSX_UNKNOWN where return_make() is to be called besides, or the
- * verdict.
+ * Return: NSX_CONTINUE with x filled, NSX_UNKNOWN where return_make() is to be called besides, or
+ * the verdict.
  */
 __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int uplink)
 {
@@ -139,8 +140,8 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int upl
 	if (known && !(f.slot->flags & NSX_F_ROUTED))
 		return return_out(ctx, p, &f, x);
 	/*
-	 * TCP only by a SYN: what a namespace sends of a connection that was ended here must not open it
-	 * again from inside.
+	 * TCP only by a SYN: what a namespace sends of a connection that was ended here must not
+	 * open it again from inside.
 	 */
 	if (!known && (!may_open(p) || (p->proto == NSX_TCP && !SYN_ALONE(p))))
 		return NSX_DROP_NO_FLOW;
@@ -195,7 +196,8 @@ static __always_inline int routed_admits(CTX *ctx, const struct pkt *p, __u32 if
 	*outside = port;
 	counter = s->counter;
 	if (s->flags & NSX_F_SERVICE) {
-		counter = service_counter(s->service, ifindex, bpf_ntohs(p->dport), bpf_ntohs(port));
+		counter = service_counter(s->service, ifindex, bpf_ntohs(p->dport),
+					  bpf_ntohs(port));
 		if (!counter)
 			return NSX_DROP_POOL;
 		v = service_admits(s->service, p);
