@@ -200,7 +200,7 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 	return local < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
 }
 
-/* Of its own, for the stack of the program is what the deepest way leaves it. */
+/* Not inlined: xdp_from_ns must leave enough stack for its deepest chain of calls. */
 __noinline int published_leaves(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	return p && x ? published_out(ctx, p, x) : NSX_DROP_ERROR;
