@@ -191,9 +191,9 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v == NSX_OPEN) {
 		struct nsx_veth *veth = bpf_map_lookup_elem(&nsx_veths, &ifindex);
 
-		v = snat_pkt(ctx, p, veth, x);
+		v = snat_pkt(ctx, veth);
 		if (v == NSX_DROP_CHANGED)
-			v = snat_pkt(ctx, p, veth, x);
+			v = snat_pkt(ctx, veth);
 		if (dport)
 			hairpin_flow_end(p, x, dport);
 	}

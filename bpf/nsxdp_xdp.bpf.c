@@ -197,13 +197,7 @@ static __always_inline int snat_new(CTX *ctx, struct pkt *p, const struct nsx_sl
 	if (!snat_holds(port, p, ifindex) || !snat_keeps(port, conf, now_tick()))
 		local = local_chosen(ctx, p, local_for(ctx, &p->dst));
 	p->local = local;
-	return local < 0 ? NSX_PASS_HOST : snat_pkt(ctx, p, veth, x);
-}
-
-/* Not inlined: xdp_from_ns must leave enough stack for its deepest chain of calls. */
-__noinline int published_leaves(CTX *ctx, const struct pkt *p, struct xlat *x)
-{
-	return p && x ? published_out(ctx, p, x) : NSX_DROP_ERROR;
+	return local < 0 ? NSX_PASS_HOST : snat_pkt(ctx, veth);
 }
 
 static __always_inline int from_ns(struct xdp_md *ctx)
@@ -236,7 +230,7 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
 	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
 	    !(conf->limits && egress_refuses(ctx, p)))
-		v = published_leaves(ctx, p, x);
+		v = published_out(ctx, p, x);
 	if (v == NSX_DROP_NO_FLOW)
 		v = snat_new(ctx, p, s, x);
 	if (v != NSX_CONTINUE)

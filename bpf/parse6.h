@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The parser for IPv6 (RFC 8200), for parse.h. It is a function, so that IPv4 pays nothing for it.
+ * The parser for IPv6 (RFC 8200), for parse.h.
  *
  * Up to EXTENSIONS extension headers are walked over, provided that the L4 header begins within the
  * first 256 bytes of the frame; XDP leaves packets that have any to TC. Where the walk cannot end,
@@ -221,7 +221,7 @@ __noinline int parse_extended6(CTX *ctx, struct pkt *p, __u32 next, __u32 packet
 #endif
 
 /* As parse_pkt(); PARSE_SHORT where the headers are not in the linear part of the packet. */
-__noinline int parse_ipv6(CTX *ctx, struct pkt *p)
+XDP_INLINE int parse_ipv6(CTX *ctx, struct pkt *p)
 {
 	struct ipv6hdr *ip = ctx_data(ctx) + ETH_HLEN;
 	__u32 frame_len = ctx_len(ctx), packet_end;

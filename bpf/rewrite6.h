@@ -89,12 +89,11 @@ static __always_inline int rewrite_quoted6(CTX *ctx, const struct pkt *p, const 
  *
  * Return: NSX_CONTINUE, or DROP_ERROR where the packet cannot be written.
  */
-__noinline int rewrite_v6(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 flags)
+XDP_INLINE int rewrite_v6(CTX *ctx, const struct pkt *p, const struct xlat *x, __u32 flags)
 {
 	struct ipv6hdr *ip = ctx_data(ctx) + ETH_HLEN;
 	enum side side = flags & 1;
 	__u32 delta;
-	int err = 0;
 
 	if (!p || !x || (void *)(ip + 1) > ctx_data_end(ctx))
 		return NSX_DROP_ERROR;
@@ -104,16 +103,16 @@ __noinline int rewrite_v6(CTX *ctx, const struct pkt *p, const struct xlat *x, _
 		ip->hop_limit = p->ttl - 1;
 		ctx_header_changed(ctx, HOP_DELTA);
 	}
+#ifndef NSXDP_AT_XDP	/* which leaves these to TC */
 	if (p->fragment == FRAGMENT_LATER) {
 		/* The checksum that balances the address went with the first. */
 		ctx_header_changed(ctx, delta);
 		return NSX_CONTINUE;
 	}
 	if (p->icmp_error)
-		err = rewrite_quoted6(ctx, p, x, delta);
-	else
-		err = rewrite_l4_v6(ctx, p, x, side, delta);
-	return err ? NSX_DROP_ERROR : NSX_CONTINUE;
+		return rewrite_quoted6(ctx, p, x, delta) ? NSX_DROP_ERROR : NSX_CONTINUE;
+#endif
+	return rewrite_l4_v6(ctx, p, x, side, delta) ? NSX_DROP_ERROR : NSX_CONTINUE;
 }
 
 #endif

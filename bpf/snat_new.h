@@ -372,26 +372,30 @@ static __always_inline int snat_open(CTX *ctx, const struct pkt *p, const struct
 }
 
 /**
- * snat_pkt() - masquerade: find the flow of a packet from a namespace or make it
+ * snat_pkt() - masquerade: find the flow of the packet in work.p, from a namespace, or make it
  * @veth: of the namespace
  *
  * What may not open a flow is dropped where there is none; another TCP packet in mid-stream opens
  * one, as netfilter does (nf_conntrack_tcp_loose), so that connections survive a lost table.
  *
- * Return: NSX_CONTINUE with x filled; NSX_DROP_CHANGED where another CPU makes a flow of the same
- * endpoint in this moment: it is found at a second try; or the verdict that drops the packet.
+ * Return: NSX_CONTINUE with work.x filled; NSX_DROP_CHANGED where another CPU makes a flow of the
+ * same endpoint in this moment: it is found at a second try; or the verdict that drops the packet.
  */
-__noinline int snat_pkt(CTX *ctx, const struct pkt *p, struct nsx_veth *veth, struct xlat *x)
+__noinline int snat_pkt(CTX *ctx, struct nsx_veth *veth)
 {
 	const struct nsx_conf *conf = &nsx_conf;
 	struct nsx_slot *s = NULL;
 	struct work *w = work_get();
-	__be16 port = 0;
+	const struct pkt *p;
 	__u32 state = 0, local;
+	struct xlat *x;
+	__be16 port;
 	int v, mapping;
 
-	if (!p || !veth || !x || !w)
+	if (!veth || !w)
 		return NSX_DROP_ERROR;
+	p = &w->p;
+	x = &w->x;
 	if (!w->sought) {
 		v = snat_session(ctx, p, p->proto == NSX_UDP && (p->veth_flags & NSX_V_ANY_PORT),
 				 x);
