@@ -21,7 +21,6 @@ own > "$LAB_TMP/own"
 nsxdp up --dev ens5 --mode "$MODE"
 for n in "$NS1" "$NS2"; do nsxdp ns add "$n" --datapath "${MODE%-generic}"; done
 [ "$MODE" = tc ] || on client ethtool -K eth0 tx off gro on > /dev/null
-address6() { nsxdp -j ns show "$1" | sed -n 's/.*"address6": "\(.*\)".*/\1/p'; }
 gateway6() { nsxdp -j status | sed -n 's/.*"pool6": "\(.*\):\/48".*/\1:1/p'; }
 A1=$(address6 "$NS1") A2=$(address6 "$NS2") GW=$(gateway6)
 nsxdp map add 6000 "$NS1:8080"
@@ -41,15 +40,6 @@ on_bg inet /usr/bin/python3 -m http.server 80 -b :: -d "$LAB_TMP/www"
 nsxdp map add 6080 "$NS1:8081"
 lab_listening ns1 8080 && lab_listening ns2 8080 && lab_listening inet 7 && lab_listening ns1 8081 && lab_listening inet 80
 MAC=$(on host ip -o link show dev ens5 | sed 's/.*ether \([^ ]*\).*/\1/')
-
-counted() { # VERDICT: packets that got it
-	nsxdp -j status | /usr/bin/python3 -c "import json,sys; print(sum(v['packets'] for v in json.load(sys.stdin)['verdicts'] if v['verdict'] == '$1'))"
-}
-grows() { # VERDICT COMMAND...: the command makes it count
-	local before; before=$(counted "$1")
-	"${@:2}" > /dev/null 2>&1 || true
-	[ "$(counted "$1")" -gt "$before" ]
-}
 
 t_01_the_namespace() {
 	on ns1 ip -6 addr show dev eth0 | grep "inet6 $A1/128"

@@ -18,7 +18,6 @@ HOST=2001:db8:1::1 CLIENT=2001:db8:1::10 INET=2001:db8:8::8
 on inet ip -6 route replace default via 2001:db8:8::1
 on host ip maddr show dev ens5 > "$LAB_TMP/maddr"
 
-address6() { nsxdp -j ns show "$1" | sed -n 's/.*"address6": "\(.*\)".*/\1/p' | head -1; }
 look() { A1=$(address6 "$NS1") A2=$(address6 "$NS2"); }
 start() { # POOL
 	nsxdp up --dev ens5 --mode "$MODE" --ipv6 routed --pool6 "$1" || exit 1
@@ -46,15 +45,6 @@ on_bg inet /usr/bin/python3 -m http.server 80 -b :: -d "$LAB_TMP/www"
 lab_listening inet 7 && lab_listening inet 80 && lab_listening client 7
 start 2001:db8:1:0:1::/80
 look
-
-counted() { # VERDICT: packets that got it
-	nsxdp -j status | /usr/bin/python3 -c "import json,sys; print(sum(v['packets'] for v in json.load(sys.stdin)['verdicts'] if v['verdict'] == '$1'))"
-}
-grows() { # VERDICT COMMAND...: the command makes it count
-	local before; before=$(counted "$1")
-	"${@:2}" > /dev/null 2>&1 || true
-	[ "$(counted "$1")" -gt "$before" ]
-}
 
 nsxdp_then_sleep() { nsxdp "$@"; sleep 1; }
 

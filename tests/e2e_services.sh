@@ -263,7 +263,7 @@ t_11_a_port_is_listed_alone() {
 	on host ip addr del 203.0.113.5/24 dev ens5
 }
 
-counted() { nsxdp -j map list | python3 -c '
+map_packets() { nsxdp -j map list | python3 -c '
 import json, sys
 print(sum(t["'"$1"'"] for m in json.load(sys.stdin) if m["port"] == 6200 for t in m["targets"]))'; }
 
@@ -354,21 +354,21 @@ t_13_at_the_addresses_of_a_device() {
 t_10_every_map_counts() {
 	local sent both
 	nsxdp map add 6200 "$NS1:9000"
-	[ "$(counted packets)" = 0 ]
+	[ "$(map_packets packets)" = 0 ]
 	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
-	sent=$(counted packets)
+	sent=$(map_packets packets)
 	[ "$sent" -ge 200 ] && [ "$sent" -lt 1000 ]
-	[ "$(counted bytes)" -ge $((sent * 54)) ]
+	[ "$(map_packets bytes)" -ge $((sent * 54)) ]
 	on ns2 $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
-	both=$(counted packets)
+	both=$(map_packets packets)
 	[ "$both" -ge $((sent + 200)) ]
 	nsxdp map set 6200 --rate 1000/s
-	[ "$(counted packets)" -ge "$both" ]
+	[ "$(map_packets packets)" -ge "$both" ]
 	on client $PY tags $HOST 6200 21000 50 > "$LAB_TMP/tags"
 	nsxdp map set 6200 --rate none
-	[ "$(counted packets)" -ge $((both + 200)) ]
+	[ "$(map_packets packets)" -ge $((both + 200)) ]
 	nsxdp map set 6200 "$NS2:9000" --drain 0
-	[ "$(counted packets)" -lt 10 ]
+	[ "$(map_packets packets)" -lt 10 ]
 	on host "$(dirname "$NSXDP")/check"
 	nsxdp map del 6200
 }

@@ -46,6 +46,22 @@ eventually() {
 	done
 }
 
+# Packets that got a verdict: counted VERDICT
+counted() {
+	nsxdp -j status | /usr/bin/python3 -c 'import json, sys
+print(sum(v["packets"] for v in json.load(sys.stdin)["verdicts"] if v["verdict"] == sys.argv[1]))' "$1"
+}
+
+# A command, whatever its status, makes a verdict count: grows VERDICT COMMAND...
+grows() {
+	local before; before=$(counted "$1")
+	"${@:2}" > /dev/null 2>&1 || true
+	[ "$(counted "$1")" -gt "$before" ]
+}
+
+# A namespace's IPv6 address
+address6() { nsxdp -j ns show "$1" | sed -n 's/.*"address6": "\(.*\)".*/\1/p' | head -1; }
+
 run_tests() {
 	local t word wanted rc begin
 	for t in $(declare -F | awk '{print $3}' | grep '^t_' | sort -t_ -k2,2n); do
