@@ -75,7 +75,7 @@ $(B)/tests/%.o: tests/%.c $(SKELETONS) $(B)/version.h | $(B)/tests
 $(B)/tests:
 	$(Q)mkdir -p $@
 
-$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_stress.o dp_rows.o dp_rows_rfc.o dp_rows6.o pkt.o pkt6.o world.o) $(LIB_OBJ)
+$(B)/dp_test: $(addprefix $(B)/tests/,dp_main.o dp_stress.o dp_rows.o dp_rows_rfc.o dp_rows6.o dp_rows_routed.o pkt.o pkt6.o world.o) $(LIB_OBJ)
 	$(call msg,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/fuzz: $(addprefix $(B)/tests/,fuzz.o pkt.o pkt6.o world.o) $(LIB_OBJ)

@@ -311,7 +311,7 @@ static void race_run(void)
 	static uint8_t used[65536];
 	int twice = 0, kept = 0, refused = 0, ok;
 
-	instance_make(false);
+	instance_make(false, "");
 	pthread_barrier_init(&start_line, NULL, 2);
 	for (int i = 0; i < 2; i++)
 		must(pthread_create(&r[i].thread, NULL, race, &r[i]), "thread");
@@ -368,7 +368,7 @@ static void owned_run(void)
 	struct nsx_slot *s;
 	int ok;
 
-	instance_make(context == XDP);
+	instance_make(context == XDP, "");
 	must(sh("nsxdp map add 6000 ns1:8080"), "map add");
 	s = &table_ports(&in)[NSX_TCP << 16 | 6000];
 	s->ifindex = if_nametoindex("nsx-ns2");
@@ -398,9 +398,20 @@ static int step_run(const struct step *s)
 		  text) == 0;
 }
 
-static void table_run(const char *group, const struct step *s, const char *word)
+struct rows {
+	const char *name;
+	const struct step *steps;
+	const char *options;	/* of nsxdp up */
+	bool v4;		/* it is about the header or the sizes of IPv4 */
+	bool v6;		/* it is about what is of IPv6 only */
+	bool few;		/* it is among the few where the machine is emulated */
+};
+
+static void table_run(const struct rows *table, const char *word)
 {
-	instance_make(context == XDP);
+	const struct step *s = table->steps;
+
+	instance_make(context == XDP, table->options ? table->options : "");
 	for (; s->kind; s++) {
 		int ok = 0;
 
@@ -434,19 +445,14 @@ static void table_run(const char *group, const struct step *s, const char *word)
 		rows++;
 		failed += !ok;
 		printf("%s %d - %s%s%s: %s\n", ok ? "ok" : "not ok", rows, context_names[context],
-		       family_names[pkt_family], group, s->name);
+		       family_names[pkt_family], table->name, s->name);
 	}
 	instance_unmake();
 }
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		const struct step *steps;
-		bool v4;	/* it is about the header or the sizes of IPv4 */
-		bool few;	/* it is among the few where the machine is emulated */
-	} tables[] = {
+	static const struct rows tables[] = {
 		{ "published", dp_published, .few = true },
 		{ "masquerade", dp_masq, .few = true },
 		{ "scope", dp_scope },
@@ -457,7 +463,8 @@ int main(int argc, char **argv)
 		{ "size", dp_size, .v4 = true },
 		{ "filtering", dp_filtering },
 		{ "addresses", dp_addresses, .few = true },
-		{ "headers", dp_ipv6, .few = true },
+		{ "headers", dp_ipv6, .v6 = true, .few = true },
+		{ "routed", dp_routed, .options = "--ipv6 routed", .v6 = true, .few = true },
 	};
 	bool few = argc > 2 && strcmp(argv[2], "--few") == 0;
 	const char *word = argc > 2 && !few ? argv[2] : NULL;
@@ -481,8 +488,9 @@ int main(int argc, char **argv)
 		for (pkt_family = 4; pkt_family <= (context == OLD_KERNEL ? 4 : 6); pkt_family += 2) {
 			world_family(pkt_family);
 			for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-				if ((pkt_family == 4 || !tables[i].v4) && (!few || tables[i].few))
-					table_run(tables[i].name, tables[i].steps, word);
+				if (!(pkt_family == 4 ? tables[i].v6 : tables[i].v4) &&
+				    (!few || tables[i].few))
+					table_run(&tables[i], word);
 		}
 	}
 	pkt_family = 4;

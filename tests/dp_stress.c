@@ -191,7 +191,7 @@ int stress_run(int pause)
 	setenv("NSXDP_TEST_PAUSE", number, 1);
 	memset(seen, 0, sizeof(seen));
 	moved = 0;
-	instance_make_with("--snat-ports 2000-2199 --flows 20000");
+	instance_make(false, "--snat-ports 2000-2199 --flows 20000");
 	pthread_barrier_init(&at_once, NULL, 2);
 	watching = running = 1;
 	storm_start(w);

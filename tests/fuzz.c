@@ -297,7 +297,7 @@ static int run_mode(bool xdp, long frames, int number)
 	enum from from = FROM_NS1;
 	long sent = 0, i;
 
-	instance_make(xdp);
+	instance_make(xdp, "");
 	must(sh("nsxdp map add 6000 ns1:8080 && nsxdp map add 7000 ns1:8080 && nsxdp map add 6001 ns2:8080 &&"
 		"nsxdp map add -p udp 6000 ns1:5353 &&"
 		"nsxdp ns add ns3 --dns 9.9.9.9 --clamp-mss --nat endpoint-independent --datapath %s &&"

@@ -111,6 +111,7 @@ static void read_option(const char *words, char *word, struct spec *s)
 		{ "mtu=", offsetof(struct spec, mtu) },
 		{ "cut=", offsetof(struct spec, cut) },
 		{ "seq=", offsetof(struct spec, seq) },
+		{ "ack=", offsetof(struct spec, ack) },
 		{ "transit=", offsetof(struct spec, transit) },
 		{ "mss=", offsetof(struct spec, mss) },
 		{ "nops=", offsetof(struct spec, nops) },
@@ -254,6 +255,7 @@ static size_t build_l4(const char *words, const struct spec *s, uint8_t *l4, uns
 		put16(l4, s->sport);
 		put16(l4 + 2, s->dport);
 		l4[7] = s->seq;
+		l4[11] = s->ack;
 		l4[12] = (s->doff ? s->doff : len / 4) << 4;
 		l4[13] = s->flags;
 		put16(l4 + 14, 1024);
@@ -358,6 +360,8 @@ static size_t build_link(const struct spec *s, uint8_t *frame)
 	}
 	if (strcmp(s->kind, "nd") == 0)
 		return pkt_nd(s, frame);
+	if (strcmp(s->kind, "solicit") == 0 || strcmp(s->kind, "advert") == 0)
+		return pkt_neighbour(s, frame);
 	if (strcmp(s->kind, "frame") == 0) {
 		put16(frame + 12, s->proto);
 		return 14 + 46;

@@ -7,17 +7,20 @@
  *   echo 192.168.0.2 > 198.51.100.8 id=7          (echo-reply likewise)
  *   arp 192.168.0.2 > 192.168.0.1                 (from the sender's MAC)
  *   nd 192.168.0.2 > 192.168.0.1 type=135         (ICMPv6 between link-local addresses; proto=N: another next header)
+ *   solicit 203.0.113.10 > 192.168.0.2            (who has the latter? with the sender's MAC; 0.0.0.0: from nobody)
+ *   advert 192.168.0.2 > 203.0.113.10             (the answer; 0.0.0.0: to all nodes)
  *   frame 192.168.0.2 > 192.168.0.1 proto=0x88cc  (no protocol that is known)
  *   error 203.0.113.9 > 203.0.113.1 type=3 code=4 mtu=1280 [ udp 203.0.113.1:5000 > ... ] cut=8
  *
  * Every checksum is computed afresh over the whole packet, never incrementally: what the datapath
  * makes is compared with what a sender would have made.
  *
- * Further words: S SA A PA F FA R RA (TCP flags), mss=N (TCP option, behind nops=N no-operations),
- * opts=N (bytes of IP options), df, mf, off=N (fragments, in units of 8), tot=N (a lying total
- * length), ihl=N, doff=N, trim=N (cut the frame to N bytes), vlan=N, transit=N (as it is sent to be
- * cut to N bytes), tos (as the host's own ICMP errors: precedence 6, identification 0), proto=N
- * (with "ip"), badsum (break the L4 checksum), badip (that of IP), eth=A>B (names of pkt_mac()).
+ * Further words: S SA A PA F FA R RA (TCP flags), seq=N, ack=N (their lowest bytes), mss=N (TCP
+ * option, behind nops=N no-operations), opts=N (bytes of IP options), df, mf, off=N (fragments, in
+ * units of 8), tot=N (a lying total length), ihl=N, doff=N, trim=N (cut the frame to N bytes),
+ * vlan=N, transit=N (as it is sent to be cut to N bytes), tos (as the host's own ICMP errors:
+ * precedence 6, identification 0), proto=N (with "ip"), badsum (break the L4 checksum), badip (that
+ * of IP), eth=A>B (names of pkt_mac()).
  */
 #ifndef NSXDP_TEST_PKT_H
 #define NSXDP_TEST_PKT_H

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "pkt.h"
@@ -214,4 +215,44 @@ size_t pkt_nd(const struct spec *s, uint8_t *frame)
 		return 14 + 72;
 	}
 	return 14 + 64;
+}
+
+size_t pkt_neighbour(const struct spec *s, uint8_t *frame)
+{
+	bool solicit = strcmp(s->kind, "solicit") == 0, nobody = solicit ? !s->saddr : !s->daddr;
+	uint8_t *p = frame + 14, *icmp = p + 40;
+	size_t len = solicit && nobody ? 24 : 32;
+	uint8_t pseudo[40] = { [39] = 58 };
+
+	memset(p, 0, 128);
+	put16(frame + 12, 0x86dd);
+	p[0] = 0x60;
+	put16(p + 4, len);
+	p[6] = 58;
+	p[7] = s->ttl == 64 ? 255 : s->ttl;
+	if (!solicit || !nobody)
+		pkt_map6((const uint8_t *)&s->saddr, p + 8);
+	pkt_map6((const uint8_t *)(solicit ? &s->daddr : &s->saddr), icmp + 8);
+	if (solicit) {
+		memcpy(p + 24, "\xff\x02\0\0\0\0\0\0\0\0\0\1\xff", 13);
+		memcpy(p + 37, icmp + 21, 3);
+	} else if (nobody) {
+		memcpy(p + 24, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	} else {
+		pkt_map6((const uint8_t *)&s->daddr, p + 24);
+	}
+	if (p[24] == 0xff) {
+		memcpy(frame, "\x33\x33", 2);
+		memcpy(frame + 2, p + 36, 4);
+	}
+	icmp[0] = solicit ? 135 : 136;
+	if (!solicit)
+		icmp[4] = nobody ? 0x20 : 0x60;	/* override, and solicited */
+	icmp[24] = solicit ? 1 : 2;
+	icmp[25] = 1;
+	memcpy(icmp + 26, frame + 6, 6);
+	memcpy(pseudo, p + 8, 32);
+	put16(pseudo + 34, len);
+	put16(icmp + 2, (uint16_t)~pkt_sum16(icmp, len, pkt_sum16(pseudo, 40, 0)) ^ s->badsum);
+	return 14 + 40 + len;
 }

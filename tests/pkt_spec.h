@@ -11,7 +11,7 @@ struct spec {
 	uint32_t saddr, daddr;	/* network order */
 	uint16_t sport, dport;
 	unsigned ttl, len, opts, off, tot, ihl, doff, trim, vlan, proto, id, type, code, mtu, cut,
-		transit, seq, mss, nops;
+		transit, seq, ack, mss, nops;
 	int has_csum, mf, df, badsum, badip, tos, flow;
 	uint8_t flags;
 	char eth_src[32], eth_dst[32];
@@ -28,5 +28,6 @@ uint32_t pkt_pseudo6(const struct spec *s, unsigned proto, size_t len);
 void pkt_icmp6(const struct spec *s, uint8_t *type, uint8_t *code);
 size_t pkt_build6(const struct spec *s, uint8_t *ip, const uint8_t *l4, size_t len, unsigned proto);
 size_t pkt_nd(const struct spec *s, uint8_t *frame);
+size_t pkt_neighbour(const struct spec *s, uint8_t *frame);
 
 #endif

@@ -132,15 +132,10 @@ static void add_namespaces(bool xdp)
 	instance_reopen();
 }
 
-void instance_make_with(const char *options)
+void instance_make(bool xdp, const char *options)
 {
-	must(sh("nsxdp up --dev ens5 --mode tc %s %s", options, family_options()), "nsxdp up");
-	add_namespaces(false);
-}
-
-void instance_make(bool xdp)
-{
-	must(sh("nsxdp up --dev ens5 --mode %s %s", xdp ? "xdp" : "tc", family_options()),
+	must(sh("nsxdp up --dev ens5 --mode %s %s %s", xdp ? "xdp" : "tc", options,
+		family_options()),
 	     "nsxdp up");
 	add_namespaces(xdp);
 }

@@ -21,9 +21,8 @@ void world_path(const char *binary);	/* commands find nsxdp */
 void world_make(void);
 void world_family(int family);	/* 4, or 6: with IPv6 too */
 void host_listen(void);
-void instance_make(bool xdp);
+void instance_make(bool xdp, const char *options);	/* of nsxdp up, or "" */
 void instance_reopen(void);
-void instance_make_with(const char *options);	/* of nsxdp up; at TC */
 void instance_unmake(void);
 
 /* Run a pinned program; returns its action. */
