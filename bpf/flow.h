@@ -35,7 +35,8 @@
  * sides, reset. A reset shortens the timeout but does not end the flow: data from inside revives
  * it, so that a forged RST costs nothing (RFC 5382, REQ-10; RFC 7857, section 2).
  *
- * How slots change hands is in slot.h, how entries are found and made in session.h and reverse.h.
+ * How slots change hands is in slot.h, how entries are found in session.h and reverse.h, how they
+ * are made in session_take.h.
  */
 #ifndef NSXDP_FLOW_H
 #define NSXDP_FLOW_H

@@ -10,7 +10,7 @@
 #include "defs.h"
 #include "quota.h"
 #include "outside.h"
-#include "session.h"
+#include "session_take.h"
 
 struct move {
 	__u32 where;

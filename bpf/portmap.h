@@ -23,6 +23,7 @@
 #include "local_source.h"
 #include "quota.h"
 #include "route.h"
+#include "session_take.h"
 #include "source.h"
 #include "target.h"
 #include "work.h"

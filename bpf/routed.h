@@ -9,9 +9,9 @@
  * direction. Ports are published at the host's address as well; those connections are remembered in
  * the same table.
  *
- * Entries are made and taken over as all of the table are (session.h), so programs on any CPUs may
- * do it at once: of two with one identity one wins, the other one's packet is dropped as
- * NSX_DROP_CHANGED and sent again.
+ * Entries are made and taken over as all of the table are (session_take.h), by any CPUs at once: of
+ * two with one identity one wins; the other one's packet is dropped as NSX_DROP_CHANGED and sent
+ * again.
  */
 #ifndef NSXDP_ROUTED_H
 #define NSXDP_ROUTED_H

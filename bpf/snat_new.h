@@ -8,6 +8,7 @@
 #include "defs.h"
 #include "flow.h"
 #include "quota.h"
+#include "session_take.h"
 #include "snat.h"
 #include "snat_port.h"
 #include "snat_share.h"

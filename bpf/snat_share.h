@@ -10,6 +10,7 @@
 #include "defs.h"
 #include "quota.h"
 #include "outside.h"
+#include "session_take.h"
 #include "snat_port.h"
 
 static __always_inline void outside_of(struct outside *o, const struct pkt *p, __be16 port)

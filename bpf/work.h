@@ -10,6 +10,7 @@
 #include "defs.h"
 #include "parse.h"
 #include "outside.h"
+#include "session_take.h"
 
 /* The search for a port: where it is, and the best one yet. */
 struct share_search {
