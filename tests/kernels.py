@@ -60,6 +60,7 @@ def run_guest(kernel, words):
                                  errors="replace", env=env)
         for line in guest.stdout:
             log.write(line)
+            log.flush()
             lines.append(line)
             if not line.startswith(("@", "ok ")):
                 sys.stdout.write("%s: %s" % (kernel, line))
@@ -76,6 +77,7 @@ def table(results):
         rows.append(["%s (%s)" % (feature["feature"], feature["since"]),
                      *["yes" if r["features"][i]["here"] else feature["instead"] for r in results]])
     rows.append(["`make demo`", *["every step held" if r["demo"] else "-" for r in results]])
+    rows.append(["the first `up`, emulated", *["%.1f s" % (r["up"] / 1000) if r["up"] else "-" for r in results]])
     rows.append(["tests: passed, failed, skipped",
                  *["%d, %d, %d" % r["counts"] if r["counts"] else "-" for r in results]])
     rows.append(["instructions that the verifier walks, at most, of 1,000,000",
