@@ -101,8 +101,8 @@ t_04b_a_port_that_is_taken_meanwhile() {
 	echo "up --dev ens5" > "$F"
 	printf 'ns add %s\n' "${names[@]}" >> "$F"
 	echo "map add 9998 ${names[0]}:8080" >> "$F"
-	on_bg host $PY bind_when "/run/netns/${names[0]}" 9998
-	sleep 0.3
+	on_bg host $PY bind_when "/run/netns/${names[0]}" 9998 "$LAB_TMP/watches"
+	eventually 5 test -e "$LAB_TMP/watches"
 	refuse 1 "map 9998/tcp: port is taken by the host itself" nsxdp apply "$F"
 	nsxdp export | diff "$LAB_TMP/before" -
 	ip netns list | not grep -q "^${names[0]}"

@@ -273,8 +273,10 @@ def bind(proto, host, port):
     sock.bind((host, int(port)))
 
 
-def bind_when(path, port):
-    """Bind as soon as a file is there, and keep the socket."""
+def bind_when(path, port, watches):
+    """Make the file watches, bind as soon as that of path is there, and keep the socket."""
+    with open(watches, "w", encoding="ascii"):
+        pass
     while not os.path.exists(path):
         pass
     sock = stream_or_datagram("tcp")

@@ -317,6 +317,87 @@ int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *jour
 	return err ? err : read_ports(&ports, &wanted, f);
 }
 
+/* The host's addresses and routes, and what follows from them. */
+static int refresh_host(struct instance *in, const struct up_conf *running,
+			const struct local_list *local, struct fail *f)
+{
+	int err = private_make(&in->dir, in->conf, f);
+
+	if (!err) {
+		note_features(in->journal);
+		err = uplinks_mend(in, local->link, running->devs, f);
+	}
+	if (!err)
+		err = write_local(in, local, f);
+	return err ? err : up_write_routes(in, f);
+}
+
+/* The ports that are masqueraded by, the size of the table, and the sockets of the host. */
+static int refresh_ports(struct instance *in, const struct up_conf *running,
+			 const struct up_conf *c, struct fail *f)
+{
+	int err = read_ports(in->conf, running, f);
+
+	if (!err)
+		err = flows_resize(
+			in, c->given & UP_GIVEN_FLOWS && !c->flows ? flows_default() : c->flows, f);
+	if (err)
+		return err;
+	if (c->given & UP_GIVEN_SNAT)
+		write_snat(in->conf, c);
+	if (c->given & UP_GIVEN_PUBLISH_AT)
+		in->conf->publish_at = c->publish_at;
+	flows_sweep(in);
+	err = note_sockets(in, f);
+	if (err)
+		return err;
+	err = table_range(in, NSX_RANGE_HOST, NULL);
+	if (err)
+		fail_errno(f, err, "cannot compare published ports with ip_local_port_range");
+	return err;
+}
+
+/* The links of namespaces follow the uplink. */
+static int refresh_links(struct instance *in, const struct link_info *link, const struct up_conf *c,
+			 struct fail *f)
+{
+	int err;
+
+	if (c->given & UP_GIVEN_ATTACH)
+		in->conf->attach = c->attach;
+	ipv6_follow(in);
+	err = mend_links(in, f);
+	if (err)
+		return err;
+	memcpy(in->conf->uplink_mac, link->mac, sizeof(link->mac));
+	if (in->conf->mtu != link->mtu &&
+	    (err = veth_follow_mtu(in, in->conf->mtu, link->mtu)) != 0)
+		fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link->mtu);
+	in->conf->mtu = link->mtu;
+	return err;
+}
+
+static void refresh_guard(struct instance *in, const struct up_conf *c)
+{
+	if (c->given & UP_GIVEN_NO_BIND_GUARD) {
+		datapath_detach_guard(&in->dir);
+		in->conf->flags &= ~NSX_UP_BIND_GUARD;
+	} else if (!(in->conf->flags & NSX_UP_BIND_GUARD)) {
+		datapath_detach_sock(&in->dir);
+		up_attach_local(in, true);
+	}
+}
+
+static void refresh_given(struct instance *in, const struct up_conf *c)
+{
+	in->journal->given = given_now(in->journal, c);
+	if (c->given & UP_GIVEN_MODE)
+		in->journal->mode_wanted = c->mode;
+	/* New timeouts hold from now on, for running flows too. */
+	for (int i = 0; (c->given & UP_GIVEN_TIMEOUT) && i < NSX_TIMEOUTS; i++)
+		in->conf->timeout[i] = nsx_ticks(in->conf, c->timeout[i]);
+}
+
 /*
  * Is what runs what is wanted? Then it is brought up to date: with the host's addresses, and given
  * timeouts.
@@ -324,7 +405,6 @@ int up_check_running(const struct nsx_conf *conf, const struct nsx_journal *jour
 static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 {
 	struct local_list local = {};
-	const struct link_info *link = &local.link[0];
 	struct up_conf running = *c;
 	struct instance in;
 	int err = up_upgrade(d, c, f);
@@ -350,63 +430,15 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 	for (int i = 0; !err && i < c->devs; i++)
 		memcpy(in.journal->uplink_names[i], c->dev[i], sizeof(c->dev[i]));
 	if (!err)
-		err = private_make(&in.dir, in.conf, f);
+		err = refresh_host(&in, &running, &local, f);
 	if (!err)
-		note_features(in.journal);
+		err = refresh_ports(&in, &running, c, f);
 	if (!err)
-		err = uplinks_mend(&in, local.link, running.devs, f);
-	if (!err)
-		err = write_local(&in, &local, f);
-	if (!err)
-		err = up_write_routes(&in, f);
-	if (!err)
-		err = read_ports(in.conf, &running, f);
-	if (!err)
-		err = flows_resize(
-			&in, c->given & UP_GIVEN_FLOWS && !c->flows ? flows_default() : c->flows,
-			f);
-	if (!err && (c->given & UP_GIVEN_SNAT))
-		write_snat(in.conf, c);
-	if (!err && (c->given & UP_GIVEN_PUBLISH_AT))
-		in.conf->publish_at = c->publish_at;
-	if (!err)
-		flows_sweep(&in);
-	if (!err)
-		err = note_sockets(&in, f);
+		err = refresh_links(&in, &local.link[0], c, f);
 	if (!err) {
-		err = table_range(&in, NSX_RANGE_HOST, NULL);
-		if (err)
-			fail_errno(f, err,
-				   "cannot compare published ports with ip_local_port_range");
+		refresh_guard(&in, c);
+		refresh_given(&in, c);
 	}
-	if (!err && (c->given & UP_GIVEN_ATTACH))
-		in.conf->attach = c->attach;
-	if (!err)
-		ipv6_follow(&in);
-	if (!err)
-		err = mend_links(&in, f);
-	if (!err) {
-		memcpy(in.conf->uplink_mac, link->mac, sizeof(link->mac));
-		if (in.conf->mtu != link->mtu &&
-		    (err = veth_follow_mtu(&in, in.conf->mtu, link->mtu)) != 0)
-			fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u",
-				   link->mtu);
-		in.conf->mtu = link->mtu;
-	}
-	if (!err && (c->given & UP_GIVEN_NO_BIND_GUARD)) {
-		datapath_detach_guard(&in.dir);
-		in.conf->flags &= ~NSX_UP_BIND_GUARD;
-	} else if (!err && !(in.conf->flags & NSX_UP_BIND_GUARD)) {
-		datapath_detach_sock(&in.dir);
-		up_attach_local(&in, true);
-	}
-	if (!err)
-		in.journal->given = given_now(in.journal, c);
-	if (!err && (c->given & UP_GIVEN_MODE))
-		in.journal->mode_wanted = c->mode;
-	/* New timeouts hold from now on, for running flows too. */
-	for (int i = 0; !err && (c->given & UP_GIVEN_TIMEOUT) && i < NSX_TIMEOUTS; i++)
-		in.conf->timeout[i] = nsx_ticks(in.conf, c->timeout[i]);
 	instance_close(&in);
 	return err;
 }

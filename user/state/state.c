@@ -337,41 +337,66 @@ static const char *change_name(__u32 state)
 	return state < NSX_CONFIRM_STATES ? names[state] : "?";
 }
 
+/* Uplinks with their states; names: all of them, for people. */
+static json_t *uplinks_json(const struct up_conf *c, const struct health *h, char *names,
+			    size_t size, bool *present)
+{
+	json_t *uplinks = json_array();
+
+	*names = '\0';
+	*present = true;
+	for (int i = 0; i < c->devs; i++) {
+		const char *state = health_uplink(h, i);
+
+		*present = *present && strcmp(state, "gone");
+		json_array_append_new(uplinks, json_pack("{s:s, s:s}", "name", c->dev[i], "state",
+							 state));
+		snprintf(names + strlen(names), size - strlen(names), "%s%s", i ? " " : "",
+			 c->dev[i]);
+	}
+	return uplinks;
+}
+
+static json_t *local_json(struct instance *in)
+{
+	json_t *local = json_array();
+
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
+		if (in->learned->local[i].state == NSX_LOCAL_PRESENT)
+			json_array_append_new(local, addr_json(&in->learned->local[i].addr));
+	return local;
+}
+
+static json_t *pool6_json(const struct up_conf *c)
+{
+	char pool[ADDR_STRLEN];
+
+	return c->ipv6 == NSX_IPV6_OFF
+		       ? json_null()
+		       : json_string(format_prefix(&c->pool6, c->pool6_len, pool));
+}
+
 json_t *state_status(struct instance *in)
 {
 	char pool[ADDR_STRLEN], prefix[ADDR_STRLEN + 8];
-	char names[NSX_UPLINKS * 18] = "", ports[32];
-	bool present = true;
-	json_t *local, *uplinks, *status;
+	char names[NSX_UPLINKS * 18], ports[32];
 	struct nsx_usage usage = {};
+	json_t *uplinks, *status;
 	struct ns_list list = {};
 	int maps = 0, orphans;
 	struct fail ignored;
 	struct up_conf c;
 	struct health h;
+	bool present;
 
 	if (health_read(in, &h) || table_ns_list(in, &list) || (maps = count_maps(in)) < 0) {
 		health_free(&h);
 		ns_list_free(&list);
 		return NULL;
 	}
-	local = json_array();
-	uplinks = json_array();
 	orphans = orphans_find(false, &ignored);
 	read_up_conf(in, &c);
-	for (int i = 0; i < c.devs; i++) {
-		const char *state = health_uplink(&h, i);
-
-		present = present && strcmp(state, "gone");
-		json_array_append_new(
-			uplinks,
-			json_pack("{s:s, s:s}", "name", c.dev[i], "state", state));
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "",
-			 c.dev[i]);
-	}
-	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
-		if (in->learned->local[i].state == NSX_LOCAL_PRESENT)
-			json_array_append_new(local, addr_json(&in->learned->local[i].addr));
+	uplinks = uplinks_json(&c, &h, names, sizeof(names), &present);
 	table_usage(in, &usage);
 	snprintf(prefix, sizeof(prefix), "%s/%u", format_addr(&c.pool, pool), c.pool_len);
 	status = json_pack(
@@ -381,7 +406,7 @@ json_t *state_status(struct instance *in)
 		private_works(in->conf), "reassembly",
 		private_reassembles(&in->dir, in->conf), "kernel_lacks", missing_json(in->journal),
 		"mode", config_mode_name(in->conf->mode), "mode_reason", in->journal->mode_reason,
-		"pins", in->dir.path, "addresses", local, "pool", prefix, "masquerade_ports",
+		"pins", in->dir.path, "addresses", local_json(in), "pool", prefix, "masquerade_ports",
 		masquerade_ports(in->conf, ports), "snat", addrs_json(c.snat, c.snat_count), "host_local",
 		*in->journal->local_reason ? in->journal->local_reason : "yes", "bind_guard",
 		(in->conf->flags & NSX_UP_BIND_GUARD) != 0, "namespaces",
@@ -395,10 +420,7 @@ json_t *state_status(struct instance *in)
 	json_object_set_new(status, "publish_at",
 			    addr_is_set(&c.publish_at) ? addr_json(&c.publish_at) : json_null());
 	json_object_set_new(status, "ipv6", json_string(config_ipv6_name(c.ipv6)));
-	json_object_set_new(status, "pool6",
-			    c.ipv6 == NSX_IPV6_OFF
-				    ? json_null()
-				    : json_string(format_prefix(&c.pool6, c.pool6_len, pool)));
+	json_object_set_new(status, "pool6", pool6_json(&c));
 	json_object_set_new(status, "ipv6_way_out", json_boolean(in->journal->way_out6));
 	json_object_set_new(status, "change", json_string(change_name(in->conf->confirm)));
 	json_object_set_new(status, "confirm_seconds", json_integer(confirm_left(in)));
