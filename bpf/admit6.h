@@ -103,12 +103,13 @@ static __always_inline int admit_icmp6(CTX *ctx, const struct pkt *p, const stru
 }
 
 /*
- * TCP or UDP from the pool to 2000::/3, as nearly all packets are. What admit_v6() says of those
- * depends on their source alone, and every later path checks that itself.
+ * TCP or UDP from the pool to 2000::/3, as nearly all packets are. Of those admit_v6() checks the
+ * source only, which is_spoofed() or the flow's own entry does later. Without IPv6 the pool is
+ * ::/128, and nothing is plain.
  */
 static __always_inline bool is_plain6(const struct pkt *p)
 {
-	return p->proto < NSX_ICMP && !p->fragment && !p->icmp_error &&
+	return nsx_conf.ipv6 != NSX_IPV6_OFF && p->proto < NSX_ICMP && !p->fragment && !p->icmp_error &&
 	       (p->daddr.w[0] & bpf_htonl(0xe0000000)) == bpf_htonl(0x20000000) &&
 	       in_pool_of(&nsx_conf, &p->saddr, NSX_V6);
 }

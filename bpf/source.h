@@ -51,10 +51,14 @@ static __always_inline int source_check(const struct nsx_conf *conf, const struc
 	return in_pool_of(conf, &p->saddr, p->family) ? NSX_DROP_SPOOFED : NSX_CONTINUE;
 }
 
-/* The source address or MAC is not that of the namespace behind this veth. */
+/*
+ * The source address or MAC is not that of the namespace behind this veth. One without IPv6 has
+ * the address ::, which is no source but of neighbour discovery (RFC 4291, 2.5.2).
+ */
 static __always_inline bool is_spoofed(const struct pkt *p, const struct nsx_veth *veth)
 {
-	return !addr_eq(&p->saddr, &veth->addr[p->family & 1]) || !mac_eq(p->mac, veth->mac);
+	return (p->family == NSX_V6 && is_unspecified(&p->saddr)) ||
+	       !addr_eq(&p->saddr, &veth->addr[p->family & 1]) || !mac_eq(p->mac, veth->mac);
 }
 
 #endif

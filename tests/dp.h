@@ -40,7 +40,7 @@ struct step {
  */
 extern const struct step dp_published[], dp_masq[], dp_scope[], dp_errors[], dp_bad[],
 	dp_fragments[], dp_tcp[], dp_size[], dp_filtering[], dp_addresses[], dp_ipv6[],
-	dp_routed[];
+	dp_ipv6_off[], dp_routed[];
 
 /*
  * dp_stress.c: the rule for slots, with so many iterations between claim and publication; true

@@ -464,6 +464,7 @@ int main(int argc, char **argv)
 		{ "filtering", dp_filtering },
 		{ "addresses", dp_addresses, .few = true },
 		{ "headers", dp_ipv6, .v6 = true, .few = true },
+		{ "no IPv6", dp_ipv6_off, .options = "--ipv6 off", .v6 = true, .few = true },
 		{ "routed", dp_routed, .options = "--ipv6 routed", .v6 = true, .few = true },
 	};
 	bool few = argc > 2 && strcmp(argv[2], "--few") == 0;

@@ -7,6 +7,7 @@
 #define TO_NS1 " eth=host>192.168.0.2"
 #define NS1 " eth=192.168.0.2>host"
 #define NS2 " eth=192.168.0.6>host"
+#define NS3 " eth=192.168.0.10>host"
 
 const struct step dp_ipv6[] = {
 	RUN6("nsxdp map add 6000 ns1:8080 && nsxdp map add -p udp 6000 ns1:5353"),
@@ -126,5 +127,24 @@ const struct step dp_ipv6[] = {
 		"drop-link-local", NULL),
 	PACKET6("from a port that is masqueraded", "ns1", "udp 192.168.0.2:3000 > 100.64.0.1:80" NS1, "drop-link-local", NULL),
 	PACKET6("and from a new one", "ns1", "udp 192.168.0.2:3001 > 100.64.0.1:80" NS1, "drop-link-local", NULL),
+	RUN6("sysctl -qw net.ipv6.conf.default.disable_ipv6=1 && nsxdp ns add ns3 --dns 9.9.9.9 && "
+	     "sysctl -qw net.ipv6.conf.default.disable_ipv6=0"),
+	PACKET6("from nobody, where a namespace has no IPv6", "ns3", "udp 0.0.0.0:5000 > 198.51.100.8:53" NS3,
+		"drop-spoofed", NULL),
+	PACKET6("and from nobody's published port", "ns3", "tcp 0.0.0.0:8080 > 203.0.113.10:4000 SA" NS3, "drop-spoofed", NULL),
+	PACKET6("to the host", "ns3", "udp 0.0.0.0:5000 > 203.0.113.1:7777" NS3, "drop-spoofed", NULL),
+	{},
+};
+
+/* With --ipv6 off a namespace has the link to the host only. */
+const struct step dp_ipv6_off[] = {
+	PACKET6("from an address that it gave itself", "ns1", "udp 192.168.0.2:5000 > 198.51.100.8:53" NS1, "drop-ipv6", NULL),
+	PACKET6("from nobody", "ns1", "udp 0.0.0.0:5000 > 198.51.100.8:53" NS1, "drop-spoofed", NULL),
+	PACKET6("the same again", "ns1", "udp 0.0.0.0:5000 > 198.51.100.8:53" NS1, "drop-spoofed", NULL),
+	PACKET6("a connection from nobody", "ns1", "tcp 0.0.0.0:5000 > 198.51.100.8:80 S" NS1, "drop-spoofed", NULL),
+	PACKET6("to the host from nobody", "ns1", "udp 0.0.0.0:5000 > 203.0.113.1:7777" NS1, "drop-spoofed", NULL),
+	PACKET6("a ping from nobody", "ns1", "echo 0.0.0.0 > 198.51.100.8 id=7" NS1, "drop-spoofed", NULL),
+	PACKET6("from outside it is the host's", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S", "pass-host", NULL),
+	FLOWS("no flow was made", 0),
 	{},
 };

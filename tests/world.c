@@ -135,7 +135,7 @@ static void add_namespaces(bool xdp)
 void instance_make(bool xdp, const char *options)
 {
 	must(sh("nsxdp up --dev ens5 --mode %s %s %s", xdp ? "xdp" : "tc", options,
-		family_options()),
+		strstr(options, "--ipv6 off") ? "" : family_options()),
 	     "nsxdp up");
 	add_namespaces(xdp);
 }

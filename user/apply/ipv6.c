@@ -55,7 +55,7 @@ int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journ
 			note("up: --pool6 is not used: IPv6 is not there, or disabled (sysctl net.ipv6.conf.default.disable_ipv6)");
 		conf->ipv6 = NSX_IPV6_OFF;
 	}
-	/* Without IPv6 the pool is ::/128, which matches no address in use. */
+	/* Without IPv6 the pool is ::/128: no address that anybody has. */
 	memset(&conf->pool_mask[NSX_V6], 0xff, sizeof(conf->pool_mask[NSX_V6]));
 	if (conf->ipv6 == NSX_IPV6_OFF)
 		return 0;
