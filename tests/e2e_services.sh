@@ -108,6 +108,22 @@ t_05_drained_port() {
 	nsxdp map del 6200
 }
 
+t_05a_draining_is_ended() {
+	nsxdp map add 6201 "$NS1:8080"
+	nsxdp map del 6201 --drain 60s
+	nsxdp map list | grep "6201 .*drains"
+	nsxdp map del 6201
+	nsxdp map list | not grep 6201
+	nsxdp map add 6201 "$NS2:8080"
+	nsxdp map set 6201 "$NS1:8080" --drain 60s
+	nsxdp map list | grep "6201 .*$NS2 .*drains"
+	# What does not concern the targets does not end it.
+	nsxdp map set 6201 "$NS1:8080" --rate 100/s
+	nsxdp map list | grep "6201 .*$NS2 .*drains"
+	nsxdp map del 6201
+	nsxdp map list | not grep 6201
+}
+
 t_06_udp_never_sticks_to_a_removed_target() {
 	nsxdp map add -p udp 6200 "$NS1:9000"
 	on client $PY udp_tag $HOST 6200 12 0.2 > "$LAB_TMP/who" &

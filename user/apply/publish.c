@@ -218,7 +218,8 @@ static void keep_draining(const struct nsx_service *was, struct nsx_service *svc
 
 /*
  * Who drains: the targets that were, in the places of their table, and those of an older draining,
- * for their connections that are remembered. Where nobody's clients change, the older one goes on.
+ * for their connections that are remembered. Where nobody's clients change, the older one goes on;
+ * but a port that is not wanted and has no targets any more goes.
  */
 void publication_drain(struct instance *in, const struct publication *before,
 		       struct publication *after, __u32 ticks)
@@ -228,8 +229,9 @@ void publication_drain(struct instance *in, const struct publication *before,
 	__u32 now = now_tick(in);
 	bool draining = was && (was->flags & NSX_S_DRAINING) &&
 			(__s32)(was->drain_deadline - now) > 0;
-	bool stay = was && (same_targets(was, svc) || (by_address(was, svc) && all_stay(was, svc) &&
-						       !takes_from_device(was, svc)));
+	bool stay = was && svc->count &&
+		    (same_targets(was, svc) || (by_address(was, svc) && all_stay(was, svc) &&
+						!takes_from_device(was, svc)));
 
 	if (stay && draining) {
 		keep_draining(was, svc);
