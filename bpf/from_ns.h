@@ -172,8 +172,12 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 		else if (local == LOCAL_ITSELF)
 			v = from_ns_lookup(ctx, p, x);
 	}
-	if (v == NSX_ROUTE_OUT)
-		v = routed_out(ctx, p, x, routed_uplink(ctx, &p->dst));
+	if (v == NSX_ROUTE_OUT) {
+		int uplink = routed_uplink(ctx, &p->dst);
+
+		v = uplink == ROUTED_ITSELF ? from_ns_lookup(ctx, p, x)
+					    : routed_out(ctx, p, x, uplink);
+	}
 	if (v == NSX_ROUTE_IN) {
 		v = routed_in(ctx, p, ifindex, x);
 		v = v == NSX_DROP_POOL ? NSX_DROP_ISOLATED : v;

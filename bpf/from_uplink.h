@@ -36,7 +36,7 @@ static __always_inline int later_in(CTX *ctx, const struct pkt *p, struct xlat *
 	return v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST ? NSX_PASS_HOST : v;
 }
 
-/* To an address of the pool. Only gw6 among them is the host's. */
+/* To an address of the pool. Of those gw6 is the host's, and its only global one perhaps. */
 static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf,
 				   struct xlat *x, int *action)
 {
@@ -44,18 +44,21 @@ static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_con
 
 	if (!is_routed(p))
 		return NSX_DROP_POOL;
-	if (addr_eq(&p->daddr, &conf->gw6))
-		return NSX_PASS_HOST;
 	/* source_check() takes the host's first address for the destination. */
 	if (is_local(&p->saddr))
 		return NSX_DROP_LOCAL_SOURCE;
 	if (is_link_local_of(&p->saddr, NSX_V6))
 		return NSX_DROP_LINK_LOCAL;
+	v = source_check(conf, p);
+	if (v != NSX_CONTINUE)
+		return v;
+	if (addr_eq(&p->daddr, &conf->gw6))
+		return NSX_PASS_HOST;
 	if (p->fragment == FRAGMENT_LATER)
 		v = later_in(ctx, p, x, action);
 	else if (p->fragment && !p->reassembled && frag_is_deferred(ctx, p))
 		v = fragment_joins(ctx, p, action);
-	else if ((v = source_check(conf, p)) == NSX_CONTINUE)
+	else
 		v = routed_in(ctx, p, 0, x);
 	if (v == NSX_UNKNOWN)
 		v = return_make(p);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Neighbour discovery on an uplink for the addresses of namespaces (RFC 4861, 7.2.4), where their
- * network is on that link: the host's own stack does not know that they are behind it. It is the
- * only one to answer for them, so it may override what a neighbour knows: another device may have
- * become the uplink.
+ * network is on that link: the host's own stack does not know that they are behind it. Nothing else
+ * answers for these addresses, so the advertisement sets the override flag: the uplink, and with it
+ * the MAC, may have changed.
  */
 #ifndef NSXDP_ND_H
 #define NSXDP_ND_H
@@ -85,17 +85,62 @@ static __always_inline int nd_write(CTX *ctx, const struct pkt *p, const struct 
 	return 0;
 }
 
+/**
+ * struct nd_options - a walk over the options of a solicitation
+ * @at, @end: offsets in the frame
+ * @wrong: one of them has no length, or goes beyond the end
+ * @has_mac: the sender's MAC is among them
+ */
+struct nd_options {
+	CTX *ctx;
+	__u32 at;
+	__u32 end;
+	__u32 wrong;
+	__u32 has_mac;
+};
+
+static long nd_option(__u64 i, struct nd_options *o)
+{
+	__u8 option[2];	/* type, and length in units of 8 bytes */
+
+	if (o->at >= o->end)
+		return 1;
+	o->wrong = ctx_load(o->ctx, o->at, &option) < 0 || !option[1] ||
+		   o->at + option[1] * 8 > o->end;
+	if (o->wrong)
+		return 1;
+	o->has_mac |= option[0] == ND_OPT_SOURCE_MAC;
+	o->at += option[1] * 8;
+	return 0;
+}
+
+/* The solicited-node group of an address (RFC 4291, 2.7.1). */
+static __always_inline bool is_group_of(const struct nsx_addr *group, const struct nsx_addr *a)
+{
+	return group->w[0] == bpf_htonl(0xff020000) && !group->w[1] &&
+	       group->w[2] == bpf_htonl(1) &&
+	       group->w[3] == (bpf_htonl(0xff000000) | (a->w[3] & bpf_htonl(0x00ffffff)));
+}
+
+/* Options as they have to be; from nobody without the sender's MAC. */
+static __always_inline bool nd_options_valid(CTX *ctx, const struct pkt *p, __u32 begin, __u32 end)
+{
+	struct nd_options o = { .ctx = ctx, .at = begin, .end = end };
+
+	bpf_loop(SUM_WORDS / 2, nd_option, &o, 0);
+	return !o.wrong && o.at == end && !(o.has_mac && is_unspecified(&p->saddr));
+}
+
 /*
  * The checks of RFC 4861, 7.1.1, and a checksum that is not left to be computed. What is from
- * nobody asks whether the address is free (RFC 4862, 5.4.2): without a MAC, and to the address's
- * group.
+ * nobody asks whether the address is free (RFC 4862, 5.4.2). Longer ones than are summed do not
+ * occur.
  */
 static __always_inline bool nd_is_valid(CTX *ctx, const struct pkt *p, const struct nd_message *nd)
 {
 	__u32 begin = ETH_HLEN + IP6_HLEN + sizeof(*nd), start, offset, end, sum;
 	struct nsx_addr target;
 	struct ipv6hdr *ip;
-	__u8 option[2] = {};
 
 	addr_from_v6(&target, &nd->target);
 	ip = ctx_data(ctx) + ETH_HLEN;
@@ -103,14 +148,13 @@ static __always_inline bool nd_is_valid(CTX *ctx, const struct pkt *p, const str
 		return false;
 	end = ETH_HLEN + IP6_HLEN + bpf_ntohs(ip->payload_len);
 	if (p->ttl != 255 || nd->code || p->fragment || p->l4 != ETH_HLEN + IP6_HLEN ||
-	    end < begin || end > ETH_HLEN + 1500 || ctx_partial(ctx, &start, &offset))
+	    end < begin || end - ETH_HLEN - 8 > SUM_WORDS * 4 || ctx_partial(ctx, &start, &offset))
 		return false;
 	if (is_multicast_of(&p->saddr, NSX_V6) || addr_eq(&p->saddr, &target))
 		return false;
-	if (end > begin && (ctx_load(ctx, begin, &option) < 0 || !option[1]))
+	if (is_unspecified(&p->saddr) && !is_group_of(&p->daddr, &target))
 		return false;
-	if (is_unspecified(&p->saddr) &&
-	    (!to_multicast(p) || (end > begin && option[0] == ND_OPT_SOURCE_MAC)))
+	if (!nd_options_valid(ctx, p, begin, end) || ctx_pull(ctx, end) < 0)
 		return false;
 	sum = sum_bytes(ctx, ETH_HLEN + 8, end - ETH_HLEN - 8);
 	sum += bpf_htons(end - ETH_HLEN - IP6_HLEN) + bpf_htons(IPPROTO_ICMPV6_);

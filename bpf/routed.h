@@ -67,7 +67,8 @@ static __always_inline bool routed_find(const struct pkt *p, struct nsx_session_
 
 /*
  * The uplink that the route to a destination leads by, or ROUTED_*. Where the kernel does not tell,
- * for the device that is asked from does not forward, it is left to the kernel's own look-up.
+ * because the device that is asked from does not forward, it is the first one, and the kernel looks
+ * the route up when it sends the packet.
  */
 __noinline int routed_uplink(CTX *ctx, const struct nsx_addr *dst)
 {
@@ -118,7 +119,7 @@ static __always_inline void routed_back(struct work *w, __u32 client, __u32 flag
 
 /**
  * routed_out() - a packet of a namespace to the outside, whose source has been checked
- * @uplink: what routed_uplink() said of its destination
+ * @uplink: that its route leads by, or ROUTED_NOWHERE
  *
  * Return: NSX_CONTINUE with x filled, NSX_UNKNOWN where return_make() is to be called besides, or
  * the verdict.
@@ -145,8 +146,6 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int upl
 	 */
 	if (!known && (!may_open(p) || (p->proto == NSX_TCP && !SYN_ALONE(p))))
 		return NSX_DROP_NO_FLOW;
-	if (uplink == ROUTED_ITSELF)
-		return NSX_DROP_CHANGED;	/* its next packet finds the address in the list */
 	if (uplink == ROUTED_NOWHERE)
 		return NSX_DROP_NO_UPLINK;
 	routed_leaves(p, uplink, x);
@@ -158,48 +157,60 @@ __noinline int routed_out(CTX *ctx, const struct pkt *p, struct xlat *x, int upl
 	return slot_same(f.slot, f.state) ? NSX_CONTINUE : NSX_DROP_CHANGED;
 }
 
-/*
- * The counter of the target of a service that this endpoint is, from now on; 0: it is none, or is
- * reached at one address only. outside_port: host byte order
+/**
+ * service_place() - the place that an endpoint has in a service, as in its tables
+ * @inside_port, @outside_port: host byte order
+ * @running: it is about a connection that runs: those of targets that drain go on
+ *
+ * Return: below NSX_TARGETS, a target that takes new connections; NSX_TARGETS, one that drains; else
+ * NSX_NO_TARGET. Targets that are reached at one address each are none of them.
  */
-__noinline int service_counter(__u32 index, __u32 ifindex, __u32 inside_port, __u32 outside_port)
+__noinline int service_place(__u32 index, __u32 ifindex, __u32 inside_port, __u32 outside_port,
+			     int running)
 {
 	const struct nsx_service *svc = bpf_map_lookup_elem(&nsx_services, &index);
+	__u32 first;
 
 	if (!svc || (svc->flags & NSX_S_BY_ADDRESS))
-		return 0;
+		return NSX_NO_TARGET;
+	first = inside_port - (outside_port - svc->first);
 	for (__u32 i = 0; i < NSX_TARGETS && i < svc->count; i++)
 		if (svc->target[i].ifindex == ifindex && svc->target[i].weight &&
-		    bpf_ntohs(svc->target[i].port) + (outside_port - svc->first) == inside_port)
-			return index * NSX_TARGETS + i;
-	return 0;
+		    bpf_ntohs(svc->target[i].port) == first)
+			return i;
+	if (!running || !(svc->flags & NSX_S_DRAINING) ||
+	    (__s32)(svc->drain_deadline - now_tick()) <= 0)
+		return NSX_NO_TARGET;
+	for (__u32 i = 0; i < NSX_TARGETS && i < svc->was_count; i++)
+		if (svc->was[i].ifindex == ifindex && bpf_ntohs(svc->was[i].port) == first)
+			return NSX_TARGETS;
+	return NSX_NO_TARGET;
 }
 
 /*
- * A published port of a namespace, asked at the namespace's own address: under the conditions that
- * it has at the host's. One that is published at one address of the host only is not open here.
- * Return: NSX_CONTINUE with *outside set, or the verdict.
+ * Does an outside port lead to this endpoint, for all of the host's addresses, and does it admit the
+ * packet? running: as service_place() says. Return: NSX_CONTINUE, NSX_DROP_POOL where it does not
+ * lead there, or the verdict.
  */
-static __always_inline int routed_admits(CTX *ctx, const struct pkt *p, __u32 ifindex,
-					 __be16 *outside)
+static __always_inline int port_admits(CTX *ctx, const struct pkt *p, __u32 ifindex, __be16 port,
+				       bool running)
 {
-	__be16 port = reverse_port(ifindex, p->dport, p->row);
-	const struct nsx_slot *s = port ? port_slot(p->row, port) : NULL;
-	__u32 state, counter;
+	const struct nsx_slot *s = port_slot(p->row, port);
+	__u32 state, counter, place;
 	int v;
 
-	if (!s)
+	if (!port || !s)
 		return NSX_DROP_POOL;
 	state = slot_state(s);
 	if (NSX_KIND(state) != NSX_MAP || s->at)
 		return NSX_DROP_POOL;
-	*outside = port;
 	counter = s->counter;
 	if (s->flags & NSX_F_SERVICE) {
-		counter = service_counter(s->service, ifindex, bpf_ntohs(p->dport),
-					  bpf_ntohs(port));
-		if (!counter)
+		place = service_place(s->service, ifindex, bpf_ntohs(p->dport), bpf_ntohs(port),
+				      running);
+		if (place == NSX_NO_TARGET)
 			return NSX_DROP_POOL;
+		counter = place < NSX_TARGETS ? s->service * NSX_TARGETS + place : 0;
 		v = service_admits(s->service, p);
 		if (v != NSX_CONTINUE)
 			return v == NSX_PASS_HOST ? NSX_DROP_POOL : v;
@@ -212,15 +223,18 @@ static __always_inline int routed_admits(CTX *ctx, const struct pkt *p, __u32 if
 	return NSX_CONTINUE;
 }
 
-/* Of a flow that is known. What was opened from outside keeps to the conditions of its port. */
+/*
+ * Of a flow that is known. What was opened from outside keeps to the conditions of the port that it
+ * came by, and ends with it.
+ */
 static __always_inline int routed_goes_on(CTX *ctx, const struct pkt *p, const struct xlat *x,
 					  struct found *f)
 {
-	__be16 outside_port = 0;
-	int v = nsx_from_inside(f->slot) || p->icmp_error
-			? NSX_CONTINUE
-			: routed_admits(ctx, p, x->ifindex, &outside_port);
+	int v = NSX_CONTINUE;
 
+	if (!nsx_from_inside(f->slot) && !p->icmp_error)
+		v = port_admits(ctx, p, x->ifindex, f->slot->outside_port,
+				p->proto == NSX_TCP && !SYN_ALONE(p));
 	if (v != NSX_CONTINUE)
 		return v;
 	routed_note(ctx, f->slot, p, false);
@@ -231,12 +245,13 @@ static __always_inline int routed_goes_on(CTX *ctx, const struct pkt *p, const s
 static __always_inline int routed_open(CTX *ctx, const struct pkt *p, const struct xlat *x,
 				       struct work *w, __u32 client)
 {
-	__be16 outside_port = 0;
+	__be16 outside_port;
 	int v;
 
 	if (p->icmp_error || p->proto >= NSX_ICMP)
 		return NSX_DROP_POOL;
-	v = routed_admits(ctx, p, x->ifindex, &outside_port);
+	outside_port = reverse_port(x->ifindex, p->dport, p->row);
+	v = port_admits(ctx, p, x->ifindex, outside_port, false);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (p->proto == NSX_TCP && !SYN_ALONE(p))

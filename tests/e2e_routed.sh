@@ -190,8 +190,10 @@ t_09_neighbours_find_it() {
 
 t_09b_solicitations_that_are_none() {
 	local mac; mac=$(on host ip -o link show dev ens5 | sed 's/.*ether \([^ ]*\).*/\1/')
-	grows nd-answer on client $PY6 solicit eth0 "$mac" $CLIENT "$A1"
-	for wrong in sum hops option source itself nobody; do
+	for right in none long free; do
+		grows nd-answer on client $PY6 solicit eth0 "$mac" $CLIENT "$A1" $right
+	done
+	for wrong in sum hops option second cut source itself nobody group hidden; do
 		not grows nd-answer on client $PY6 solicit eth0 "$mac" $CLIENT "$A1" $wrong
 	done
 }
@@ -284,6 +286,9 @@ t_20_down_leaves_nothing() {
 	refuse 1 "overlaps the host's network" nsxdp up --dev ens5 --ipv6 routed --pool6 2001:db8:1::/64
 	refuse 1 "overlaps the host's network" nsxdp up --dev ens5 --ipv6 routed --pool6 2001:db8:1::/80
 	refuse 1 "overlaps the host's network" nsxdp up --dev ens5 --pool6 2001:db8:1:0:1::/80
+	on host ip addr add 2001:db8:f::5/128 dev lo
+	refuse 1 "overlaps the host's network" nsxdp up --dev ens5 --ipv6 routed --pool6 2001:db8:f::/48
+	on host ip addr del 2001:db8:f::5/128 dev lo
 }
 
 # By now the host has no global address at all: none is needed.

@@ -146,14 +146,22 @@ def forge(dev, dmac, src, dst, sport, dport):
     frame(dev, dmac, header(src, dst, 17, len(data)) + data)
 
 
-def solicit(dev, dmac, src, target, wrong=""):
-    """Ask for a neighbour, as nobody should."""
-    src = {"source": "ff02::1", "itself": target, "nobody": "::"}.get(wrong, src)
-    option = b"\1\0" if wrong == "option" else b"\1\1"
-    data = struct.pack("!BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, target) + option + mac_of(dev)
-    total = l4_sum(src, target, 58, data) ^ (0x1234 if wrong == "sum" else 0)
+def group_of(addr):
+    """The solicited-node group of an address."""
+    return "ff02::1:ff" + ":".join(socket.inet_pton(socket.AF_INET6, addr)[13:].hex()[i:i + n] for i, n in ((0, 2), (2, 4)))
+
+
+def solicit(dev, dmac, src, target, how=""):
+    """Ask for a neighbour; how: what is special, or wrong."""
+    mac, nonce = b"\1\1" + mac_of(dev), b"\x0e\1random"
+    src = {"source": "ff02::1", "itself": target}.get(how, "::" if how in ("nobody", "free", "group", "hidden") else src)
+    dst = group_of(target) if how in ("free", "hidden") else "ff02::1" if how == "group" else target
+    options = {"option": b"\1\0" + mac[2:], "second": mac + b"\x0e\0random", "hidden": nonce + mac, "free": nonce,
+               "group": b"", "long": nonce * 140 + mac, "cut": mac + b"\x0e\2random"}.get(how, mac)
+    data = struct.pack("!BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, target) + options
+    total = l4_sum(src, dst, 58, data) ^ (0x1234 if how == "sum" else 0)
     data = data[:2] + struct.pack("!H", total) + data[4:]
-    frame(dev, dmac, header(src, target, 58, len(data), 254 if wrong == "hops" else 255) + data)
+    frame(dev, dmac, header(src, dst, 58, len(data), 254 if how == "hops" else 255) + data)
 
 
 def fragments(dev, dmac, src, dst, sport, dport, size, order, overlap="0"):

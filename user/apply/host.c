@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The host's uplinks and addresses. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -37,6 +38,15 @@ static bool is_ns_link(const struct addr_info *addr, const struct up_conf *c)
 	return ret;
 }
 
+/* The host's own address on links of namespaces. */
+static bool is_gateway6(const struct addr_info *addr, const struct up_conf *c)
+{
+	struct nsx_addr gw6 = c->pool6;
+
+	gw6.w[3] |= htonl(1);
+	return c->pool6_len && addr->prefix_len == 128 && memcmp(&addr->addr, &gw6, sizeof(gw6)) == 0;
+}
+
 static void local_other_cb(const struct addr_info *addr, void *arg)
 {
 	struct local_list *local = arg;
@@ -44,10 +54,7 @@ static void local_other_cb(const struct addr_info *addr, void *arg)
 	for (int i = 0; i < local->conf->devs; i++)
 		if (addr->ifindex == local->link[i].ifindex)
 			return;
-	/* The host's own on links of namespaces. */
-	if (!nsx_is_v4(&addr->addr) && local->conf->pool6_len &&
-	    nets_overlap(&addr->addr, 128, &local->conf->pool6, local->conf->pool6_len) &&
-	    addr->prefix_len == 128)
+	if (is_gateway6(addr, local->conf))
 		return;
 	if (!is_ns_link(addr, local->conf))
 		local_cb(addr, arg);
@@ -59,7 +66,7 @@ static void count_cb(const struct addr_info *info, void *arg)
 	++*(__u32 *)arg;
 }
 
-/* One uplink and its IPv4 addresses. Without any it must have an IPv6 address. */
+/* One uplink and its IPv4 addresses; one without any must have a global IPv6 address. */
 static int read_uplink(struct nl *nl, const char *dev, struct link_info *link,
 		       struct local_list *local, struct fail *f)
 {

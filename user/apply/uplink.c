@@ -133,32 +133,38 @@ static int uplink_mend(struct instance *in, const struct link_info *link, int i,
 	return 0;
 }
 
-/* What an uplink that is one no longer listened to, for the namespaces. */
-static void stop_listening(struct instance *in, __u32 ifindex)
+/* An uplink listens to solicitations for all namespaces, or no longer. */
+static void listen_for_all(struct instance *in, __u32 ifindex, bool on)
 {
-	struct nsx_conf was = { .ipv6 = in->conf->ipv6, .uplinks = { ifindex } };
+	struct nsx_conf uplink = { .ipv6 = in->conf->ipv6, .uplinks = { ifindex } };
 	struct ns_list list = {};
 	struct nl nl = {};
 
 	if (nl_open(&nl) == 0 && table_ns_list(in, &list) == 0)
 		for (size_t i = 0; i < list.count; i++)
 			if (addr_is_set(&list.item[i].ns.addr6))
-				ipv6_listen(&was, &nl, &list.item[i].ns, false);
+				ipv6_listen(&uplink, &nl, &list.item[i].ns, on);
 	ns_list_free(&list);
 	nl_close(&nl);
 }
 
 int uplinks_mend(struct instance *in, const struct link_info *link, int count, struct fail *f)
 {
+	bool changed[NSX_UPLINKS] = {};
 	int err = 0;
 
 	/* First of all, for an uplink may have the device, or the index, of another one now. */
-	for (int i = 0; i < count; i++)
-		if (in->conf->uplinks[i] != (__u32)link[i].ifindex) {
-			stop_listening(in, in->conf->uplinks[i]);
-			datapath_leave_uplink(&in->dir, in->conf->uplinks[i], i == 0);
-		}
-	for (int i = 0; i < count && !err; i++)
+	for (int i = 0; i < count; i++) {
+		changed[i] = in->conf->uplinks[i] != (__u32)link[i].ifindex;
+		if (!changed[i])
+			continue;
+		listen_for_all(in, in->conf->uplinks[i], false);
+		datapath_leave_uplink(&in->dir, in->conf->uplinks[i], i == 0);
+	}
+	for (int i = 0; i < count && !err; i++) {
 		err = uplink_mend(in, &link[i], i, f);
+		if (!err && changed[i])
+			listen_for_all(in, link[i].ifindex, true);
+	}
 	return err;
 }
