@@ -229,8 +229,8 @@ static __always_inline void addr_from_v4(struct nsx_addr *a, __be32 v4)
 }
 
 /*
- * Of a step that every IPv6 packet takes: in line at XDP, where a call would be a tenth of the
- * packet's way; a function at TC, where programs are large.
+ * For steps that every IPv6 packet takes: inlined at XDP, where a call costs a tenth of the
+ * packet's time; not inlined at TC, where the programs are large.
  */
 #ifdef NSXDP_AT_XDP
 #define XDP_INLINE static __always_inline

@@ -134,34 +134,13 @@ static __always_inline int reject_ns(CTX *ctx, const struct pkt *p, int v, int *
 	return answer_ns(ctx, p, what, action) == 0 ? told : v;
 }
 
-static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
+/* What becomes of a new flow, or of one that snat_established() does not know at a glance. */
+static __always_inline int from_ns_other(CTX *ctx, struct pkt *p, struct xlat *x)
 {
-	const struct nsx_conf *conf = &nsx_conf;
-	struct nsx_slot *s = NULL;
+	__u32 ifindex = ctx_ifindex(ctx);
 	__be16 dport = 0;
-	__u32 ifindex = ctx_ifindex(ctx), mtu;
-	int local, v;
+	int local, v = from_ns_lookup(ctx, p, x);
 
-	v = admit_ns(ctx, p, parse_pkt(ctx, p));
-	if (v != NSX_CONTINUE)
-		return v;
-
-	if (p->fragment && !p->reassembled && defrags(p->family)) {
-		v = fragment_out(ctx, p, action);
-		if (v != NSX_CONTINUE)
-			return v;
-	}
-
-	v = NSX_DROP_NO_FLOW;
-	if (p->proto < NSX_PROTOS && !p->icmp_error)
-		s = port_slot(p->row, p->sport);
-	if (s)
-		v = snat_established(ctx, p, conf, s, x);
-	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) &&
-	    snat_holds(s, p, ctx_ifindex(ctx)))
-		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
-	if (v == NSX_DROP_NO_FLOW)
-		v = from_ns_lookup(ctx, p, x);
 	if (v == NSX_MASQUERADE) {
 		/* An error makes no flow, and the addresses in it are whoever's. */
 		local = p->icmp_error ? p->family : local_chosen(ctx, p, local_for(ctx, &p->dst));
@@ -206,6 +185,36 @@ static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int 
 	if (v == NSX_REMEMBER)
 		v = is_to_the_dead(ctx, p, x) ? NSX_DROP_LINK_DOWN
 					      : return_note(ctx, p, x, x->local, ctx_ifindex(ctx));
+	return v;
+}
+
+static __always_inline int from_ns(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
+{
+	const struct nsx_conf *conf = &nsx_conf;
+	struct nsx_slot *s = NULL;
+	__u32 mtu;
+	int v;
+
+	v = admit_ns(ctx, p, parse_pkt(ctx, p));
+	if (v != NSX_CONTINUE)
+		return v;
+
+	if (p->fragment && !p->reassembled && defrags(p->family)) {
+		v = fragment_out(ctx, p, action);
+		if (v != NSX_CONTINUE)
+			return v;
+	}
+
+	v = NSX_DROP_NO_FLOW;
+	if (p->proto < NSX_PROTOS && !p->icmp_error)
+		s = port_slot(p->row, p->sport);
+	if (s)
+		v = snat_established(ctx, p, conf, s, x);
+	if (v == NSX_DROP_NO_FLOW && s && (s->flags & NSX_F_MANY) &&
+	    snat_holds(s, p, ctx_ifindex(ctx)))
+		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
+	if (v == NSX_DROP_NO_FLOW)
+		v = from_ns_other(ctx, p, x);
 	if (v == NSX_LATER) {
 		v = frag_find(ctx, p, x);
 		if (v == NSX_CONTINUE && x->verdict == NSX_PASS_HOST)

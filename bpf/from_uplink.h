@@ -74,7 +74,7 @@ static __always_inline bool admits_link_local(__u32 ifindex)
 }
 
 /*
- * A whole packet, or the first fragment of one, to the host's address with index own: whose port is
+ * A whole packet, or the first fragment of one, to the host's address with index local: whose port is
  * it?
  */
 static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf, int local,

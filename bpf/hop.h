@@ -97,7 +97,7 @@ static __always_inline bool neigh_is_used(const __u8 *mac)
 }
 
 /**
- * hop_find() - the next hop of dst, for packets of the host's address with index own
+ * hop_find() - the next hop of dst, for packets of the host's address with index local
  *
  * A neighbour's entry that nobody uses grows stale, and is never probed again. So once a second a
  * packet to it goes to TC.

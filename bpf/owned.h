@@ -2,7 +2,7 @@
 /*
  * The last look at what leaves by an uplink. Whatever the stages before decided, and however they
  * may be wrong: its source is an address that the host has, and its port one that the namespace
- * holds.
+ * holds; or, with --ipv6 routed, its source is the namespace's own address.
  */
 #ifndef NSXDP_OWNED_H
 #define NSXDP_OWNED_H

@@ -252,6 +252,7 @@ static __always_inline int return_out(CTX *ctx, const struct pkt *p, const struc
 	struct nsx_slot *s = f->slot;
 	__u32 local = s->local & (NSX_LOCAL_MAX - 1);
 
+	/* As a hairpin: routed_out() serves others. */
 	if (s->flags & NSX_F_ROUTED) {
 		x->local = LOCAL_ROUTED;
 		x->addr = p->src;

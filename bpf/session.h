@@ -201,7 +201,7 @@ static __always_inline __u32 way_tagged(const struct nsx_bucket *b, __u32 tag)
 
 /*
  * Look for an entry in the first of its buckets, which is where nearly all are; the same as
- * session_seek(), but in line. What does not depend on the hash comes before it, and there is no
+ * session_seek(), but inlined. What does not depend on the hash comes before it, and there is no
  * branch or look-up between the tags and the entry: the time is that of one step waiting for the
  * other.
  */

@@ -193,7 +193,8 @@ enum nsx_kind {
  * @inside_port: port of @inside
  * @remote_port: port of @remote; 0 for ICMP
  * @outside_port: the port on the host's address
- * @local: index of the host's address in nsx_learned.local; unused for NSX_MAP and NSX_SHARED
+ * @local: index of the host's address in nsx_learned.local, NSX_LOCAL_MAX with NSX_F_ROUTED; unused
+ *	for NSX_MAP and NSX_SHARED
  * @ifindex: host-side veth of the namespace that a packet for this entry goes to; NSX_SHARED: 0
  * @mac: the namespace's MAC
  * @tcp: NSX_T_*

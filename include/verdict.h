@@ -57,7 +57,7 @@ enum nsx_class {
 	  "from outside, with a source address of the host's own") \
 	V(DROP_MARTIAN, DROP, "drop-martian", "an address that no packet on a network can have") \
 	V(DROP_ISOLATED, DROP, "drop-isolated", "to another namespace's private address") \
-	V(DROP_POOL, DROP, "drop-pool", "from outside to an address of the pool that is not open to it") \
+	V(DROP_POOL, DROP, "drop-pool", "from outside to a namespace's address, or a port of it, that is not open") \
 	V(DROP_NO_PORT, DROP, "drop-no-port", "no free outside port for a new flow") \
 	V(DROP_MAX_FLOWS, DROP, "drop-max-flows", \
 	  "a new flow beyond the namespace's --max-flows, not answered") \

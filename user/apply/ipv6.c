@@ -173,7 +173,7 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 	if (!addr_is_set(&ns->addr6))
 		return 0;
 	keep_error(&err, set_sysctls(s, ns));
-	/* A device without a filter takes all. */
+	/* Errors are ignored: a device without a multicast filter needs no entry. */
 	ipv6_listen(in->conf, &s->host, ns, true);
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	/* For packets to the namespace only: the host's own to elsewhere never leave from it. */

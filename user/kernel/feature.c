@@ -102,7 +102,7 @@ static const struct {
 				       "the MTU of a route is its device's until the neighbour is known" },
 				     has_fib_skip_neigh },
 	[FEATURE_FIB_SRC] = { { "BPF_FIB_LOOKUP_SRC", "6.7",
-				"the source of a route is the uplink's first address" },
+				"the source of a route is the uplink's first address, over IPv6 its best match" },
 			      has_fib_src },
 	[FEATURE_XDP_SKB] = { { "the packet behind a veth's XDP frame", "6.3",
 				"XDP on an uplink that is a veth leaves every packet to TC" },
