@@ -443,7 +443,8 @@ static __always_inline int defrag_back6(CTX *ctx, struct ipv6hdr *ip, int *actio
 	if (local >= 0)
 		uplink = nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].dev;
 	else if (nsx_conf.ipv6 == NSX_IPV6_ROUTED && in_pool_of(&nsx_conf, &dst, NSX_V6))
-		uplink = nsx_conf.uplinks[0];	/* any serves: it is for a namespace's own address */
+		/* Any that is up serves, for it is to a namespace's own address. */
+		uplink = nsx_conf.uplinks[0];
 	return defrag_back(ctx, &src, uplink, action);
 }
 
