@@ -130,6 +130,10 @@ t_08_next_namespace_takes_the_next_block() {
 }
 
 t_09_map_add_refuses() {
+	# The error names the port, whatever is before it.
+	for option in --ipv4 "-p tcp" "--rate 5/s"; do
+		refuse 1 "nsxdp: map add 6000: " nsxdp map add $option 6000 nosuch:80
+	done
 	nsxdp map add 6000 "$NS1:8080"
 	nsxdp map add 6000 "$NS1:8080"
 	refuse 1 "map add 6000: port is taken by $NS1:8080" nsxdp map add 6000 "$NS2:8080"

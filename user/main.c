@@ -144,18 +144,6 @@ static bool is_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-const char *cmd_object(int argc, char **argv)
-{
-	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "-p") == 0 ||
-		    (strncmp(argv[i], "--", 2) == 0 && !strchr(argv[i], '=')))
-			i++;
-		else if (argv[i][0] != '-')
-			return argv[i];
-	}
-	return NULL;
-}
-
 static bool is_json(const char *word)
 {
 	return strcmp(word, "-j") == 0 || strcmp(word, "--json") == 0;

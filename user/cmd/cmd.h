@@ -88,7 +88,4 @@ struct config;
 int cmd_change(struct instance *in, const struct config *running, const struct config *wanted,
 	       struct fail *f);
 
-/* The first word that is no option, for error messages. */
-const char *cmd_object(int argc, char **argv);
-
 #endif

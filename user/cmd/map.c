@@ -125,7 +125,7 @@ static int run(const struct cmd *cmd, int argc, char **argv, enum verb verb, edi
 	if (err > 0 && verb == MAP_DEL)
 		note("map del %s: it is not published",
 		     config_port_name(c.row, c.port, c.last, name));
-	return err < 0 ? cmd_failed(cmd, cmd_object(argc, argv), &f) : 0;
+	return err < 0 ? cmd_failed(cmd, options_first_word(cmd->grammar, argc, argv), &f) : 0;
 }
 
 int cmd_map_add(const struct cmd *cmd, int argc, char **argv)

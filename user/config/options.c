@@ -139,6 +139,28 @@ int options_read(const struct grammar *g, int argc, char **argv, void *conf, str
 	return err;
 }
 
+const char *options_first_word(const struct grammar *g, int argc, char **argv)
+{
+	char **words = calloc(argc + 2, sizeof(*words)), letters[LETTERS_MAX];
+	struct option longs[OPTIONS_MAX + 1];
+	const char *ret = NULL;
+	int code = 0;
+
+	if (!words)
+		return NULL;
+	words[0] = "nsxdp";
+	memcpy(words + 1, argv, argc * sizeof(*words));
+	to_getopt(g, longs, letters);
+	optind = 0;
+	while (!ret && (code = getopt_long(argc + 1, words, letters, longs, NULL)) != -1)
+		if (code == 1)
+			ret = optarg;
+	if (!ret && optind <= argc)
+		ret = words[optind];
+	free(words);
+	return ret;
+}
+
 void option_print_usage(const struct option_desc *o, FILE *out)
 {
 	if (o->letter)

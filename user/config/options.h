@@ -59,6 +59,9 @@ struct grammar {
  */
 int options_read(const struct grammar *g, int argc, char **argv, void *conf, struct fail *f);
 
+/* The first word that is no option, for error messages; NULL where there is none. */
+const char *options_first_word(const struct grammar *g, int argc, char **argv);
+
 /* The command takes this option. */
 bool option_is_taken(const struct grammar *g, const struct option_desc *o);
 
