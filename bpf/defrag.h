@@ -19,7 +19,7 @@ __noinline int fragment_in(CTX *ctx, const struct pkt *p, struct xlat *x, int *a
 
 	if (!p || !x || !action)
 		return NSX_DROP_ERROR;
-	if (!defrags(p->family) || p->ttl <= 1 || source_check(&nsx_conf, p) != NSX_CONTINUE)
+	if (!defrags(p->family) || p->ttl <= 1 || source_check(ctx, &nsx_conf, p) != NSX_CONTINUE)
 		return NSX_PASS_HOST;
 	/* Before it is noted: a flood makes no more entries than it may have fragments underway. */
 	v = defrag_pay(ctx, p);

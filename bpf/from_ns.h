@@ -48,7 +48,7 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 	    p->proto < NSX_ICMP && port && !snat_holds(port, p, ifindex) &&
 	    !(conf->limits && egress_refuses(ctx, p))) {
 		v = published_out(ctx, p, x);
-		if (v != NSX_DROP_NO_FLOW)
+		if (v != NSX_UNKNOWN)
 			return v;
 	}
 

@@ -45,11 +45,11 @@ static __always_inline int pool_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (!is_routed(p))
 		return NSX_DROP_POOL;
 	/* source_check() takes the host's first address for the destination. */
-	if (is_local(&p->saddr))
+	if (local_has(ctx, &p->saddr))
 		return NSX_DROP_LOCAL_SOURCE;
 	if (is_link_local_of(&p->saddr, NSX_V6))
 		return NSX_DROP_LINK_LOCAL;
-	v = source_check(conf, p);
+	v = source_check(ctx, conf, p);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (addr_eq(&p->daddr, &conf->gw6))
@@ -98,7 +98,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	if (NSX_KIND(state) != NSX_MAP && NSX_KIND(state) != NSX_FLOW &&
 	    NSX_KIND(state) != NSX_SHARED)
 		return NSX_PASS_HOST;
-	v = source_check(conf, p);
+	v = source_check(ctx, conf, p);
 	if (v != NSX_CONTINUE)
 		return v;
 	if (NSX_KIND(state) == NSX_FLOW)
@@ -119,15 +119,19 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 }
 
 /*
- * The source of an error: the address that was asked; for a namespace's own, the host's first if it
- * has one.
+ * The source of an error: the address that was asked; for a namespace's own, one of an uplink if
+ * there is any.
  */
-static __always_inline const struct nsx_addr *answers_from(const struct pkt *p,
+static __always_inline const struct nsx_addr *answers_from(CTX *ctx, const struct pkt *p,
 							   const struct xlat *x)
 {
-	return x->local == LOCAL_ROUTED && !p->reassembled && local_is_here(NSX_V6)
-		       ? &nsx_learned.local[NSX_V6].addr
-		       : &p->daddr;
+	int local;
+
+	if (x->local != LOCAL_ROUTED || p->reassembled)
+		return &p->daddr;
+	local_recheck(ctx, NSX_V6);
+	local = local_first(NSX_V6);
+	return local < 0 ? &p->daddr : &nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr;
 }
 
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
@@ -189,12 +193,12 @@ decided:
 		return NSX_DROP_LINK_LOCAL;
 found:
 	if (p->ttl <= 1)
-		return answer_pkt(ctx, p, answers_from(p, x), ANSWER_TTL, action) == 0
+		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TTL, action) == 0
 			       ? NSX_ICMP_TIME_EXCEEDED
 			       : NSX_DROP_TTL;
 	mtu = mtu_exceeded(ctx, p, x);
 	if (mtu && p->dont_fragment)
-		return answer_pkt(ctx, p, answers_from(p, x), ANSWER_TOO_BIG(mtu), action) == 0
+		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TOO_BIG(mtu), action) == 0
 			       ? NSX_ICMP_FRAG_NEEDED
 			       : NSX_DROP_TOO_BIG;
 	set_cut(p, conf, x, mtu);

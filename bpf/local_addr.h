@@ -308,6 +308,14 @@ __noinline int local_check(CTX *ctx, __u32 index)
 	return local->state == NSX_LOCAL_PRESENT;
 }
 
+/* The address is the host's still. */
+static __always_inline bool local_has(CTX *ctx, const struct nsx_addr *addr)
+{
+	int index = local_index(addr);
+
+	return index >= 0 && local_is_here(index) && local_check(ctx, index);
+}
+
 /*
  * local_check() for an address that is in use: once per tick, on all CPUs together. Any CPU may
  * write .checked, against any other: two that do so in one tick both ask.

@@ -104,7 +104,7 @@ static __always_inline int from_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	local_recheck(ctx, local);
 	if (!local_is_here(local) || !is_to(ctx, conf->uplink_mac) ||
-	    source_check(conf, p) != NSX_CONTINUE)
+	    source_check(ctx, conf, p) != NSX_CONTINUE)
 		return XDP_PASS;
 	s = port_slot(p->row, p->dport);
 	if (!s || !(s->flags & NSX_F_XDP) || (s->flags & NSX_F_STATEFUL))
@@ -228,11 +228,14 @@ static __always_inline int from_ns(struct xdp_md *ctx)
 	v = snat_established(ctx, p, conf, s, x);
 	if (v == NSX_DROP_NO_FLOW && (s->flags & NSX_F_MANY) && snat_holds(s, p, ctx_ifindex(ctx)))
 		v = snat_session(ctx, p, s->flags & NSX_F_ANY_PORT, x);
-	if (v == NSX_DROP_NO_FLOW && p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
-	    !(conf->limits && egress_refuses(ctx, p)))
-		v = published_out(ctx, p, x);
-	if (v == NSX_DROP_NO_FLOW)
-		v = snat_new(ctx, p, s, x);
+	if (v == NSX_DROP_NO_FLOW) {
+		v = NSX_UNKNOWN;
+		if (p->proto < NSX_ICMP && !snat_holds(s, p, ctx_ifindex(ctx)) &&
+		    !(conf->limits && egress_refuses(ctx, p)))
+			v = published_out(ctx, p, x);
+		if (v == NSX_UNKNOWN)
+			v = snat_new(ctx, p, s, x);
+	}
 	if (v != NSX_CONTINUE)
 		return XDP_PASS;
 	if (x->local != p->family)

@@ -314,7 +314,15 @@ __noinline int published_return(CTX *ctx, const struct pkt *p, struct xlat *x)
 
 	if (!p || !x)
 		return NSX_DROP_ERROR;
-	return return_find(p, &nsx_conf, now_tick(), &f) ? return_out(ctx, p, &f, x) : NSX_UNKNOWN;
+	if (!found_at(return_seek(p), &f))
+		return NSX_UNKNOWN;
+	if (flow_alive(f.slot, &nsx_conf, now_tick()))
+		return return_out(ctx, p, &f, x);
+	/* Of an address that is lost: the SYN of a later connection would have replaced the entry. */
+	return p->proto == NSX_TCP && !(f.slot->flags & NSX_F_ROUTED) &&
+			       !local_is_here(f.slot->local)
+		       ? NSX_DROP_NO_FLOW
+		       : NSX_UNKNOWN;
 }
 
 /* The same of a connection from a namespace. flag: NSX_F_HAIRPIN or NSX_F_SELF */
@@ -330,14 +338,18 @@ __noinline int hairpin_return(CTX *ctx, const struct pkt *p, struct xlat *x, __u
 		       : NSX_UNKNOWN;
 }
 
-/* A packet from a published endpoint to the outside, or NSX_DROP_NO_FLOW where it is none. */
+/*
+ * A packet from a published endpoint to the outside. Return: NSX_UNKNOWN where it is none; whatever
+ * else becomes of one of a published endpoint, it is never masqueraded: that would take the endpoint
+ * a port, by which all that it sends would leave.
+ */
 static __always_inline int published_out(CTX *ctx, const struct pkt *p, struct xlat *x)
 {
 	const struct nsx_reverse *reverse = reverse_find(ctx_ifindex(ctx), p->sport, p->row);
 	__s32 local = p->family;
 
 	if (!reverse || !addr_eq(&reverse->inside, &p->src) || !mac_eq(reverse->mac, p->mac))
-		return NSX_DROP_NO_FLOW;
+		return NSX_UNKNOWN;
 	if (nsx_learned.further[p->family & 1] || (reverse->flags & NSX_B_STATEFUL)) {
 		int v = published_return(ctx, p, x);
 

@@ -4,6 +4,7 @@
 #define NSXDP_SOURCE_H
 
 #include "defs.h"
+#include "local_addr.h"
 #include "parse.h"
 #include "scope.h"
 
@@ -32,7 +33,7 @@ static __always_inline bool to_martian(const struct pkt *p)
  * here.
  * Return: NSX_CONTINUE, or the verdict that drops it.
  */
-static __always_inline int source_check(const struct nsx_conf *conf, const struct pkt *p)
+static __always_inline int source_check(CTX *ctx, const struct nsx_conf *conf, const struct pkt *p)
 {
 	__u8 first = p->saddr.w[3] & 0xff;	/* IPv4: the first byte on the wire */
 
@@ -46,7 +47,7 @@ static __always_inline int source_check(const struct nsx_conf *conf, const struc
 	if (addr_eq(&p->saddr, &p->daddr))
 		return NSX_DROP_LAND;
 	/* Not p->src, which an ICMP error does not describe. The one address is the destination. */
-	if (nsx_learned.further[p->family & 1] && is_local(&p->saddr))
+	if (nsx_learned.further[p->family & 1] && local_has(ctx, &p->saddr))
 		return NSX_DROP_LOCAL_SOURCE;
 	return in_pool_of(conf, &p->saddr, p->family) ? NSX_DROP_SPOOFED : NSX_CONTINUE;
 }

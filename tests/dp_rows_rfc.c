@@ -408,5 +408,28 @@ const struct step dp_addresses[] = {
 	FLOWS("up again ends what is left of lost addresses", 0),
 	PACKET("and the first address is back", "uplink", "tcp 203.0.113.10:4000 > 203.0.113.1:6000 S", "published-in",
 	       "tcp 203.0.113.10:4000 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	RUN("ip addr add 203.0.113.5/24 dev ens5 && sleep 0.7"),
+	PACKET("a connection at a further address", "uplink", "tcp 203.0.113.10:4001 > 203.0.113.5:6000 S", "published-in",
+	       "tcp 203.0.113.10:4001 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	PACKET("which it answers from", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4001 SA" NS1, "published-out",
+	       "tcp 203.0.113.5:6000 > 203.0.113.10:4001 SA ttl=63" NS1),
+	RUN("ip addr del 203.0.113.5/24 dev ens5 && sleep 0.7"),
+	PACKET("once the address is lost that is over", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4001 SA" NS1,
+	       "drop-no-flow", NULL),
+	FLOWS("and no other flow is made", 0),
+	PACKET("at the first address the port is open still", "uplink", "tcp 203.0.113.10:4002 > 203.0.113.1:6000 S",
+	       "published-in", "tcp 203.0.113.10:4002 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	PACKET("and answers from there", "ns1", "tcp 192.168.0.2:8080 > 203.0.113.10:4002 SA" NS1, "published-out",
+	       "tcp 203.0.113.1:6000 > 203.0.113.10:4002 SA ttl=63" NS1),
+	PACKET("who has the lost address now gets in", "uplink", "tcp 203.0.113.5:4000 > 203.0.113.1:6000 S", "published-in",
+	       "tcp 203.0.113.5:4000 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	RUN("sysctl -qw net.ipv4.conf.ens5.promote_secondaries=1 && ip addr add 203.0.113.5/24 dev ens5 && sleep 0.7 &&"
+	    "ip addr del 203.0.113.1/24 dev ens5 &&"
+	    "ip route replace default via 203.0.113.10 && sleep 0.7"),
+	PACKET("also where it was the first", "uplink", "tcp 203.0.113.1:4000 > 203.0.113.5:6000 S", "published-in",
+	       "tcp 203.0.113.1:4000 > 192.168.0.2:8080 S ttl=63" TO_NS1),
+	PACKET("not with one that the host has", "uplink", "tcp 203.0.113.5:4000 > 203.0.113.5:6000 S", "drop-land", NULL),
+	RUN("ip addr flush dev ens5 && ip addr add 203.0.113.1/24 dev ens5 && ip route replace default via 203.0.113.10 &&"
+	    "ip neigh replace 203.0.113.10 lladdr 02:00:00:00:00:aa dev ens5 && nsxdp up --dev ens5"),
 	{},
 };
