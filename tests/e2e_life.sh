@@ -203,6 +203,13 @@ t_29b_neighbours_are_set_again() {
 	up
 	on host ip neigh show 192.168.0.2 | grep -q PERMANENT
 	on ns1 ip neigh show 192.168.0.1 | grep -q PERMANENT
+	# And what the namespace has lost with its own end.
+	on ns1 ip link set eth0 down
+	on ns1 ip link set eth0 up
+	on ns1 ip route show default | not grep -q .
+	up
+	on ns1 ip route show default | grep -q "via 192.168.0.1 "
+	on ns1 ip neigh show 192.168.0.1 | grep -q PERMANENT
 	nsxdp down
 }
 

@@ -374,10 +374,10 @@ int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns
 }
 
 /*
- * A link that was set down has forgotten its neighbours. Those of a namespace that is out of reach
- * learn.
+ * A link that was set down has forgotten its neighbours and routes. Those of a namespace that is out
+ * of reach learn.
  */
-static void mend_neighbours(struct instance *in, const char *name, const struct nsx_ns *ns)
+static void mend_inside(struct instance *in, const char *name, const struct nsx_ns *ns)
 {
 	struct sides s = { .self = -1, .fd = -1 };
 	struct link_info inside;
@@ -387,6 +387,7 @@ static void mend_neighbours(struct instance *in, const char *name, const struct 
 		neigh_set(&s.host, ns->ifindex, &ns->addr, ns->mac);
 		if (link_get(&s.ns, ns->ns_if, 0, &inside) == 0) {
 			neigh_set(&s.ns, inside.ifindex, &ns->gw, host_mac);
+			route_add_default(&s.ns, inside.ifindex, &ns->gw);
 			ipv6_configure(in, &s, ns, inside.ifindex);
 		}
 	}
@@ -403,7 +404,7 @@ int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, st
 		return fail_errno(f, err, "cannot talk to the kernel about %s", ns->host_if);
 	err = secure_link(&nl, ns, f);
 	nl_close(&nl);
-	mend_neighbours(in, name, ns);
+	mend_inside(in, name, ns);
 	return err ? err : veth_attach(in, ns, &made, f);
 }
 

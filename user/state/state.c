@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
+#include "kernel/link.h"
 #include "kernel/private.h"
 #include "kernel/netns.h"
 #include "kernel/orphans.h"
@@ -357,12 +358,33 @@ static json_t *uplinks_json(const struct up_conf *c, const struct health *h, cha
 	return uplinks;
 }
 
+struct presence {
+	const struct nsx_learned *learned;
+	bool here[NSX_LOCAL_MAX];
+};
+
+static void presence_cb(const struct addr_info *addr, void *arg)
+{
+	struct presence *p = arg;
+
+	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < p->learned->local_count; i++)
+		p->here[i] |= memcmp(&p->learned->local[i].addr, &addr->addr,
+				     sizeof(addr->addr)) == 0;
+}
+
+/* The addresses that packets have shown to be the host's, and that it has still. */
 static json_t *local_json(struct instance *in)
 {
+	struct presence p = { .learned = in->learned };
 	json_t *local = json_array();
+	struct nl nl = {};
+	int err = nl_open(&nl);
 
+	for (int family = 0; family < NSX_FAMILIES && !err; family++)
+		err = addr_each(&nl, family, 0, presence_cb, &p);
+	nl_close(&nl);
 	for (__u32 i = 0; i < NSX_LOCAL_MAX && i < in->learned->local_count; i++)
-		if (in->learned->local[i].state == NSX_LOCAL_PRESENT)
+		if (in->learned->local[i].state == NSX_LOCAL_PRESENT && (err || p.here[i]))
 			json_array_append_new(local, addr_json(&in->learned->local[i].addr));
 	return local;
 }
