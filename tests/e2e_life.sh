@@ -207,7 +207,9 @@ t_29b_neighbours_are_set_again() {
 	on ns1 ip link set eth0 down
 	on ns1 ip link set eth0 up
 	on ns1 ip route show default | not grep -q .
+	nsxdp doctor | grep "broken *$NS1 *it has no IPv4 default route inside"
 	up
+	nsxdp doctor | not grep "$NS1"
 	on ns1 ip route show default | grep -q "via 192.168.0.1 "
 	on ns1 ip neigh show 192.168.0.1 | grep -q PERMANENT
 	nsxdp down

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/firewall.h"
+#include "kernel/link.h"
 #include "kernel/netns.h"
 #include "kernel/orphans.h"
 #include "kernel/private.h"
@@ -61,6 +63,47 @@ static void look_at_machine(json_t *rows)
 			    feature_info(i)->name, feature_info(i)->since);
 }
 
+static void default_cb(const struct route_info *route, void *arg)
+{
+	bool *found = arg;
+
+	*found |= route->prefix_len == (nsx_is_v4(&route->dst) ? 96 : 0);
+}
+
+/* It has a default route in a family, or that cannot be told. */
+static bool has_default(enum nsx_family family)
+{
+	struct nl nl = {};
+	bool found = false;
+	int err = nl_open(&nl);
+
+	if (!err)
+		err = route_each(&nl, family, default_cb, &found);
+	nl_close(&nl);
+	return err || found;
+}
+
+/* Routes go with a link that was set down inside. */
+static void look_inside(json_t *rows, const struct health *h, const struct ns_item *item)
+{
+	int self = netns_open_self(), fd = netns_open(item->name);
+	bool v4 = true, v6 = true;
+
+	if (self >= 0 && fd >= 0 && netns_enter(fd) == 0) {
+		v4 = has_default(NSX_V4);
+		v6 = !addr_is_set(&item->ns.addr6) || !h->in->journal->way_out6 ||
+		     has_default(NSX_V6);
+		netns_return(self);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (self >= 0)
+		close(self);
+	if (!v4 || !v6)
+		add(rows, "broken", item->name, "nsxdp up", "it has no %s default route inside",
+		    v4 ? "IPv6" : "IPv4");
+}
+
 static void look_at_ns(json_t *rows, const struct health *h)
 {
 	struct ns_list list = {};
@@ -89,6 +132,8 @@ static void look_at_ns(json_t *rows, const struct health *h)
 		else if (nl.socket && secure_link_check(&nl, &list.item[i].ns) > 0)
 			add(rows, "broken", list.item[i].name, "nsxdp up",
 			    "sysctls of its link %s were changed", list.item[i].ns.host_if);
+		else if (list.item[i].ns.flags & NSX_NS_MADE_VETH)
+			look_inside(rows, h, &list.item[i]);
 	}
 	nl_close(&nl);
 	ns_list_free(&list);
