@@ -112,10 +112,7 @@ static __always_inline int port_in(CTX *ctx, struct pkt *p, const struct nsx_con
 	v = service_in(ctx, p, s, x);
 	if (v == NSX_CONTINUE && is_to_the_dead(ctx, p, x))
 		return NSX_DROP_LINK_DOWN;
-	return v == NSX_CONTINUE &&
-			       (local != p->family || (s->flags & NSX_F_STATEFUL) || is_routed(p))
-		       ? return_note(ctx, p, x, local, 0)
-		       : v;
+	return v == NSX_CONTINUE && is_stateful(p, s, local) ? return_note(ctx, p, x, local, 0) : v;
 }
 
 /*

@@ -187,6 +187,17 @@ static __always_inline int return_note(CTX *ctx, const struct pkt *p, const stru
 	return v == NSX_UNKNOWN ? return_new(p, x, local, client) : v;
 }
 
+/*
+ * The map alone cannot tell the way back of this packet: it may be of a client that has a session at
+ * another address. Of TCP only a SYN can open one here.
+ */
+static __always_inline bool is_stateful(const struct pkt *p, const struct nsx_slot *slot,
+					__u32 local)
+{
+	return local != p->family || (slot->flags & NSX_F_STATEFUL) || is_routed(p) ||
+	       (nsx_learned.further[p->family & 1] && (p->proto != NSX_TCP || SYN_ALONE(p)));
+}
+
 /**
  * portmap_in() - a packet to an outside port that is published
  * @slot: the registry's entry of that port, whose state was read as state
@@ -205,9 +216,7 @@ static __always_inline int portmap_in(CTX *ctx, const struct pkt *p, struct nsx_
 			return NSX_DROP_LINK_DOWN;
 		slot->seen = now;
 	}
-	/* A SYN to the first address may be of a client that has a session at another one. */
-	if (local != p->family || (slot->flags & NSX_F_STATEFUL) || is_routed(p) ||
-	    (SYN_ALONE(p) && nsx_learned.further[p->family & 1])) {
+	if (is_stateful(p, slot, local)) {
 		int v = return_note(ctx, p, x, local, 0);
 
 		if (v != NSX_CONTINUE)
