@@ -167,14 +167,17 @@ struct sock_common___v6 {
 	unsigned char skc_ipv6only : 1;
 } __attribute__((preserve_access_index));
 
-/* IPV6_V6ONLY of a socket; not seen before Linux 6.2. */
+/* IPV6_V6ONLY of a socket */
 static __always_inline bool is_v6only(struct bpf_sock *sk)
 {
 	const struct sock_common___v6 *common;
 
-	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast ||
-	    !bpf_core_field_exists(struct sock_common___v6, skc_ipv6only))
+	if (!bpf_core_field_exists(struct sock_common___v6, skc_ipv6only))
 		return false;
+	if (!bpf_cast_to_kern_ctx || !bpf_rdonly_cast) {
+		common = (const struct sock_common___v6 *)sk;
+		return BPF_CORE_READ_BITFIELD_PROBED(common, skc_ipv6only);
+	}
 	common = bpf_rdonly_cast(bpf_cast_to_kern_ctx(sk),
 				 bpf_core_type_id_kernel(struct sock_common___v6));
 	return BPF_CORE_READ_BITFIELD(common, skc_ipv6only);
