@@ -244,12 +244,12 @@ t_10_an_address_that_comes_back_serves_at_once() {
 	nsxdp map add 6000 "$(lab_ns c1):8080"
 	on client "$CROWD" connect $HOST 6000 1 0
 	on host ip addr del $HOST/24 dev ens5
-	on client timeout 1 bash -c "exec 3<>/dev/tcp/$HOST/6000" 2> /dev/null || true
+	on client timeout $SLOW bash -c "exec 3<>/dev/tcp/$HOST/6000" 2> /dev/null || true
 	sleep 0.7
-	on client timeout 1 bash -c "exec 3<>/dev/tcp/$HOST/6000" 2> /dev/null || true
+	on client timeout $SLOW bash -c "exec 3<>/dev/tcp/$HOST/6000" 2> /dev/null || true
 	on host ip addr add $HOST/24 dev ens5
 	on host ip route replace default via 203.0.113.10
-	eventually 2 on client timeout 1 "$CROWD" connect $HOST 6000 1 0
+	eventually 2 on client timeout $SLOW "$CROWD" connect $HOST 6000 1 0
 }
 
 t_11_as_many_addresses_as_are_asked_for() {

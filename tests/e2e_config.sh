@@ -10,7 +10,8 @@ T_GROUP=config
 
 t_01_a_file_makes_everything() {
 	begin
-	reached 6000 && reached 6001
+	reached 6000
+	reached 6001
 	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
 	refuse 0 "" nsxdp diff "$F"
 	nsxdp export > "$LAB_TMP/export"
@@ -85,7 +86,8 @@ END
 	refuse 1 "port is taken by the host itself" nsxdp apply "$F"
 	nsxdp export | diff "$LAB_TMP/before" -
 	ip netns list | not grep -q "^$NS3"
-	reached 6000 && reached 6001
+	reached 6000
+	reached 6001
 	held
 	finish
 }
@@ -106,7 +108,8 @@ t_04b_a_port_that_is_taken_meanwhile() {
 	refuse 1 "map 9998/tcp: port is taken by the host itself" nsxdp apply "$F"
 	nsxdp export | diff "$LAB_TMP/before" -
 	ip netns list | not grep -q "^${names[0]}"
-	reached 6000 && reached 6001
+	reached 6000
+	reached 6001
 	held
 	finish
 }
@@ -156,7 +159,8 @@ t_08_ports_change_shape() {
 	sed -i "\$a map add 6100-6104 $NS2:8080\nmap add 6105 $NS1:8080" "$F"
 	nsxdp apply "$F"
 	refuse 0 "" nsxdp diff "$F"
-	reached 6100 && reached 6105
+	reached 6100
+	reached 6105
 	finish
 }
 
@@ -284,7 +288,9 @@ t_21_an_address_changes() {
 	on ns1 ip -o -4 addr show eth0 | grep -q "192.168.77.2/24"
 	on host ip route show type unreachable | grep -q 192.168.77.0/24
 	on host ip route show type unreachable | not grep -q "192.168.0.0/30"
-	reached 6000 && reached 6200 && reached 6300
+	reached 6000
+	reached 6200
+	reached 6300
 	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
 	on ns1 ping -c1 -W2 192.168.77.1
 	refuse 1 "overlaps the network of namespace $NS2" nsxdp ns set "$NS1" --addr 192.168.0.5/30
@@ -297,7 +303,7 @@ t_21_an_address_changes() {
 t_22_each_condition_of_a_port_changes_alone() {
 	begin
 	nsxdp map set 6000 --allow 198.51.100.0/24
-	refuse 124 "" on client timeout 1 $PY half_close $HOST 6000
+	refuse 124 "" on client timeout $SLOW $PY half_close $HOST 6000
 	[ "$(on inet $PY half_close $HOST 6000)" = $INET ]
 	nsxdp map set 6000 --rate 5/s
 	nsxdp export | grep -qx "map add 6000 $NS1:8080 --allow 198.51.100.0/24 --rate 5/s"
@@ -354,7 +360,8 @@ t_30_links_by_a_block() {
 	on host tc qdisc show dev "nsx-$NS1" | grep -q ingress_block
 	nsxdp ns list | grep -q "^$NS1 .*ready"
 	nsxdp export | grep -q "^up .*--attach block"
-	reached 6000 && reached 6001
+	reached 6000
+	reached 6001
 	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
 	held
 	nsxdp ns add "$NS3"
@@ -362,7 +369,7 @@ t_30_links_by_a_block() {
 	# Nothing gets through where others take the program away; what is drops by name.
 	on host tc filter del block 7238401 prio 1
 	nsxdp ns list | grep -q "^$NS1 .*detached"
-	not on ns1 timeout 1 ping -c1 -W1 203.0.113.10
+	not on ns1 timeout $SLOW ping -c1 -W1 203.0.113.10
 	nsxdp status | grep -q drop-detached
 	nsxdp up --dev ens5
 	nsxdp ns list | grep -q "^$NS1 .*ready"

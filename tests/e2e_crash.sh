@@ -157,7 +157,8 @@ t_21_up_again() { walk up --dev ens5 --timeout udp=77; }
 # The same version goes on with it, and what was there comes back with the old one.
 t_22_upgrade_to_another_layout() {
 	local n step error wrong=0 rc other=$TOOLS/other/nsxdp
-	restore && nsxdp export > "$LAB_TMP/was"
+	restore
+	nsxdp export > "$LAB_TMP/was"
 	on host "$TOOLS/crash" 999999 "$other" up --dev ens5 > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
 	CALLS=$(tail -1 "$LAB_TMP/calls")
 	# Each point takes seconds.

@@ -243,7 +243,10 @@ t_91_by_two_uplinks() {
 	on_bg inet $PY udp_echo_server 7
 	on_bg host $PY udp_echo_server 9
 	on host sysctl -qw net.ipv4.conf.all.rp_filter=1
-	lab_listening host 9 --udp && lab_listening ns1 8080 --udp && lab_listening far 7 --udp && lab_listening inet 7 --udp
+	lab_listening host 9 --udp
+	lab_listening ns1 8080 --udp
+	lab_listening far 7 --udp
+	lab_listening inet 7 --udp
 	for n in 1 2; do
 		on far $FRAGS any_order 192.0.2.1 9 6000 20000
 		on far $FRAGS any_order 192.0.2.1 6000 6000 20000

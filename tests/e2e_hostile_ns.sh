@@ -612,8 +612,8 @@ metadata_server() {
 t_10a_a_namespace_does_not_reach_link_local_through_the_host() {
 	metadata_server
 	hear client client sniff eth0 dst=169.254.0.0/16
-	not on ns1 timeout 1 $PY half_close $METADATA 7
-	not on ns1 timeout 1 $PY udp_client $METADATA 7 1
+	not on ns1 timeout $SLOW $PY half_close $METADATA 7
+	not on ns1 timeout $SLOW $PY udp_client $METADATA 7 1
 	not on ns1 ping -c1 -W1 $METADATA
 	silent client
 }

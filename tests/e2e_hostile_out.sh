@@ -71,7 +71,7 @@ watch() {
 }
 
 nothing_seen() {
-	sleep $(awk "BEGIN { print 0.3 * $SLOW }")
+	pause 0.3
 	kill $WATCHER
 	wait $WATCHER || true
 	tcpdump -nr "$WATCHED" > "$LAB_TMP/seen" 2> /dev/null
@@ -107,11 +107,11 @@ ended() {
 }
 
 service_goes_on() {
-	is 203.0.113.10 on client timeout 3 $PY half_close $HOST 6000 &&
-		on client timeout 3 $PY udp_client $HOST 6000 1 1000 &&
-		is $HOST on ns1 timeout 3 $PY half_close $INET 7 &&
-		on ns1 timeout 3 $PY udp_client $INET 7 1 1000 &&
-		is 192.168.0.2 on ns1 timeout 3 $PY half_close $HOST 6001
+	is 203.0.113.10 on client timeout $((3 * SLOW)) $PY half_close $HOST 6000 &&
+		on client timeout $((3 * SLOW)) $PY udp_client $HOST 6000 1 1000 &&
+		is $HOST on ns1 timeout $((3 * SLOW)) $PY half_close $INET 7 &&
+		on ns1 timeout $((3 * SLOW)) $PY udp_client $INET 7 1 1000 &&
+		is 192.168.0.2 on ns1 timeout $((3 * SLOW)) $PY half_close $HOST 6001
 }
 
 forged_connections() { # PATTERN
@@ -213,7 +213,8 @@ t_14_short_connections_while_a_port_drains() {
 	for a in $(seq 101 112); do on client ip addr add 203.0.113.$a/24 dev eth0; done
 	on_bg ns1 "$FLOOD" serve 8088
 	on_bg ns2 "$FLOOD" serve 8088
-	lab_listening ns1 8088 && lab_listening ns2 8088
+	lab_listening ns1 8088
+	lab_listening ns2 8088
 	nsxdp map add 6100 "$NS1:8088"
 	begin running client $H idle $HOST 6000 20 "$LAB_TMP/go"
 	nsxdp map set 6000 "$NS2:8080" --drain 60s
@@ -363,13 +364,14 @@ t_18_a_lost_address_is_a_foreign_one() {
 	on_bg client $H udp_echo_at $SECOND 7
 	on_bg client $PY tcp_echo_server 6001
 	on_bg client $H udp_echo_at $SECOND 6000
-	lab_listening client 7 && lab_listening client 6001
+	lab_listening client 7
+	lab_listening client 6001
 	on ns1 timeout 0.5 $PY udp_client $SECOND 7 1 2> /dev/null || true
 	sleep 1
-	try on ns1 timeout 3 $PY udp_client $SECOND 7 1 1000
-	try on ns1 timeout 3 $PY udp_client $SECOND 6000 1 1000
-	try is $HOST on ns1 timeout 2 $PY half_close $SECOND 7
-	try is $HOST on ns1 timeout 2 $PY half_close $SECOND 6001
+	try on ns1 timeout $((3 * SLOW)) $PY udp_client $SECOND 7 1 1000
+	try on ns1 timeout $((3 * SLOW)) $PY udp_client $SECOND 6000 1 1000
+	try is $HOST on ns1 timeout $((2 * SLOW)) $PY half_close $SECOND 7
+	try is $HOST on ns1 timeout $((2 * SLOW)) $PY half_close $SECOND 6001
 	try nothing_seen
 	all_well
 }
@@ -380,16 +382,16 @@ t_19_eighty_address_changes() {
 	own_lab
 	for n in $(seq 20 99); do
 		on host ip addr add 203.0.113.$n/24 dev ens5
-		on client timeout 1 bash -c "exec 3<>/dev/tcp/203.0.113.$n/6000" || try false "at change $n"
+		on client timeout $SLOW bash -c "exec 3<>/dev/tcp/203.0.113.$n/6000" || try false "at change $n"
 		on host ip addr del 203.0.113.$n/24 dev ens5
 	done
 	on host ip addr add 203.0.113.150/24 dev ens5
 	on host ip route replace default via 203.0.113.10 src 203.0.113.150
 	sleep 1.2
-	try is 203.0.113.10 on client timeout 2 $PY half_close 203.0.113.150 6000
-	try is 203.0.113.150 on ns1 timeout 2 $PY half_close $INET 7
-	try on ns1 timeout 2 $PY udp_client $INET 7 1 1000
-	try is 203.0.113.10 on client timeout 2 $PY half_close $HOST 6000
+	try is 203.0.113.10 on client timeout $((2 * SLOW)) $PY half_close 203.0.113.150 6000
+	try is 203.0.113.150 on ns1 timeout $((2 * SLOW)) $PY half_close $INET 7
+	try on ns1 timeout $((2 * SLOW)) $PY udp_client $INET 7 1 1000
+	try is 203.0.113.10 on client timeout $((2 * SLOW)) $PY half_close $HOST 6000
 	all_well
 }
 
@@ -410,7 +412,7 @@ t_19_a_hundred_addresses() {
 	on_bg ns6 $PY tcp_echo_server 8080
 	lab_listening ns6 8080
 	for n in $(seq 101 200); do
-		on client timeout 1 bash -c "exec 3<>/dev/tcp/203.0.113.$n/6000" 2> /dev/null || bad=$((bad + 1))
+		on client timeout $SLOW bash -c "exec 3<>/dev/tcp/203.0.113.$n/6000" 2> /dev/null || bad=$((bad + 1))
 	done
 	echo "$bad of 100 addresses do not answer"
 	[ $bad = 0 ]
@@ -422,8 +424,8 @@ t_20_nobody_binds_every_port() {
 	eventually 3 on inet ss -Hlun "sport = :70"
 	begin connections ns1 $H hold $INET 7 20 "$LAB_TMP/go"
 	begin flows ns1 $H keeps_ports $INET 70 20000 20 "$LAB_TMP/go"
-	timeout 20 nsenter --net="/run/netns/$(lab_ns host)" $H bind_all 1024 32767 0.0.0.0 $HOST
-	timeout 20 nsenter --net="/run/netns/$(lab_ns host)" $H connect_from_all 1024 32767 $INET 9
+	timeout $((20 * SLOW)) nsenter --net="/run/netns/$(lab_ns host)" $H bind_all 1024 32767 0.0.0.0 $HOST
+	timeout $((20 * SLOW)) nsenter --net="/run/netns/$(lab_ns host)" $H connect_from_all 1024 32767 $INET 9
 	touch "$LAB_TMP/go"
 	try ended connections
 	try ended flows
@@ -473,9 +475,9 @@ auto_bind() { # PROTO HOW
 	nsxdp map add -p "$1" 40000 "$NS1:9000"
 	begin thief host $H steal "$1" 40000 $INET 7 "$2" "$LAB_TMP/go"
 	if [ "$1" = udp ]; then
-		try is ns1 on client timeout 3 $PY udp_tag $HOST 40000 1 0
+		try is ns1 on client timeout $((3 * SLOW)) $PY udp_tag $HOST 40000 1 0
 	else
-		try is "33000 ns1" on client timeout 3 $PY tags $HOST 40000 33000 1
+		try is "33000 ns1" on client timeout $((3 * SLOW)) $PY tags $HOST 40000 33000 1
 	fi
 	touch "$LAB_TMP/go"
 	try ended thief

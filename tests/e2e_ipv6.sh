@@ -97,7 +97,7 @@ t_07_bulk_by_digest() {
 }
 
 t_08_checksums_are_right_on_the_wire() {
-	on_bg client timeout 30 tcpdump -U -i eth0 -w "$LAB_TMP/pcap" ip6
+	on_bg client timeout $((30 * SLOW)) tcpdump -U -i eth0 -w "$LAB_TMP/pcap" ip6
 	sleep 1
 	on ns1 ethtool -K eth0 tx off > /dev/null
 	on client $PY6 client $HOST 6000

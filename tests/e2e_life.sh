@@ -94,7 +94,9 @@ t_05_ns_add_makes_what_the_seed_makes() {
 	grep -q nameserver "/etc/netns/$NS1/resolv.conf"
 	not grep -q 127.0.0.53 "/etc/netns/$NS1/resolv.conf"
 	read -r lo hi < <(on ns1 cat /proc/sys/net/ipv4/ip_local_port_range)
-	[ "$lo" -ge 1024 ] && [ "$hi" -lt 32768 ] && [ "$lo" -lt "$hi" ]
+	[ "$lo" -ge 1024 ]
+	[ "$hi" -lt 32768 ]
+	[ "$lo" -lt "$hi" ]
 }
 
 t_06_ns_add_with_the_seeds_addresses() {
@@ -249,7 +251,9 @@ t_31_several_uplinks() {
 	nsxdp ns add "$NS1"
 	nsxdp map add 6000 "$NS1:8080"
 	on_bg ns1 $PY tcp_echo_server 8080
-	lab_listening ns1 8080 && lab_listening far 7 && lab_listening inet 7
+	lab_listening ns1 8080
+	lab_listening far 7
+	lab_listening inet 7
 	# Each is answered by where it came in, from the address that it asked.
 	[ "$(on client $PY half_close 203.0.113.1 6000)" = 203.0.113.10 ]
 	[ "$(on far $PY half_close 192.0.2.1 6000)" = 192.0.2.10 ]
@@ -700,7 +704,8 @@ t_30_features_that_are_missing() {
 
 # The next hop is found anew, which takes a moment.
 serves() {
-	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ] && [ "$(on ns1 $PY half_close 198.51.100.8 7)" = $HOST ]
+	[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+	[ "$(on ns1 $PY half_close 198.51.100.8 7)" = $HOST ]
 }
 
 # The uplink's device was made again, or others took the programs off it.

@@ -21,7 +21,7 @@ t_40_who_holds_the_lock_is_named() {
 	local watchdog=$!
 	kill -STOP $holder
 	# Readers do not wait.
-	timeout 2 nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" ns list | grep -q "^$NS1"
+	timeout $((2 * SLOW)) nsenter --net="/run/netns/$(lab_ns host)" "$NSXDP" ns list | grep -q "^$NS1"
 	refuse 1 "the instance is being changed by process" on host "$NSXDP" --wait 0 map add 7000 "$NS1:1"
 	refuse 1 "process $holder (stopped)" on host "$NSXDP" --wait 1 ns add "$NS3"
 	kill $watchdog
@@ -182,10 +182,12 @@ t_43_second_ranges_to_the_same_ports() {
 	nsxdp map add 20000-20999 "$NS1:8080"
 	nsxdp map add 30000-30999 "$NS1:8080"
 	nsxdp map add 30999-31000 "$NS1:8080" && return 1
-	reached 20000 && reached 30000
+	reached 20000
+	reached 30000
 	nsxdp map del 20000-20999
 	on host "$(dirname "$NSXDP")/check"
-	reached 30000 && reached 6000
+	reached 30000
+	reached 6000
 	nsxdp map del 6000
 	reached 30000
 	nsxdp map del 30000-30999

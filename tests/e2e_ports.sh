@@ -13,12 +13,12 @@ T_GROUP="ports, $MODE"
 # The client is told and does not wait, wherever it is; and nothing for the namespace goes
 # elsewhere.
 refused_everywhere() {
-	refuse 1 "Connection refused" on client timeout 2 $PY half_close $HOST 6400
-	refuse 1 "Connection refused" on client timeout 2 $PY udp_client $HOST 6400 1 100
-	refuse 1 "Connection refused" on ns1 timeout 2 $PY half_close $HOST 6400
-	refuse 1 "Connection refused" on ns1 timeout 2 $PY udp_client $HOST 6400 1 100
-	refuse 1 "No route to host" on host timeout 2 $PY half_close 127.0.0.1 6400
-	refuse 1 "No route to host" on host timeout 2 $PY udp_client $HOST 6400 1 100
+	refuse 1 "Connection refused" on client timeout $((2 * SLOW)) $PY half_close $HOST 6400
+	refuse 1 "Connection refused" on client timeout $((2 * SLOW)) $PY udp_client $HOST 6400 1 100
+	refuse 1 "Connection refused" on ns1 timeout $((2 * SLOW)) $PY half_close $HOST 6400
+	refuse 1 "Connection refused" on ns1 timeout $((2 * SLOW)) $PY udp_client $HOST 6400 1 100
+	refuse 1 "No route to host" on host timeout $((2 * SLOW)) $PY half_close 127.0.0.1 6400
+	refuse 1 "No route to host" on host timeout $((2 * SLOW)) $PY udp_client $HOST 6400 1 100
 }
 
 t_01_host_reaches_published_ports() {
@@ -139,7 +139,7 @@ t_07_publishing_ends_a_masqueraded_flow_by_name() {
 
 t_08_one_address() {
 	on host ip addr add 203.0.113.5/24 dev ens5
-	[ "$(on ns2 timeout 2 $PY half_close 203.0.113.5 6000)" = 192.168.0.6 ]
+	[ "$(on ns2 timeout $((2 * SLOW)) $PY half_close 203.0.113.5 6000)" = 192.168.0.6 ]
 	nsxdp map add 203.0.113.5:6100 "$NS1:8080"
 	nsxdp map list | grep -q '^203.0.113.5 *6100'
 	[ "$(on client $PY half_close 203.0.113.5 6100)" = 203.0.113.10 ]
@@ -182,7 +182,7 @@ t_09_an_address_change_is_followed() {
 
 t_10_foreign_addresses_are_not_captured() {
 	on client ip route add 10.99.0.1/32 via $HOST
-	refuse 124 "" on client timeout 1 $PY half_close 10.99.0.1 6000
+	refuse 124 "" on client timeout $SLOW $PY half_close 10.99.0.1 6000
 	on client ip route del 10.99.0.1/32
 }
 
@@ -234,7 +234,7 @@ t_15_the_address_that_a_namespace_leaves_from() {
 	nsxdp -j ns show "$NS1" | grep -q '"source": "203.0.113.7"'
 	# Without it nothing leaves, rather than as somebody else.
 	on host ip addr del 203.0.113.7/24 dev ens5
-	refuse 1 "" on ns1 timeout 3 $PY half_close $INET 7
+	refuse 1 "" on ns1 timeout $((3 * SLOW)) $PY half_close $INET 7
 	nsxdp status | grep -q "reject-no-uplink\|drop-no-uplink"
 	on host ip addr add 203.0.113.7/24 dev ens5
 	eventually 5 seen_as 203.0.113.7
@@ -251,10 +251,10 @@ t_14_where_a_namespace_may_go() {
 	on ns1 $PY half_close $INET 7
 	on ns1 $PY udp_client $INET 7 1 1000
 	on ns1 ping -c1 -W2 $INET
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close 203.0.113.10 9000
-	refuse 1 "No route to host" on ns1 timeout 3 $PY udp_client 203.0.113.10 9000 1 100
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close 203.0.113.10 9000
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY udp_client 203.0.113.10 9000 1 100
 	[ "$(rejected)" -ge 2 ]
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close $HOST 6001	# another namespace's port
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close $HOST 6001	# another namespace's port
 	on ns1 ping -c1 -W2 192.168.0.1
 	# What others begin is answered, wherever they are.
 	on client $PY half_close $HOST 6000
@@ -262,13 +262,13 @@ t_14_where_a_namespace_may_go() {
 	on ns2 $PY half_close $HOST 6000
 	on ns2 $PY half_close 203.0.113.10 9000
 	# Datagrams do not tell who began, and a published port is no way around the rules.
-	refuse 1 "" on client timeout 3 $PY udp_client $HOST 6000 1 100
+	refuse 1 "" on client timeout $((3 * SLOW)) $PY udp_client $HOST 6000 1 100
 	nsxdp map add 6300 "$NS1:6300"
 	nsxdp map add -p udp 6301 "$NS1:6301"
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close 203.0.113.10 9000 6300
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close 203.0.113.10 9000 6300
 	on ns1 $PY half_close $INET 7 6300
-	refuse 1 "No route to host" on ns1 timeout 3 $PY udp_from 6301 203.0.113.10 9000
-	on ns1 timeout 3 $PY udp_from 6301 $INET 7
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY udp_from 6301 203.0.113.10 9000
+	on ns1 timeout $((3 * SLOW)) $PY udp_from 6301 $INET 7
 	nsxdp map del 6300
 	nsxdp map del -p udp 6301
 	# The longest network decides, and a rule ends what runs.
@@ -276,8 +276,8 @@ t_14_where_a_namespace_may_go() {
 	nsxdp flow list | grep -q "192.168.0.2:28001 .*$NS1"
 	nsxdp ns set "$NS1" --egress-deny 0.0.0.0/0 --egress-allow 203.0.113.0/24 --egress-deny 203.0.113.10
 	nsxdp flow list | not grep -q "192.168.0.2:28001 .*$NS1"
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close $INET 7
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close 203.0.113.10 9000
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close $INET 7
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close 203.0.113.10 9000
 	on ns1 $PY half_close $HOST 6001
 	nsxdp export > "$LAB_TMP/exported"
 	grep -q "ns add $NS1 .*--egress-allow 203.0.113.0/24 --egress-deny 0.0.0.0/0 --egress-deny 203.0.113.10/32" "$LAB_TMP/exported"
@@ -285,9 +285,9 @@ t_14_where_a_namespace_may_go() {
 	on host "$(dirname "$NSXDP")/check"
 	nsxdp ns set "$NS1" --egress-deny 198.51.100.8
 	on ns1 $PY half_close 203.0.113.10 9000
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close $INET 7
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close $INET 7
 	nsxdp ns set "$NS1" --egress-deny any
-	refuse 1 "No route to host" on ns1 timeout 3 $PY half_close $INET 7
+	refuse 1 "No route to host" on ns1 timeout $((3 * SLOW)) $PY half_close $INET 7
 	on client $PY half_close $HOST 6000
 	nsxdp ns set "$NS1" --egress-allow any
 	on ns1 $PY half_close $INET 7
@@ -342,8 +342,8 @@ t_15_dead_targets_are_refused_quickly() {
 	nsxdp ns add "$n" --datapath "$MODE"
 	nsxdp map add 6400 "$n:8080"
 	nsxdp map add -p udp 6400 "$n:8080"
-	refuse 1 "Connection refused" on client timeout 2 $PY half_close $HOST 6400
-	refuse 1 "Connection refused" on client timeout 2 $PY udp_client $HOST 6400 1 100
+	refuse 1 "Connection refused" on client timeout $((2 * SLOW)) $PY half_close $HOST 6400
+	refuse 1 "Connection refused" on client timeout $((2 * SLOW)) $PY udp_client $HOST 6400 1 100
 	on_bg nsa $PY tcp_echo_server 8080
 	on_bg nsa $PY udp_echo_server 8080
 	lab_listening nsa 8080
@@ -363,7 +363,7 @@ t_15_dead_targets_are_refused_quickly() {
 	# Deleted behind our back; others are served as before.
 	ip netns pids "$n" | xargs kill
 	rm -f "$LAB_TMP/dump"
-	on client timeout 30 tcpdump -Uni eth0 -w "$LAB_TMP/leak.pcap" net 192.168.0.0/16 2> "$LAB_TMP/dump" &
+	on client timeout $((30 * SLOW)) tcpdump -Uni eth0 -w "$LAB_TMP/leak.pcap" net 192.168.0.0/16 2> "$LAB_TMP/dump" &
 	dump=$!
 	eventually 5 grep -q listening "$LAB_TMP/dump"
 	ip netns del "$n"

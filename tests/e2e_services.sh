@@ -13,7 +13,7 @@ T_GROUP="services, $MODE"
 at_addresses() { # MACHINE WHO...: which server answers at each of the three addresses
 	local machine=$1 a got=(); shift
 	for a in $HOST 203.0.113.5 203.0.113.6; do
-		got+=("$(on "$machine" timeout 1 $PY tags $a 6200 20000 1 2>/dev/null || true)")
+		got+=("$(on "$machine" timeout $SLOW $PY tags $a 6200 20000 1 2>/dev/null || true)")
 	done
 	got=("${got[@]##* }")
 	[ "${got[*]/#/:}" = "${*/#/:}" ] || { echo "from $machine: ${got[*]/#/:}"; return 1; }
@@ -27,8 +27,10 @@ t_01_several_targets_by_weight() {
 	nsxdp map add 6200 "$NS1:9000" "$NS2:9000=2" "$NS3:9000"
 	on client $PY tags $HOST 6200 20000 400 > "$LAB_TMP/tags"
 	shares "$LAB_TMP/tags"
-	[ "$(share "$LAB_TMP/tags" ns1)" -gt 60 ] && [ "$(share "$LAB_TMP/tags" ns1)" -lt 145 ]
-	[ "$(share "$LAB_TMP/tags" ns2)" -gt 150 ] && [ "$(share "$LAB_TMP/tags" ns2)" -lt 250 ]
+	[ "$(share "$LAB_TMP/tags" ns1)" -gt 60 ]
+	[ "$(share "$LAB_TMP/tags" ns1)" -lt 145 ]
+	[ "$(share "$LAB_TMP/tags" ns2)" -gt 150 ]
+	[ "$(share "$LAB_TMP/tags" ns2)" -lt 250 ]
 	nsxdp map list > "$LAB_TMP/list"
 	cat "$LAB_TMP/list"
 	grep -qE "6200 .*$NS2 .* 50% +[1-9]" "$LAB_TMP/list"
@@ -58,7 +60,9 @@ t_02_a_changed_target_moves_its_share() {
 	moved=$(diff "$LAB_TMP/two" "$LAB_TMP/three" | grep -c '^>')
 	new=$(diff "$LAB_TMP/two" "$LAB_TMP/three" | grep -c '^> .* ns3')
 	echo "moved $moved, to the new target $new"
-	[ "$moved" -lt 135 ] && [ "$new" -gt 60 ] && [ $((moved - new)) -lt 25 ]
+	[ "$moved" -lt 135 ]
+	[ "$new" -gt 60 ]
+	[ $((moved - new)) -lt 25 ]
 	nsxdp map del 6200
 }
 
@@ -139,16 +143,16 @@ t_06_udp_never_sticks_to_a_removed_target() {
 t_07_allowlist_and_rate() {
 	nsxdp map add 6200 "$NS1:8080" --allow 203.0.113.0/24 --allow 10.1.2.3
 	[ "$(on client $PY half_close $HOST 6200)" = 203.0.113.10 ]
-	refuse 124 "" on inet timeout 1 $PY half_close $HOST 6200
+	refuse 124 "" on inet timeout $SLOW $PY half_close $HOST 6200
 	nsxdp status | grep -q drop-not-allowed
 	nsxdp map list -j | grep -q '"10.1.2.3/32"'
 	nsxdp map set 6200 "$NS1:8080" --allow 198.51.100.0/24 --drain 0
 	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
-	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
+	refuse 124 "" on client timeout $SLOW $PY half_close $HOST 6200
 	# A swap of targets opens nothing.
 	nsxdp map set 6200 "$NS2:8080" --drain 0
 	[ "$(on inet $PY half_close $HOST 6200)" = $INET ]
-	refuse 124 "" on client timeout 1 $PY half_close $HOST 6200
+	refuse 124 "" on client timeout $SLOW $PY half_close $HOST 6200
 	nsxdp map set 6200 "$NS2:8080" --rate 100/s --burst 7 --affinity client
 	nsxdp map set 6200 "$NS1:8080"
 	nsxdp map list -j | python3 -c 'import json,sys
@@ -161,7 +165,8 @@ assert (port["allow"], port["rate"], port["burst"], port["affinity"]) == (["198.
 	nsxdp map add -p udp 6200 "$NS1:9000" --rate 5/s --burst 3
 	on client $PY udp_count_answers $HOST 6200 40 > "$LAB_TMP/answers"
 	cat "$LAB_TMP/answers"
-	[ "$(cat "$LAB_TMP/answers")" -ge 3 ] && [ "$(cat "$LAB_TMP/answers")" -le 10 ]
+	[ "$(cat "$LAB_TMP/answers")" -ge 3 ]
+	[ "$(cat "$LAB_TMP/answers")" -le 10 ]
 	nsxdp status | grep -q drop-rate
 	nsxdp map del -p udp 6200
 	refuse 2 "not NUMBER/s" nsxdp map add 6200 "$NS1:80" --rate 5
@@ -284,7 +289,7 @@ import json, sys
 print(sum(t["'"$1"'"] for m in json.load(sys.stdin) if m["port"] == 6200 for t in m["targets"]))'; }
 
 # The address that answers at a port, if any does: MACHINE ADDR PORT
-answering() { local got; got=$(on "$1" timeout 1 $PY tags "$2" "$3" 20000 1 2> /dev/null || true); echo "${got##* }"; }
+answering() { local got; got=$(on "$1" timeout $SLOW $PY tags "$2" "$3" 20000 1 2> /dev/null || true); echo "${got##* }"; }
 is_answered() { [ "$(answering "$1" "$2" "$3")" = "$4" ]; }	# MACHINE ADDR PORT WHO
 
 t_13_at_the_addresses_of_a_device() {
@@ -295,11 +300,17 @@ t_13_at_the_addresses_of_a_device() {
 	nsxdp map add ens5:6200 "$NS1:9000"
 	nsxdp map list | grep "^ens5  *6200 "
 	nsxdp map list -j ens5:6200 | python3 -c 'import json,sys; m = json.load(sys.stdin); assert len(m) == 1 and m[0]["at"] == "ens5"'
-	is_answered client $HOST 6200 ns1 && is_answered host $HOST 6200 ns1 && is_answered ns2 $HOST 6200 ns1
-	is_answered client 198.18.0.1 6200 "" && is_answered host 127.0.0.1 6200 "" && is_answered ns2 198.18.0.1 6200 ""
+	is_answered client $HOST 6200 ns1
+	is_answered host $HOST 6200 ns1
+	is_answered ns2 $HOST 6200 ns1
+	is_answered client 198.18.0.1 6200 ""
+	is_answered host 127.0.0.1 6200 ""
+	is_answered ns2 198.18.0.1 6200 ""
 	# No command runs while its addresses change.
 	on host ip addr add 203.0.113.9/24 dev ens5
-	is_answered client 203.0.113.9 6200 ns1 && is_answered ns2 203.0.113.9 6200 ns1 && is_answered host 203.0.113.9 6200 ns1
+	is_answered client 203.0.113.9 6200 ns1
+	is_answered ns2 203.0.113.9 6200 ns1
+	is_answered host 203.0.113.9 6200 ns1
 	on host ip addr del 203.0.113.9/24 dev ens5
 	on host ip addr add 203.0.113.9/32 dev lo
 	eventually 3 is_answered client 203.0.113.9 6200 ""
@@ -310,15 +321,20 @@ t_13_at_the_addresses_of_a_device() {
 	nsxdp map add 203.0.113.9:6200 "$NS2:9000"
 	nsxdp map add lo:6200 "$NS3:9000"
 	refuse 1 "taken" nsxdp map add ens5:6200 "$NS2:9000"
-	is_answered client $HOST 6200 ns1 && is_answered client 203.0.113.9 6200 ns2 && is_answered client 198.18.0.1 6200 ns3
-	is_answered host 127.0.0.1 6200 ns3 && is_answered host $HOST 6200 ns1 && is_answered ns1 203.0.113.9 6200 ns2
+	is_answered client $HOST 6200 ns1
+	is_answered client 203.0.113.9 6200 ns2
+	is_answered client 198.18.0.1 6200 ns3
+	is_answered host 127.0.0.1 6200 ns3
+	is_answered host $HOST 6200 ns1
+	is_answered ns1 203.0.113.9 6200 ns2
 	refuse 1 "Operation not permitted" on host $PY bind tcp $HOST 6200
 	nsxdp export > "$LAB_TMP/before"
 	grep "map add ens5:6200 $NS1:9000" "$LAB_TMP/before"
 	nsxdp apply "$LAB_TMP/before"
 	nsxdp map del lo:6200
 	nsxdp map del 203.0.113.9:6200
-	is_answered client 203.0.113.9 6200 ns1 && is_answered host 127.0.0.1 6200 ""
+	is_answered client 203.0.113.9 6200 ns1
+	is_answered host 127.0.0.1 6200 ""
 	on host $PY bind tcp 127.0.0.1 6200
 	nsxdp map set ens5:6200 "$NS2:9000" "$NS3:9000" --drain 0
 	[ "$(answering client $HOST 6200)" != ns1 ]
@@ -332,8 +348,10 @@ t_13_at_the_addresses_of_a_device() {
 	on host ip addr add 198.18.0.1/32 dev ens5
 	nsxdp map add lo:6202 "$NS1:9000"
 	nsxdp map add ens5:6203 "$NS2:9000"
-	is_answered client 198.18.0.1 6202 ns1 && is_answered client 198.18.0.1 6203 ns2
-	is_answered host 198.18.0.1 6202 ns1 && is_answered host 198.18.0.1 6203 ns2
+	is_answered client 198.18.0.1 6202 ns1
+	is_answered client 198.18.0.1 6203 ns2
+	is_answered host 198.18.0.1 6202 ns1
+	is_answered host 198.18.0.1 6203 ns2
 	on host ip addr del 198.18.0.1/32 dev ens5
 	nsxdp map del lo:6202
 	is_answered host 198.18.0.1 6203 ""
@@ -373,7 +391,8 @@ t_10_every_map_counts() {
 	[ "$(map_packets packets)" = 0 ]
 	on client $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
 	sent=$(map_packets packets)
-	[ "$sent" -ge 200 ] && [ "$sent" -lt 1000 ]
+	[ "$sent" -ge 200 ]
+	[ "$sent" -lt 1000 ]
 	[ "$(map_packets bytes)" -ge $((sent * 54)) ]
 	on ns2 $PY tags $HOST 6200 20000 50 > "$LAB_TMP/tags"
 	both=$(map_packets packets)

@@ -73,13 +73,13 @@ t_04_masquerade_has_the_hosts_address() {
 
 t_05_nothing_else_is_forwarded() {
 	[ "$(on host cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
-	refuse 1 "" on client timeout 2 bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080' || refuse 124 "" on client \
-		timeout 1 bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080'
+	refuse 1 "" on client timeout $((2 * SLOW)) bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080' || refuse 124 "" on client \
+		timeout $SLOW bash -c 'exec 3<>/dev/tcp/192.168.0.2/8080'
 	on client ip route add 192.168.0.0/16 via $HOST
 	refuse 1 "" on client ping -c1 -W1 192.168.0.2
 	on client ip route del 192.168.0.0/16
 	refuse 1 "" on ns1 ping -c1 -W1 192.168.0.6
-	refuse 124 "" on ns1 timeout 1 bash -c 'exec 3<>/dev/tcp/192.168.0.6/8080'
+	refuse 124 "" on ns1 timeout $SLOW bash -c 'exec 3<>/dev/tcp/192.168.0.6/8080'
 }
 
 t_06_other_rules_are_undisturbed() {
@@ -108,7 +108,8 @@ t_10_iperf3_both_ways() {
 	on_bg ns1 iperf3 -s -p 8082
 	on_bg inet iperf3 -s
 	nsxdp map add 6082 "$NS1:8082"
-	lab_listening ns1 8082 && lab_listening inet 5201
+	lab_listening ns1 8082
+	lab_listening inet 5201
 	on client iperf3 -c $HOST -p 6082 -t 1
 	on client iperf3 -c $HOST -p 6082 -t 1 -R
 	on ns2 iperf3 -c $INET -t 1
@@ -291,7 +292,8 @@ t_30_path_mtu_beyond_the_client() {
 	[ "$DATAPATH" = tc ] && offload="on off" || offload=as-is
 	on_bg inet iperf3 -s
 	on_bg ns1 iperf3 -s -p 8082
-	lab_listening inet 5201 && lab_listening ns1 8082
+	lab_listening inet 5201
+	lab_listening ns1 8082
 	nsxdp map add 6082 "$NS1:8082"
 	small_link
 	for o in $offload; do
@@ -302,10 +304,10 @@ t_30_path_mtu_beyond_the_client() {
 			on inet ethtool -K eth0 tso $o gso $o gro $o > /dev/null
 		fi
 		flush_paths
-		timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
-		timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M -R
-		timeout 10 nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M
-		timeout 10 nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M -R
+		timeout $((10 * SLOW)) nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
+		timeout $((10 * SLOW)) nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M -R
+		timeout $((10 * SLOW)) nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M
+		timeout $((10 * SLOW)) nsenter --net="/run/netns/$(lab_ns inet)" iperf3 -c $HOST -p 6082 -n 20M -R
 		on ns1 ip route get $INET | grep -q 'mtu 1280'
 	done
 	flush_paths
@@ -330,7 +332,7 @@ t_31_route_mtu_of_the_host() {
 	flush_paths
 	refuse 1 "mtu = 1200" on ns1 ping -c2 -i0.2 -W2 -M do -s 1400 $INET
 	flush_paths
-	timeout 10 nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
+	timeout $((10 * SLOW)) nsenter --net="/run/netns/$NS1" iperf3 -c $INET -n 20M
 	on ns1 ip route get $INET | grep -q 'mtu 1200'
 	nsxdp status | grep -q icmp-frag-needed
 	on host ip route change default via 203.0.113.10
@@ -344,7 +346,7 @@ t_32_segments_are_clamped() {
 	n=$(lab_ns ns5)
 	nsxdp ns add "$n" --clamp-mss=1000 --datapath "$DATAPATH"
 	rm -f "$LAB_TMP/dump"
-	on inet timeout 10 tcpdump --immediate-mode -i eth0 -nvc 2 'tcp port 80 and tcp[tcpflags] & tcp-syn != 0' > "$LAB_TMP/syn" 2> "$LAB_TMP/dump" &
+	on inet timeout $((10 * SLOW)) tcpdump --immediate-mode -i eth0 -nvc 2 'tcp port 80 and tcp[tcpflags] & tcp-syn != 0' > "$LAB_TMP/syn" 2> "$LAB_TMP/dump" &
 	local pid=$!
 	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"
 	on ns5 curl -sS -m 10 -r 0-1000 -o /dev/null http://$INET/big
@@ -469,7 +471,7 @@ t_37_traceroute_to_published_ports() {
 t_20_super_packets_are_never_segmented() {
 	# The receiver sees more than one segment in a packet: GSO went through both ways.
 	rm -f "$LAB_TMP/dump"
-	on client timeout 10 tcpdump -i eth0 -Q in -nc 3 'tcp port 6080 and greater 3000' > /dev/null 2> "$LAB_TMP/dump" &
+	on client timeout $((10 * SLOW)) tcpdump -i eth0 -Q in -nc 3 'tcp port 6080 and greater 3000' > /dev/null 2> "$LAB_TMP/dump" &
 	local pid=$!
 	eventually 5 grep -q 'listening on' "$LAB_TMP/dump"
 	on client curl -sS -m 30 -o /dev/null http://$HOST:6080/big

@@ -42,8 +42,10 @@ load_ends() {
 	wait "${LOAD[@]}"
 	wait $PINGS || true
 	cat "$LAB_TMP"/idle-* "$LAB_TMP"/busy-* "$LAB_TMP/pings"
-	grep -q "done 250" "$LAB_TMP/idle-in" && grep -q "done 250" "$LAB_TMP/idle-out"
-	grep -q "failed 0" "$LAB_TMP/busy-in" && grep -q "failed 0" "$LAB_TMP/busy-out"
+	grep -q "done 250" "$LAB_TMP/idle-in"
+	grep -q "done 250" "$LAB_TMP/idle-out"
+	grep -q "failed 0" "$LAB_TMP/busy-in"
+	grep -q "failed 0" "$LAB_TMP/busy-out"
 	# The last may be on its way when ping ends.
 	[ "$(awk '/transmitted/ { print $1 - $4 }' "$LAB_TMP/pings")" -le 1 ]
 	nsxdp map del 6200

@@ -37,6 +37,10 @@ at_end() {
 	trap 'rc=$?; trap - ERR; set +e; for c in "${AT_END[@]}"; do eval "$c" > /dev/null 2>&1; done; exit $rc' EXIT
 }
 
+# So many seconds, or as many more as an emulated machine needs: scaled SECONDS; pause SECONDS
+scaled() { awk "BEGIN { print $1 * $SLOW }"; }
+pause() { sleep "$(scaled "$1")"; }
+
 # Retry a command for some seconds: eventually SECONDS COMMAND...
 eventually() {
 	local end=$((SECONDS + $1 * SLOW)); shift
@@ -62,6 +66,14 @@ grows() {
 # A namespace's IPv6 address
 address6() { nsxdp -j ns show "$1" | sed -n 's/.*"address6": "\(.*\)".*/\1/p' | head -1; }
 
+# Where a test failed, and from where that was called: failed_at LINE COMMAND LINE...
+failed_at() {
+	local line=$1 command=$2; shift 2
+	# The last three are of this file and of the end of the script.
+	while [ $# -gt 3 ]; do line="$line, called by line $1"; shift; done
+	echo "failed: line $line: $command"
+}
+
 run_tests() {
 	local t word wanted rc begin
 	for t in $(declare -F | awk '{print $3}' | grep '^t_' | sort -t_ -k2,2n); do
@@ -71,7 +83,7 @@ run_tests() {
 		T_COUNT=$((T_COUNT + 1))
 		begin=$SECONDS
 		set +e
-		( set -eE; trap 'echo "failed: line $LINENO: $BASH_COMMAND"' ERR; "$t" ) > "$LAB_TMP/out" 2>&1
+		( set -eE; trap 'failed_at "$LINENO" "$BASH_COMMAND" "${BASH_LINENO[@]}"' ERR; "$t" ) > "$LAB_TMP/out" 2>&1
 		rc=$?
 		if [ $rc = 0 ]; then
 			echo "ok $T_COUNT - ${T_GROUP:-e2e}: ${t#t_}"
