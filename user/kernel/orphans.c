@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kernel/orphans.h"
@@ -23,6 +24,7 @@ struct seen {
 		unsigned long long cookie;
 	} *item;
 	size_t count;
+	dev_t nsfs;	/* the file system that namespaces are files of */
 	bool failed;
 	int self;
 };
@@ -76,8 +78,35 @@ static void look_at(struct seen *seen, const char *path)
 	seen->item[seen->count++].cookie = cookie;
 }
 
+/* The network namespaces among the files that a process has open. */
+static void look_at_files(struct seen *seen, const char *process)
+{
+	char path[300], file[600];
+	struct dirent *entry;
+	struct statx st;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", process);
+	dir = opendir(path);
+	seen->failed |= !dir && errno != ENOENT && errno != ESRCH && errno != EACCES;
+	while (dir && (entry = readdir(dir))) {
+		snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
+		/* By the file system, for the name goes with the mount. Files of others may hang. */
+		if (statx(AT_FDCWD, file, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+		    makedev(st.stx_dev_major, st.stx_dev_minor) == seen->nsfs)
+			look_at(seen, file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/*
+ * Files only where nothing else tells whether an uplink is gone, for they are many: see
+ * uplink_is_gone().
+ */
 static void look_at_processes(struct seen *seen)
 {
+	bool files = !feature_has(FEATURE_TCX);
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
 	char path[300];
@@ -88,6 +117,8 @@ static void look_at_processes(struct seen *seen)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
 		look_at(seen, path);
+		if (files)
+			look_at_files(seen, entry->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -134,10 +165,14 @@ static void look_at_mounts(struct seen *seen, const char *mounts, const char *ro
 
 static int find_namespaces(struct seen *seen)
 {
+	struct stat st = {};
+
 	memset(seen, 0, sizeof(*seen));
 	seen->self = netns_open_self();
 	if (seen->self < 0)
 		return seen->self;
+	seen->failed = fstat(seen->self, &st) != 0;
+	seen->nsfs = st.st_dev;
 	look_at_processes(seen);
 	look_at_mounts(seen, "/proc/self/mountinfo", "");
 	look_at_mounts(seen, "/proc/1/mountinfo", "/proc/1/root");
@@ -146,8 +181,9 @@ static int find_namespaces(struct seen *seen)
 }
 
 /*
- * The first uplink is gone with its namespace: the pinned link is attached to nothing. Where links
- * are filters of old kernels that cannot be told.
+ * The first uplink is gone with its namespace: the pinned link is attached to nothing. A filter of a
+ * kernel without tcx does not say where it is: there a namespace that neither a process, a mount nor
+ * an open file shows (a socket may keep one) is taken for gone.
  */
 static bool uplink_is_gone(const struct pin_dir *d)
 {
