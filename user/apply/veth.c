@@ -9,6 +9,7 @@
 #include "apply/confirm.h"
 #include "apply/ipv6.h"
 #include "apply/ns.h"
+#include "kernel/clsact.h"
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/netns.h"
@@ -112,10 +113,10 @@ static int attach_by_block(struct instance *in, const struct nsx_ns *ns, bool *m
 
 	*made = true;
 	if (err == -EEXIST) {
-		if (filters_of_others(ns->ifindex))
+		if (clsact_has_others(ns->ifindex))
 			return fail(f, -EBUSY, "%s has tc filters of others, which the block has no place for",
 				    ns->host_if);
-		datapath_remove_qdisc(ns->ifindex);
+		clsact_remove(ns->ifindex);
 		err = datapath_bind_ns(&in->dir, ns->ifindex, f);
 	}
 	if (!err)
@@ -134,7 +135,7 @@ static int attach_by_tcx(struct instance *in, const struct nsx_ns *ns, bool *mad
 						    : 0;
 
 	if (!err && bound)
-		datapath_remove_qdisc(ns->ifindex);
+		clsact_remove(ns->ifindex);
 	if (!err)
 		err = datapath_guard_ns(&in->dir, ns->ifindex, made, f);
 	return err ? err : datapath_attach_ns(&in->dir, ns->ifindex, f);

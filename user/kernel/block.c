@@ -6,7 +6,7 @@
 #include <linux/pkt_sched.h>
 
 #include "kernel/block.h"
-#include "kernel/link.h"
+#include "kernel/clsact.h"
 
 int block_bind(struct nl *nl, int ifindex)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The BPF programs: loading, attaching, pinning. Loading is datapath.c, attaching to devices
- * attach.c. Functions return 0 or a negative errno, with the reason in words.
+ * attach.c, guard.c and links.c. Functions return 0 or a negative errno, with the reason in words.
  */
 #ifndef NSXDP_DATAPATH_H
 #define NSXDP_DATAPATH_H
@@ -132,7 +132,6 @@ void datapath_unguard_ns(int ifindex, bool made);
 int datapath_bind_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 bool datapath_ns_bound(int ifindex);
 bool datapath_block_works(struct nl *nl, const struct pin_dir *d);
-void datapath_remove_qdisc(int ifindex);
 
 /* The program at TC alone, without the guards. Harmless where it is not attached. */
 void datapath_detach_ns_tc(const struct pin_dir *d, int ifindex);

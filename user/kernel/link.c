@@ -442,57 +442,6 @@ int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg)
 	return family == NSX_V6 && err == -EOPNOTSUPP ? 0 : err;
 }
 
-struct filters {
-	bool any;
-	bool others;	/* without our handle */
-};
-
-/* The kernel also tells of a priority as a whole, with handle 0. */
-static int filter_cb(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
-	struct filters *filters = arg;
-
-	if (nlh->nlmsg_type != RTM_NEWTFILTER)
-		return MNL_CB_OK;
-	filters->any = true;
-	filters->others |= tc->tcm_handle && tc->tcm_handle != FILTER_HANDLE;
-	return MNL_CB_OK;
-}
-
-static int filters_find(int ifindex, struct filters *ret)
-{
-	static const __u32 hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
-	struct nl nl = {};
-	int err = nl_open(&nl);
-
-	for (size_t i = 0; !err && i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		char buf[NL_BUF_SIZE];
-		struct nlmsghdr *nlh = nl_begin(&nl, buf, RTM_GETTFILTER, NLM_F_DUMP);
-		struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
-
-		tc->tcm_ifindex = ifindex;
-		tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]);
-		err = nl_do(&nl, nlh, filter_cb, ret);
-	}
-	nl_close(&nl);
-	return err;
-}
-
-bool filters_are_left(int ifindex)
-{
-	struct filters filters = {};
-
-	return filters_find(ifindex, &filters) || filters.any;
-}
-
-bool filters_of_others(int ifindex)
-{
-	struct filters filters = {};
-
-	return filters_find(ifindex, &filters) || filters.others;
-}
-
 static struct rtmsg *route_put(struct nlmsghdr *nlh, enum nsx_family family, unsigned char type)
 {
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));

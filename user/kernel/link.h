@@ -111,13 +111,6 @@ int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 
 int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg);
 
-/* Somebody has a filter at the device's clsact qdisc, or it cannot be known. */
-bool filters_are_left(int ifindex);
-
-/* The same of filters that do not have our handle. */
-bool filters_of_others(int ifindex);
-#define FILTER_HANDLE 0x6e73
-
 /* -EEXIST where there is a default route already. */
 int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via);
 
