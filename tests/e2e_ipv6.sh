@@ -279,6 +279,52 @@ t_26_prefer_ipv6() {
 	refuse 2 "" ls "/etc/netns/$NS2/gai.conf"
 }
 
+no_address_is_tentative() { ! ip -n "$1" -6 addr show tentative | grep -q inet6; }
+
+ipv6_of_link() { # NAMESPACE
+	eventually 5 no_address_is_tentative "$1"
+	eventually 5 no_address_is_tentative "$(lab_ns host)"
+	ip -n "$1" -6 addr show dev veth1 | grep inet6
+	ip -n "$1" -6 route
+	on host ip -6 addr show dev veth0 | grep inet6
+	on host ip -6 route | grep 'dev veth0'
+}
+
+# Its link has IPv6 of its own already, which stays.
+t_28_adopted_with_its_own_link() {
+	local name addr before after
+	name=$(lab_ns ns3)
+	ip netns add "$name"
+	on host ip link add veth0 type veth peer name veth1 netns "$name"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip addr add fd00:9::2/64 dev veth1 nodad
+	on ns3 ip link set veth1 up
+	before=$(ipv6_of_link "$name")
+	nsxdp ns adopt "$name"
+	addr=$(address6 "$name")
+	on ns3 ip -6 addr show dev veth1 | grep "inet6 $addr/128"
+	on ns3 ip -6 addr show dev veth1 | grep "inet6 fd00:9::2/64"
+	on_bg ns3 $PY6 server 8080
+	lab_listening ns3 8080
+	nsxdp map add 6005 "$name:8080"
+	[ "$(on client $PY6 client $HOST 6005)" = $CLIENT ]
+	[ "$(on ns3 $PY6 client $INET 7)" = $HOST ]
+	on host ping -c1 -W2 "$addr"
+	on ns3 ping -c1 -W2 "$GW"
+	# "up" brings back what a link forgets that was set down.
+	on ns3 ip link set veth1 down
+	on ns3 ip link set veth1 up
+	on ns3 ip addr add fd00:9::2/64 dev veth1 nodad
+	nsxdp up --dev ens5
+	eventually 5 on ns3 ping -c1 -W2 $INET
+	nsxdp ns del "$name" --force
+	after=$(ipv6_of_link "$name")
+	diff <(echo "$before") <(echo "$after")
+	ip netns del "$name"
+}
+
 t_27_export_brings_all_of_it_back() {
 	nsxdp export > "$LAB_TMP/export"
 	nsxdp apply "$LAB_TMP/export"

@@ -78,7 +78,7 @@ int ipv6_choose(const struct up_conf *c, struct nsx_conf *conf, struct nsx_journ
 void ipv6_set_addr(const struct nsx_conf *conf, struct nsx_ns *ns)
 {
 	memset(&ns->addr6, 0, sizeof(ns->addr6));
-	if (conf->ipv6 == NSX_IPV6_OFF || !(ns->flags & NSX_NS_MADE_VETH))
+	if (conf->ipv6 == NSX_IPV6_OFF)
 		return;
 	ns->addr6 = conf->pool[NSX_V6];
 	ns->addr6.w[3] |= ns->addr.w[3];
@@ -167,24 +167,29 @@ int ipv6_configure(const struct instance *in, struct sides *s, const struct nsx_
 		   int inside)
 {
 	const struct nsx_addr *gateway = ipv6_gateway(), *gw6 = &in->conf->gw6;
+	bool made = ns->flags & NSX_NS_MADE_VETH;
 	const __u8 host_mac[6] = NSX_HOST_MAC;
 	int err = 0;
 
 	if (!addr_is_set(&ns->addr6))
 		return 0;
-	keep_error(&err, set_sysctls(s, ns));
+	if (made)
+		keep_error(&err, set_sysctls(s, ns));
 	/* Errors are ignored: a device without a multicast filter needs no entry. */
 	ipv6_listen(in->conf, &s->host, ns, true);
 	keep_error(&err, addr_add(&s->host, ns->ifindex, gateway, 64));
 	/* For packets to the namespace only: the host's own to elsewhere never leave from it. */
 	keep_error(&err, addr_add_deprecated(&s->host, ns->ifindex, gw6, 128));
 	keep_error(&err, route_set_host6(&s->host, ns->ifindex, &ns->addr6, gw6, true));
-	keep_error(&err, neigh_set(&s->host, ns->ifindex, &ns->addr6, ns->mac));
 	keep_error(&err, addr_add(&s->ns, inside, &ns->addr6, 128));
 	keep_error(&err, route_set_host6(&s->ns, inside, gw6, NULL, true));
-	keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
-	keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
 	keep_error(&err, route_set_default6(&s->ns, inside, gateway, in->journal->way_out6));
+	/* The ends of an adopted link, whose MAC addresses are others' to change, ask each other. */
+	if (made) {
+		keep_error(&err, neigh_set(&s->host, ns->ifindex, &ns->addr6, ns->mac));
+		keep_error(&err, neigh_set(&s->ns, inside, gw6, host_mac));
+		keep_error(&err, neigh_set(&s->ns, inside, gateway, host_mac));
+	}
 	return err;
 }
 

@@ -112,6 +112,8 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 		err = veth_configure(in, s, ns, f);
 		if (!err && (err = link_up(&s->ns, 1)) != 0)
 			fail_errno(f, err, "cannot set lo up inside");
+	} else if (!err) {
+		err = veth_add_ipv6(in, s, ns, f);
 	}
 	return err;
 }

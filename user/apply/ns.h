@@ -29,6 +29,10 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 /* Addresses and link states of both ends, and the way out. */
 int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns, struct fail *f);
 
+/* IPv6 on a link that others made, beside what it has. */
+int veth_add_ipv6(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
+		  struct fail *f);
+
 /* Let the datapath know the veth and guard it, before a packet can come from it; and forget it. */
 int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f);
 int veth_unregister(struct instance *in, const struct nsx_ns *ns);

@@ -374,6 +374,23 @@ int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns
 	return 0;
 }
 
+int veth_add_ipv6(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
+		  struct fail *f)
+{
+	struct link_info inside;
+	int err;
+
+	if (!addr_is_set(&ns->addr6))
+		return 0;
+	err = link_get(&s->ns, ns->ns_if, 0, &inside);
+	if (!err)
+		err = ipv6_configure(in, s, ns, inside.ifindex);
+	/* An end that is down gets no routes before "up" mends it. */
+	return err && err != -ENETDOWN
+		       ? fail_errno(f, err, "cannot configure IPv6 of its link %s", ns->host_if)
+		       : 0;
+}
+
 /*
  * A link that was set down has forgotten its neighbours and routes. Those of a namespace that is out
  * of reach learn.
@@ -384,13 +401,19 @@ static void mend_inside(struct instance *in, const char *name, const struct nsx_
 	struct link_info inside;
 	struct fail ignored;
 
-	if ((ns->flags & NSX_NS_MADE_VETH) && ns_sides_open(&s, name, &ignored) == 0) {
+	if (ns_sides_open(&s, name, &ignored)) {
+		ns_sides_close(&s);
+		return;
+	}
+	if (ns->flags & NSX_NS_MADE_VETH) {
 		neigh_set(&s.host, ns->ifindex, &ns->addr, ns->mac);
 		if (link_get(&s.ns, ns->ns_if, 0, &inside) == 0) {
 			neigh_set(&s.ns, inside.ifindex, &ns->gw, host_mac);
 			route_add_default(&s.ns, inside.ifindex, &ns->gw);
 			ipv6_configure(in, &s, ns, inside.ifindex);
 		}
+	} else {
+		veth_add_ipv6(in, &s, ns, &ignored);
 	}
 	ns_sides_close(&s);
 }
