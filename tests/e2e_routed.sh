@@ -137,9 +137,9 @@ t_06_what_is_published_at_one_address_is_not_open() {
 	[ "$(on client $PY6 client $HOST 6089)" = $CLIENT ]
 	grows drop-pool on client curl -gsS -m 1 "http://[$A1]:8089/"
 	nsxdp map del "[2001:db8:1::2]:6089"
-	nsxdp status | grep "^uplink .*2001:db8:1::2"
+	nsxdp status | grep "^addresses .*2001:db8:1::2"
 	on host ip addr del 2001:db8:1::2/64 dev ens5
-	nsxdp status | not grep "^uplink .*2001:db8:1::2"
+	nsxdp status | not grep "^addresses .*2001:db8:1::2"
 	nsxdp map del "[$HOST]:6089"
 }
 

@@ -77,7 +77,7 @@ static void print_status(const json_t *s)
 			printf(" (%s)", state);
 	}
 	json_array_foreach(local, i, addr)
-		printf("%s%s", i ? ", " : ", ", json_string_value(addr));
+		printf("%s%s", i ? ", " : "\naddresses   ", json_string_value(addr));
 	printf("\nmode        %s: %s", json_string_value(json_object_get(s, "mode")),
 	       json_string_value(json_object_get(s, "mode_reason")));
 	json_array_foreach(json_object_get(s, "kernel_lacks"), i, addr)
