@@ -89,6 +89,10 @@ initrd() {
 		$b mkdir -p $top; $b mount -t 9p -o ro,cache=loose,$o tree $top
 		$b mount --bind $top/build/$($b cat /arch)/build $top/build
 	fi
+	# What comes and goes on this machine meanwhile is no part of the other.
+	$b rm -rf /new/etc/netns
+	$b mkdir /keep; $b mount -o rbind $top /keep; $b mount -t tmpfs t /new/tmp; $b chmod 1777 /new/tmp
+	$b mkdir -p $top; $b mount --move /keep $top
 	m=/new/usr/lib/modules
 	$b mkdir -p $m; $b mount -t tmpfs m $m; $b mkdir $m/$($b uname -r)
 	$b mount --bind /k/lib/modules/$($b uname -r) $m/$($b uname -r)
