@@ -669,6 +669,15 @@ t_27_up_again_follows_the_addresses() {
 
 # What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing
 # behind either.
+t_30_a_kernel_that_is_too_old() {
+	local number
+	for number in 181 187 189 195; do
+		NSXDP_TEST_NO_HELPER=$number refuse 1 "this kernel has no bpf_" nsxdp up --dev ens5
+	done
+	refuse 1 "not up" nsxdp status
+	NSXDP_TEST_NO_HELPER=181 nsxdp features | grep -q '^bpf_loop  *5.17  *no  *nsxdp does not run'
+}
+
 t_30_features_that_are_missing() {
 	export NSXDP_TEST_NO_TCX=1 NSXDP_TEST_NO_DEFRAG_LINK=1 NSXDP_TEST_NO_XDP_SKB=1
 	nsxdp features | grep -q '^tcx links  *6.6  *no  *programs are filters'

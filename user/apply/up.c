@@ -514,10 +514,15 @@ int apply_up(const struct up_conf *c, struct fail *f)
 {
 	struct local_list local = {};
 	struct pin_dir d = { .fd = -1 };
+	enum feature missing;
 	struct fail ignored;
 	bool mounted;
 	int err, up;
 
+	missing = feature_needed();
+	if (missing != FEATURES)
+		return fail(f, -ENOTSUP, "this kernel has no %s (Linux %s), which nsxdp needs",
+			    feature_info(missing)->name, feature_info(missing)->since);
 	err = pin_mount(&mounted, f);
 	if (err)
 		return err;

@@ -2,10 +2,12 @@
 /* Features of the kernel. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/private.h"
 
@@ -88,9 +90,52 @@ static bool has_xdp_skb(void)
 	       has_function("bpf_xdp_metadata_rx_timestamp");
 }
 
+static bool has_kernel_context(void)
+{
+	return has_function("bpf_cast_to_kern_ctx") && has_function("bpf_rdonly_cast");
+}
+
+static bool has_helper(enum bpf_prog_type type, enum bpf_func_id helper)
+{
+	const char *missing = getenv("NSXDP_TEST_NO_HELPER");
+
+	datapath_hush_libbpf();
+	return !(missing && atoi(missing) == (int)helper) &&
+	       libbpf_probe_bpf_helper(type, helper, NULL) != 0;
+}
+
+static bool has_set_retval(void)
+{
+	return has_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_set_retval);
+}
+
+static bool has_loop(void)
+{
+	return has_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop);
+}
+
+static bool has_xdp_load_bytes(void)
+{
+	return has_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes);
+}
+
+static bool has_percpu_elem(void)
+{
+	return has_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_map_lookup_percpu_elem);
+}
+
+#define NEEDED "nsxdp does not run"
+
+enum without {
+	LESS,		/* something is less good */
+	NO_LOSS,	/* or only an option is refused */
+	NOTHING,	/* nothing runs */
+};
+
 static const struct {
 	struct feature_info info;
 	bool (*probe)(void);
+	enum without without;
 } features[FEATURES] = {
 	[FEATURE_TCX] = { { "tcx links", "6.6",
 			    "programs are filters at clsact qdiscs, and a little slower" },
@@ -109,7 +154,20 @@ static const struct {
 			      has_xdp_skb },
 	[FEATURE_NETKIT] = { { "netkit devices", "6.7",
 			       "links are veths: --link netkit is refused" },
-			     has_netkit },
+			     has_netkit,
+			     NO_LOSS },
+	[FEATURE_KERNEL_CONTEXT] = { { "bpf_cast_to_kern_ctx and bpf_rdonly_cast", "6.2",
+				       "the same is read by bpf_probe_read_kernel" },
+				     has_kernel_context,
+				     NO_LOSS },
+	[FEATURE_SET_RETVAL] = { { "bpf_set_retval", "5.18", NEEDED }, has_set_retval, NOTHING },
+	[FEATURE_LOOP] = { { "bpf_loop", "5.17", NEEDED }, has_loop, NOTHING },
+	[FEATURE_XDP_LOAD_BYTES] = { { "bpf_xdp_load_bytes", "5.18", NEEDED },
+				     has_xdp_load_bytes,
+				     NOTHING },
+	[FEATURE_PERCPU_ELEM] = { { "bpf_map_lookup_percpu_elem", "5.19", NEEDED },
+				  has_percpu_elem,
+				  NOTHING },
 };
 
 const struct feature_info *feature_info(enum feature feature)
@@ -131,7 +189,16 @@ __u32 features_missing(void)
 	__u32 missing = 0;
 
 	for (int i = 0; i < FEATURES; i++)
-		if (i != FEATURE_NETKIT && !feature_has(i))
+		if (features[i].without == LESS && !feature_has(i))
 			missing |= 1U << i;
 	return missing;
+}
+
+enum feature feature_needed(void)
+{
+	enum feature i = 0;
+
+	while (i < FEATURES && (features[i].without != NOTHING || feature_has(i)))
+		i++;
+	return i;
 }

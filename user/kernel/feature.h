@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the datapath uses of kernels newer than the oldest that it runs on, Linux 6.1. Each is tried
- * for or looked up in the kernel's types, never told by a version, for distributions bring features
- * back.
+ * What the programs use of kernels newer than Linux 5.15. Each is tried for or looked up in the
+ * kernel's types, never told by a version, for distributions bring features back.
  */
 #ifndef NSXDP_FEATURE_H
 #define NSXDP_FEATURE_H
@@ -17,7 +16,12 @@ enum feature {
 	FEATURE_FIB_SRC,
 	FEATURE_XDP_SKB,
 	FEATURE_NETKIT,
-	FEATURES,
+	FEATURE_KERNEL_CONTEXT,
+	FEATURE_SET_RETVAL,
+	FEATURE_LOOP,
+	FEATURE_XDP_LOAD_BYTES,
+	FEATURE_PERCPU_ELEM,
+	FEATURES,	/* nsx_journal.missing has a bit for each: new ones come last */
 };
 
 /**
@@ -35,7 +39,10 @@ const struct feature_info *feature_info(enum feature feature);
 /* The kernel has it. The answer is kept. */
 bool feature_has(enum feature feature);
 
-/* A bit for each that the kernel does not have, except those that are used on request only. */
+/* A bit for each that the kernel does not have, where something is less good for that. */
 __u32 features_missing(void);
+
+/* The first without which nothing runs that the kernel does not have; FEATURES where it has all. */
+enum feature feature_needed(void);
 
 #endif
