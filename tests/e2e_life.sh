@@ -610,6 +610,18 @@ t_25_xdp_that_the_driver_refuses_falls_back() {
 	eventually 5 as_before
 }
 
+t_26_map_add_refuses_a_port_that_is_only_bound() {
+	nsxdp features | grep -q '^sock_diag for bound TCP sockets .* yes ' ||
+		skip "sock_diag for bound TCP sockets"
+	up
+	nsxdp ns add "$NS1"
+	on_bg host $PY bound 6503 "$LAB_TMP/bound"
+	eventually 5 test -e "$LAB_TMP/bound"
+	refuse 1 "map add 6503: port is taken by the host itself: python3, process" nsxdp map add 6503 "$NS1:80"
+	nsxdp down
+	lab_kill
+}
+
 t_26_map_add_refuses_the_hosts_own_ports() {
 	up
 	nsxdp ns add "$NS1"

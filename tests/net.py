@@ -273,14 +273,24 @@ def bind(proto, host, port):
     sock.bind((host, int(port)))
 
 
-def bind_when(path, port, watches):
-    """Make the file watches, bind as soon as that of path is there, and keep the socket."""
+def bound(port, done):
+    """Bind, make the file done, and keep the socket, which never listens."""
+    sock = stream_or_datagram("tcp")
+    sock.bind(("0.0.0.0", int(port)))
+    with open(done, "w", encoding="ascii"):
+        pass
+    time.sleep(60)
+
+
+def listen_when(path, port, watches):
+    """Make the file watches, listen as soon as that of path is there, and keep the socket."""
     with open(watches, "w", encoding="ascii"):
         pass
     while not os.path.exists(path):
         pass
     sock = stream_or_datagram("tcp")
     sock.bind(("0.0.0.0", int(port)))
+    sock.listen()
     time.sleep(60)
 
 

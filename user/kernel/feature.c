@@ -10,6 +10,7 @@
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/private.h"
+#include "kernel/sockets.h"
 
 /* enum bpf_attach_type of kernels 6.6 and 6.7; libbpf 1.1 does not name them. */
 #define ATTACH_TCX_INGRESS 46
@@ -90,6 +91,11 @@ static bool has_xdp_skb(void)
 	       has_function("bpf_xdp_metadata_rx_timestamp");
 }
 
+static bool has_bound_sockets(void)
+{
+	return !getenv("NSXDP_TEST_NO_BOUND_SOCKETS") && sockets_tell_of_bound();
+}
+
 static bool has_kernel_context(void)
 {
 	return has_function("bpf_cast_to_kern_ctx") && has_function("bpf_rdonly_cast");
@@ -168,6 +174,9 @@ static const struct {
 	[FEATURE_PERCPU_ELEM] = { { "bpf_map_lookup_percpu_elem", "5.19", NEEDED },
 				  has_percpu_elem,
 				  NOTHING },
+	[FEATURE_BOUND_SOCKETS] = { { "sock_diag for bound TCP sockets", "6.8",
+				      "a port is published even where a socket is bound to it that does not listen yet" },
+				    has_bound_sockets },
 };
 
 const struct feature_info *feature_info(enum feature feature)

@@ -21,6 +21,7 @@ enum feature {
 	FEATURE_LOOP,
 	FEATURE_XDP_LOAD_BYTES,
 	FEATURE_PERCPU_ELEM,
+	FEATURE_BOUND_SOCKETS,
 	FEATURES,	/* nsx_journal.missing has a bit for each: new ones come last */
 };
 

@@ -272,6 +272,36 @@ static int search_open(struct mnl_socket **nl)
 	return -errno;
 }
 
+static int found_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct search *s = arg;
+
+	(void)nlh;
+	s->count++;
+	return MNL_CB_OK;
+}
+
+/* Tried with a socket that is bound to a port which the kernel chooses. */
+bool sockets_tell_of_bound(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct search s = { .each = found_cb };
+	socklen_t size = sizeof(at);
+	struct mnl_socket *nl;
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, size) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&at, &size) == 0 && search_open(&nl) == 0) {
+		__u16 port = ntohs(at.sin_port);
+
+		search_proto(nl, &s, NSX_TCP, port, port);
+		mnl_socket_close(nl);
+	}
+	if (fd >= 0)
+		close(fd);
+	return s.count;
+}
+
 void sockets_listing(bool on)
 {
 	listing.on = on;

@@ -18,6 +18,9 @@
 int sockets_holder(__u8 row, __u16 first, __u16 last, const struct nsx_addr *at, char *holder,
 		   size_t size);
 
+/* The kernel also tells of TCP sockets that are bound and neither listen nor connect (Linux 6.8). */
+bool sockets_tell_of_bound(void);
+
 /*
  * Many questions are to come, or no more. Meanwhile sockets_holder() answers that a port is free
  * from one listing of all sockets, taken at the first question.
