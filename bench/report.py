@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report of a benchmark run: a self-contained page, and a table of ratios."""
 import html as markup
+import textwrap
 
 COLORS = {"iptables": "#b55", "nftables": "#c83", "routing": "#999", "bare-tc": "#ccc", "bare-xdp": "#ccc",
           "nsxdp-tc": "#38a", "nsxdp-xdp": "#063"}
@@ -79,9 +80,10 @@ HEAD = ["nftables", "routing, no NAT", "nsxdp tc", "nsxdp xdp", "tc / routing", 
 def table(data):
     """Markdown."""
     m = data["machine"]
-    out = ["Times iptables, unless another pair is named; more is better (for times and CPU too). Medians of %d interleaved"
-           % m["rounds"], "rounds in one run on %d CPUs (%s), kernel %s, %s. `make bench` makes this table."
-           % (m["cpus"], m["cpu"], m["kernel"], m["date"]), "",
+    head = ("Times iptables, unless another pair is named; more is better (for times and CPU too). Medians of %d interleaved"
+            " rounds in one run on %d CPUs (%s), kernel %s, %s. `make bench` makes this table."
+            % (m["rounds"], m["cpus"], m["cpu"], m["kernel"], m["date"]))
+    out = [textwrap.fill(head, 100, break_on_hyphens=False), "",
            "| | " + " | ".join(HEAD) + " |", "| --- |" + " ---: |" * len(HEAD)]
     out += ["| %s | %s |" % (r["title"], " | ".join(cells)) for r, cells in rows(data)]
     return "\n".join(out)
