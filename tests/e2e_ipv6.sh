@@ -291,8 +291,8 @@ ipv6_of_link() { # NAMESPACE
 }
 
 # Its link has IPv6 of its own already, which stays.
-t_28_adopted_with_its_own_link() {
-	local name addr before after
+adopted_with_its_own_link() { # COMMAND...: what it has besides
+	local name addr before after server
 	name=$(lab_ns ns3)
 	ip netns add "$name"
 	on host ip link add veth0 type veth peer name veth1 netns "$name"
@@ -301,12 +301,14 @@ t_28_adopted_with_its_own_link() {
 	on ns3 ip addr add 192.168.5.2/24 dev veth1
 	on ns3 ip addr add fd00:9::2/64 dev veth1 nodad
 	on ns3 ip link set veth1 up
+	"$@"
 	before=$(ipv6_of_link "$name")
 	nsxdp ns adopt "$name"
 	addr=$(address6 "$name")
 	on ns3 ip -6 addr show dev veth1 | grep "inet6 $addr/128"
 	on ns3 ip -6 addr show dev veth1 | grep "inet6 fd00:9::2/64"
 	on_bg ns3 $PY6 server 8080
+	server=$(tail -1 "$LAB_TMP/pids")
 	lab_listening ns3 8080
 	nsxdp map add 6005 "$name:8080"
 	[ "$(on client $PY6 client $HOST 6005)" = $CLIENT ]
@@ -322,8 +324,14 @@ t_28_adopted_with_its_own_link() {
 	nsxdp ns del "$name" --force
 	after=$(ipv6_of_link "$name")
 	diff <(echo "$before") <(echo "$after")
+	kill "$server"
 	ip netns del "$name"
+	eventually 5 not on host ip link show veth0
 }
+
+t_28_adopted_with_its_own_link() { adopted_with_its_own_link true; }
+
+t_28b_adopted_with_the_gateways_address() { adopted_with_its_own_link on host ip addr add fe80::1/64 dev veth0 nodad; }
 
 t_27_export_brings_all_of_it_back() {
 	nsxdp export > "$LAB_TMP/export"

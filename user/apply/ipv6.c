@@ -122,6 +122,8 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
 		return inside;
 	if (!inside || !host)
 		memset(&ns->addr6, 0, sizeof(ns->addr6));
+	else if (addr_exists(&s->host, ns->ifindex, ipv6_gateway()))
+		ns->flags |= NSX_NS_HAD_GATEWAY6;
 	return 0;
 }
 
@@ -202,7 +204,8 @@ void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_n
 		return;
 	route_set_host6(&s->host, ns->ifindex, &ns->addr6, NULL, false);
 	addr_del(&s->host, ns->ifindex, gw6, 128);
-	addr_del(&s->host, ns->ifindex, gateway, 64);
+	if (!(ns->flags & NSX_NS_HAD_GATEWAY6))
+		addr_del(&s->host, ns->ifindex, gateway, 64);
 	if (link_get(&s->ns, ns->ns_if, 0, &inside))
 		return;
 	route_set_default6(&s->ns, inside.ifindex, gateway, false);

@@ -20,7 +20,7 @@ const struct nsx_addr *ipv6_gateway(void);
 
 /*
  * Whether IPv6 is enabled at both ends of the new link, of which one may be a container's; else the
- * namespace has no IPv6 address.
+ * namespace has no IPv6 address. And whether the host's end has the gateway's address already.
  */
 int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns);
 

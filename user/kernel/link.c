@@ -384,6 +384,18 @@ int addr_add_deprecated(struct nl *nl, int ifindex, const struct nsx_addr *addr,
 	return add(nl, ifindex, addr, prefix_len, true);
 }
 
+bool addr_exists(struct nl *nl, int ifindex, const struct nsx_addr *addr)
+{
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETADDR, 0);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+	ifa->ifa_family = af_of(addr_family(addr));
+	ifa->ifa_index = ifindex;
+	put_addr(nlh, IFA_LOCAL, addr);
+	return nl_do(nl, nlh, NULL, NULL) == 0;
+}
+
 int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len)
 {
 	char buf[NL_BUF_SIZE];

@@ -107,6 +107,8 @@ int addr_add(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefi
 /* The same of an IPv6 address that is only used where a route says so: it is deprecated. */
 int addr_add_deprecated(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
+bool addr_exists(struct nl *nl, int ifindex, const struct nsx_addr *addr);
+
 int addr_del(struct nl *nl, int ifindex, const struct nsx_addr *addr, __u8 prefix_len);
 
 int route_each(struct nl *nl, enum nsx_family family, route_cb cb, void *arg);
