@@ -54,6 +54,36 @@ t_41b_what_lives_is_no_orphan() {
 	finish
 }
 
+# Kept by a thread that is not the first of its process, and by a mount that others have; the uplink is
+# gone, so nothing else tells that it is there.
+t_41c_a_thread_or_a_mount_keeps_it() {
+	local name keeper how pins
+	begin
+	for how in thread mount; do
+		name=$(lab_ns "kept$how")
+		another_instance "$name"
+		pins=$(nsenter --net="/run/netns/$name" "$NSXDP" -j status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')
+		if [ $how = thread ]; then
+			$PY in_a_thread "/run/netns/$name" "$LAB_TMP/$how" &
+		else
+			touch "$LAB_TMP/nsfs"
+			unshare -m --propagation private sh -c "mount --bind /run/netns/$name $LAB_TMP/nsfs; touch $LAB_TMP/$how; exec sleep 60" &
+		fi
+		keeper=$!
+		eventually 5 test -e "$LAB_TMP/$how"
+		ip -n "$name" link del ens5
+		ip netns del "$name"
+		nsxdp down --orphans
+		test -d "$pins"
+		kill $keeper
+		wait $keeper || true
+		sleep 1
+		nsxdp down --orphans
+		not test -d "$pins"
+	done
+	finish
+}
+
 t_41_orphans() {
 	local name
 	name=$(lab_ns orphan)

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Network programs for the end-to-end tests: each verb is a small server or a client that checks."""
 import asyncio
+import ctypes
 import os
 import resource
 import socket
 import struct
 import sys
+import threading
 import time
 
 
@@ -271,6 +273,19 @@ def dialled(host, port):
 def bind(proto, host, port):
     sock = stream_or_datagram(proto, socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.bind((host, int(port)))
+
+
+def in_a_thread(netns, done):
+    """A thread enters a network namespace, makes the file done, and stays."""
+    def enter():
+        with open(netns, "rb") as file:
+            if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0x40000000):  # CLONE_NEWNET
+                os._exit(1)
+        with open(done, "w", encoding="ascii"):
+            pass
+        time.sleep(60)
+    threading.Thread(target=enter, daemon=True).start()
+    time.sleep(60)
 
 
 def bound(port, done):

@@ -24,7 +24,10 @@ struct seen {
 		unsigned long long cookie;
 	} *item;
 	size_t count;
+	ino_t *mounts;	/* mount namespaces that were looked at */
+	size_t mounts_count;
 	dev_t nsfs;	/* the file system that namespaces are files of */
+	bool files;	/* open files were looked at */
 	bool failed;
 	int self;
 };
@@ -100,25 +103,20 @@ static void look_at_files(struct seen *seen, const char *process)
 		closedir(dir);
 }
 
-/*
- * Files only where nothing else tells whether an uplink is gone, for they are many: see
- * uplink_is_gone().
- */
-static void look_at_processes(struct seen *seen)
+/* Each thread of a process may be in a network namespace of its own. */
+static void look_at_threads(struct seen *seen, const char *process)
 {
-	bool files = !feature_has(FEATURE_TCX);
-	DIR *dir = opendir("/proc");
+	char path[300], file[600];
 	struct dirent *entry;
-	char path[300];
+	DIR *dir;
 
-	seen->failed = seen->failed || !dir;
+	snprintf(path, sizeof(path), "/proc/%s/task", process);
+	dir = opendir(path);
+	seen->failed |= !dir && errno != ENOENT && errno != ESRCH && errno != EACCES;
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
-		look_at(seen, path);
-		if (files)
-			look_at_files(seen, entry->d_name);
+		snprintf(file, sizeof(file), "%s/%s/ns/net", path, entry->d_name);
+		if (entry->d_name[0] != '.')
+			look_at(seen, file);
 	}
 	if (dir)
 		closedir(dir);
@@ -142,25 +140,84 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-/*
- * Mounts of this mount namespace and of process 1's, where there are namespaces that have no
- * process. Those of process 1 may be out of reach.
- */
-static void look_at_mounts(struct seen *seen, const char *mounts, const char *root)
+/* Mounts of a process's mount namespace, where there are namespaces that have no process. */
+static void look_at_mounts(struct seen *seen, const char *process)
 {
-	FILE *file = fopen(mounts, "re");
-	char line[4096], where[2048], path[4096];
+	char mounts[300], *line = NULL, *where, *path = NULL;
+	size_t room = 0;
+	FILE *file;
 
-	seen->failed |= !file && errno != EACCES && errno != ENOENT;
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strstr(line, " - nsfs ") || sscanf(line, "%*s %*s %*s %*s %2047s", where) != 1)
+	snprintf(mounts, sizeof(mounts), "/proc/%s/mountinfo", process);
+	file = fopen(mounts, "re");
+	seen->failed |= !file && errno != EACCES && errno != ENOENT && errno != ESRCH;
+	while (file && getline(&line, &room, file) > 0) {
+		where = NULL;
+		if (!strstr(line, " - nsfs ") || sscanf(line, "%*s %*s %*s %*s %ms", &where) != 1)
 			continue;
 		unescape(where);
-		snprintf(path, sizeof(path), "%s%s", root, where);
-		look_at(seen, path);
+		if (asprintf(&path, "/proc/%s/root%s", process, where) < 0)
+			seen->failed = true;
+		else
+			look_at(seen, path);
+		free(where);
+		free(path);
+		path = NULL;
 	}
+	free(line);
 	if (file)
 		fclose(file);
+}
+
+/* The process is in a mount namespace that was not looked at yet. */
+static bool has_other_mounts(struct seen *seen, const char *process)
+{
+	char path[300];
+	struct stat st;
+	void *more;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/mnt", process);
+	if (stat(path, &st))
+		return false;
+	for (size_t i = 0; i < seen->mounts_count; i++)
+		if (seen->mounts[i] == st.st_ino)
+			return false;
+	more = realloc(seen->mounts, (seen->mounts_count + 1) * sizeof(*seen->mounts));
+	seen->failed |= !more;
+	if (!more)
+		return false;
+	seen->mounts = more;
+	seen->mounts[seen->mounts_count++] = st.st_ino;
+	return true;
+}
+
+static void look_at_process(struct seen *seen, const char *process)
+{
+	look_at_threads(seen, process);
+	if (has_other_mounts(seen, process))
+		look_at_mounts(seen, process);
+}
+
+static void each_process(struct seen *seen, void (*look)(struct seen *seen, const char *process))
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+
+	seen->failed = seen->failed || !dir;
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			look(seen, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+/* Something has the network namespace. Open files are many: they are looked at last, and once. */
+static bool is_kept(struct seen *seen, unsigned long long cookie)
+{
+	if (!seen->files && !has_cookie(seen, cookie)) {
+		seen->files = true;
+		each_process(seen, look_at_files);
+	}
+	return seen->failed || has_cookie(seen, cookie);
 }
 
 static int find_namespaces(struct seen *seen)
@@ -173,17 +230,14 @@ static int find_namespaces(struct seen *seen)
 		return seen->self;
 	seen->failed = fstat(seen->self, &st) != 0;
 	seen->nsfs = st.st_dev;
-	look_at_processes(seen);
-	look_at_mounts(seen, "/proc/self/mountinfo", "");
-	look_at_mounts(seen, "/proc/1/mountinfo", "/proc/1/root");
-	close(seen->self);
+	each_process(seen, look_at_process);
 	return seen->failed ? -EIO : 0;
 }
 
 /*
  * The first uplink is gone with its namespace: the pinned link is attached to nothing. A filter of a
- * kernel without tcx does not say where it is: there a namespace that neither a process, a mount nor
- * an open file shows (a socket may keep one) is taken for gone.
+ * kernel without tcx does not say where it is: there a namespace that neither a thread, a mount nor an
+ * open file shows (a socket may keep one) is taken for gone.
  */
 static bool uplink_is_gone(const struct pin_dir *d)
 {
@@ -200,7 +254,7 @@ static bool uplink_is_gone(const struct pin_dir *d)
 }
 
 /* Whether it is one; -EBUSY where somebody is working at it. */
-static int look_into(const char *name, bool remove)
+static int look_into(struct seen *seen, const char *name, unsigned long long cookie, bool remove)
 {
 	struct pin_dir d = { .fd = -1 };
 	struct fail f;
@@ -208,15 +262,17 @@ static int look_into(const char *name, bool remove)
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	if (uplink_is_gone(&d))
+	if (uplink_is_gone(&d) && !is_kept(seen, cookie))
 		err = remove ? pin_dir_remove(&d, false, &f) : 0;
 	else
 		err = -EEXIST;
 	pin_dir_close(&d);
+	if (seen->failed)
+		return -EIO;
 	return err == -EEXIST ? 0 : err ? err : 1;
 }
 
-static int compare_all(const struct seen *seen, struct dirent **entry, int count, bool remove)
+static int compare_all(struct seen *seen, struct dirent **entry, int count, bool remove)
 {
 	int orphans = 0, failed = 0;
 
@@ -227,7 +283,7 @@ static int compare_all(const struct seen *seen, struct dirent **entry, int count
 
 		if (sscanf(entry[i]->d_name, "%llu%c", &cookie, &rest) != 1 || has_cookie(seen, cookie))
 			continue;
-		err = look_into(entry[i]->d_name, remove);
+		err = look_into(seen, entry[i]->d_name, cookie, remove);
 		if (err < 0 && err != -EBUSY)
 			failed = err;
 		orphans += err > 0;
@@ -252,6 +308,9 @@ int orphans_find(bool remove, struct fail *f)
 	while (count--)
 		free(entry[count]);
 	free(entry);
+	if (seen.self >= 0)
+		close(seen.self);
 	free(seen.item);
+	free(seen.mounts);
 	return err;
 }
