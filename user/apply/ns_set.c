@@ -84,16 +84,19 @@ static int write_resolv(struct instance *in, const char *name, struct nsx_ns *ns
 static int change(struct instance *in, const char *name, const struct nsx_ns *old, struct nsx_ns *ns,
 		struct fail *f)
 {
-	bool xdp = (old->flags ^ ns->flags) & NSX_NS_XDP;
+	bool xdp = (old->flags ^ ns->flags) & NSX_NS_XDP, comes = xdp && (ns->flags & NSX_NS_XDP);
 	int err = 0;
 
 	if (!same_link(old, ns)) {
 		err = relink(in, name, old, ns, f);
 	} else {
-		if (xdp)
+		/* A veth with XDP at one end takes no segmentation offload at the other. */
+		if (comes)
 			err = set_xdp(name, ns, f);
 		if (!err)
 			err = veth_change(in, old, ns, f);
+		if (!err && xdp && !comes)
+			err = set_xdp(name, ns, f);
 		if (!err && xdp)
 			err = apply_map_retarget(in, ns, f);
 	}

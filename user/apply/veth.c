@@ -415,6 +415,8 @@ static void mend_inside(struct instance *in, const char *name, const struct nsx_
 	} else {
 		veth_add_ipv6(in, &s, ns, &ignored);
 	}
+	if (ns->flags & NSX_NS_XDP)
+		veth_set_xdp(&s, ns, true, &ignored);
 	ns_sides_close(&s);
 }
 

@@ -38,8 +38,13 @@ static int set_flag(const char *ifname, __u32 flag, bool on)
 
 int offload_set_xdp(const char *ifname, bool on)
 {
-	const struct ethtool_value settings[] = {
-		{ ETHTOOL_SGRO, on }, { ETHTOOL_STSO, !on }, { ETHTOOL_STXCSUM, !on },
+	const struct {
+		__u32 get, set;
+		bool on;
+	} settings[] = {
+		{ ETHTOOL_GGRO, ETHTOOL_SGRO, on },
+		{ ETHTOOL_GTSO, ETHTOOL_STSO, !on },
+		{ ETHTOOL_GTXCSUM, ETHTOOL_STXCSUM, !on },
 	};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
 
@@ -47,10 +52,14 @@ int offload_set_xdp(const char *ifname, bool on)
 		return -errno;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && !err; i++) {
 		/* On the way back checksums come first: segmentation needs them. */
-		struct ethtool_value value = settings[on ? i : 2 - i];
+		size_t n = on ? i : 2 - i;
+		struct ethtool_value value = { .cmd = settings[n].get };
 		struct ifreq ifr = { .ifr_data = (void *)&value };
 
 		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+		if (ioctl(fd, SIOCETHTOOL, &ifr) == 0 && !value.data == !settings[n].on)
+			continue;
+		value = (struct ethtool_value){ settings[n].set, settings[n].on };
 		if (ioctl(fd, SIOCETHTOOL, &ifr))
 			err = -errno;
 	}
