@@ -681,6 +681,63 @@ t_27_up_again_follows_the_addresses() {
 
 # What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing
 # behind either.
+# An ingress qdisc of others is in the place of a clsact.
+t_29c_an_ingress_qdisc_is_refused() {
+	on host tc qdisc add dev ens5 ingress
+	if nsxdp features | grep -q '^tcx links .* yes '; then export NSXDP_TEST_NO_TCX=1; fi
+	refuse 1 "ingress qdisc of others, which has no egress" nsxdp up --dev ens5
+	unset NSXDP_TEST_NO_TCX
+	on host tc qdisc show dev ens5 | grep -q '^qdisc ingress'
+	on host tc qdisc del dev ens5 ingress
+	up
+	ip netns add "$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip link set veth1 up
+	on host tc qdisc add dev veth0 ingress
+	refuse 1 "ingress qdisc of others, which has no egress" nsxdp ns adopt "$NS3"
+	nsxdp ns list | not grep "$NS3"
+	on host tc filter show dev veth0 ingress | not grep bpf
+	on host tc qdisc show dev veth0 | grep -q '^qdisc ingress'
+	ip netns del "$NS3"
+	eventually 5 no_link veth0
+	nsxdp down
+}
+
+offloads() { on ns1 ethtool -k eth0 | grep -E '^(tx-checksumming|tcp-segmentation-offload|generic-receive-offload):'; }
+
+t_29d_the_datapath_of_a_namespace_changes() {
+	nsxdp up --dev ens5 --mode xdp
+	on client ethtool -K eth0 tx off gro on > /dev/null
+	nsxdp ns add "$NS1"
+	offloads > "$LAB_TMP/tc"
+	nsxdp map add 6000 "$NS1:8080"
+	on_bg ns1 $PY tcp_echo_server 8080
+	on_bg inet $PY tcp_echo_server 7
+	lab_listening ns1 8080
+	lab_listening inet 7
+	for datapath in xdp tc xdp tc; do
+		nsxdp ns set "$NS1" --datapath $datapath
+		nsxdp ns list | grep "^$NS1 .* $datapath "
+		[ "$(on client $PY half_close $HOST 6000)" = 203.0.113.10 ]
+		[ "$(on ns1 $PY half_close 198.51.100.8 7)" = $HOST ]
+		[ $datapath = tc ] || offloads > "$LAB_TMP/xdp"
+		offloads | diff "$LAB_TMP/$datapath" -
+	done
+	grep -q '^tx-checksumming: off' "$LAB_TMP/xdp"
+	# What others set inside is mended.
+	nsxdp ns set "$NS1" --datapath xdp
+	on ns1 ethtool -K eth0 tx on > /dev/null
+	nsxdp up --dev ens5
+	offloads | diff "$LAB_TMP/xdp" -
+	nsxdp down
+	lab_kill
+	on client ethtool -K eth0 tx on gro off > /dev/null
+	eventually 5 as_before
+}
+
 t_30_a_kernel_that_is_too_old() {
 	local number
 	for number in 181 187 189 195; do

@@ -91,12 +91,10 @@ static const char *link_name(const char *hook, int ifindex, char buf[32])
 static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
 {
 	char path[PIN_PATH_MAX], name[32];
-	int err = clsact_make(ifindex), prog;
+	int err = clsact_make(ifindex, f), prog;
 
-	if (err == -EEXIST)
-		return 0;
 	if (err)
-		return fail_errno(f, err, "cannot make a clsact qdisc");
+		return err < 0 ? err : 0;
 	prog = bpf_obj_get(pin_path(d, "tc_to_uplink", path));
 	if (prog < 0 || bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
@@ -227,10 +225,10 @@ int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f
 {
 	const struct hook h = { "tc_from_private", NULL, ifindex, ATTACH_TCX_INGRESS,
 				ATTACH_FIRST };
-	int err = clsact_make(ifindex);
+	int err = clsact_make(ifindex, f);
 
-	if (err && err != -EEXIST)
-		return fail_errno(f, err, "cannot guard the link to the private network namespace");
+	if (err < 0)
+		return err;
 	err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, GUARD_PRIORITY, f);
 	return err ? err : attach_once(d, h, "link", f);
 }

@@ -5,19 +5,70 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kernel/clsact.h"
 #include "kernel/datapath.h"
 #include "kernel/netlink.h"
 
-int clsact_make(int ifindex)
+/** struct qdisc_search - whether a device's qdisc for ingress is a clsact */
+struct qdisc_search {
+	int ifindex;
+	bool clsact;
+};
+
+static int qdisc_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	struct qdisc_search *search = arg;
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_ifindex != search->ifindex ||
+	    tc->tcm_parent != TC_H_CLSACT)
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*tc))
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			search->clsact = strcmp(mnl_attr_get_str(attr), "clsact") == 0;
+	return MNL_CB_OK;
+}
+
+/* An ingress qdisc is in the place of a clsact, and has no egress. */
+static int clsact_is_there(int ifindex)
+{
+	struct qdisc_search search = { .ifindex = ifindex };
+	char buf[NL_BUF_SIZE];
+	struct nlmsghdr *nlh;
+	struct tcmsg *tc;
+	struct nl nl = {};
+	int err = nl_open(&nl);
+
+	if (!err) {
+		nlh = nl_begin(&nl, buf, RTM_GETQDISC, NLM_F_DUMP);
+		tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+		tc->tcm_ifindex = ifindex;
+		err = nl_do(&nl, nlh, qdisc_cb, &search);
+	}
+	nl_close(&nl);
+	return err ? err : search.clsact;
+}
+
+int clsact_make(int ifindex, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int err;
 
 	datapath_hush_libbpf();
-	return bpf_tc_hook_create(&hook);
+	err = bpf_tc_hook_create(&hook);
+	if (err == -EEXIST)
+		err = clsact_is_there(ifindex);
+	else if (!err)
+		return 0;
+	if (!err)
+		return fail(f, -EBUSY,
+			    "it has an ingress qdisc of others, which has no egress: replace that by a clsact qdisc");
+	return err < 0 ? fail_errno(f, err, "cannot make a clsact qdisc") : 1;
 }
 
 void clsact_remove(int ifindex)

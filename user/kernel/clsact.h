@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Filters of ours at a device's clsact qdisc: the guards, and before them, where the kernel has no
- * tcx (before 6.6), the programs. Functions return 0 or a negative errno.
+ * tcx (before 6.6), the programs. Functions return 0 or a negative errno unless they say otherwise.
  */
 #ifndef NSXDP_CLSACT_H
 #define NSXDP_CLSACT_H
@@ -16,8 +16,8 @@
 #define PROG_PRIORITY 1
 #define GUARD_PRIORITY 2
 
-/* -EEXIST where there is one. */
-int clsact_make(int ifindex);
+/* Return: 0, 1 where there is one already, or a negative errno with the reason in words. */
+int clsact_make(int ifindex, struct fail *f);
 
 /* With all filters, whosever they are. */
 void clsact_remove(int ifindex);

@@ -10,11 +10,11 @@
 
 int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f)
 {
-	int err = clsact_make(ifindex);
+	int err = clsact_make(ifindex, f);
 
 	*made = err == 0;
-	if (err && err != -EEXIST)
-		return fail_errno(f, err, "cannot make a clsact qdisc for the guards");
+	if (err < 0)
+		return err;
 	err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, GUARD_PRIORITY, f);
 	return err ? err
 		   : clsact_set_pinned(d, "tc_guard_to_ns", ifindex, BPF_TC_EGRESS, GUARD_PRIORITY, f);
