@@ -333,6 +333,26 @@ t_28_adopted_with_its_own_link() { adopted_with_its_own_link true; }
 
 t_28b_adopted_with_the_gateways_address() { adopted_with_its_own_link on host ip addr add fe80::1/64 dev veth0 nodad; }
 
+# The far end has the gateway's address: there is no IPv6 for it, and no harm done.
+t_28c_adopted_with_the_gateways_address_inside() {
+	local name
+	name=$(lab_ns ns3)
+	ip netns add "$name"
+	on host ip link add veth0 type veth peer name veth1 netns "$name"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip addr add fe80::1/64 dev veth1 nodad
+	on ns3 ip link set veth1 up
+	refuse 0 "fe80::1 itself" nsxdp ns adopt "$name"
+	[ "$(address6 "$name")" = "" ]
+	on ns3 ping -c1 -W2 192.168.5.1
+	nsxdp ns del "$name"
+	on ns3 ip addr show dev veth1 | grep fe80::1/64
+	ip netns del "$name"
+	eventually 5 not on host ip link show veth0
+}
+
 t_27_export_brings_all_of_it_back() {
 	nsxdp export > "$LAB_TMP/export"
 	nsxdp apply "$LAB_TMP/export"

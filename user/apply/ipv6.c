@@ -113,6 +113,7 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
 {
 	int host = is_enabled(ns->host_if), inside;
 	int err = host < 0 ? host : netns_enter(s->fd);
+	struct link_info link;
 
 	if (err)
 		return err;
@@ -120,10 +121,16 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
 	netns_return(s->self);
 	if (inside < 0)
 		return inside;
-	if (!inside || !host)
+	if (!inside || !host) {
 		memset(&ns->addr6, 0, sizeof(ns->addr6));
-	else if (addr_exists(&s->host, ns->ifindex, ipv6_gateway()))
+	} else if (link_get(&s->ns, ns->ns_if, 0, &link) == 0 &&
+		   addr_exists(&s->ns, link.ifindex, ipv6_gateway())) {
+		note("%s has the gateway's address fe80::1 itself, inside: the namespace has IPv4 alone",
+		     ns->ns_if);
+		memset(&ns->addr6, 0, sizeof(ns->addr6));
+	} else if (addr_exists(&s->host, ns->ifindex, ipv6_gateway())) {
 		ns->flags |= NSX_NS_HAD_GATEWAY6;
+	}
 	return 0;
 }
 

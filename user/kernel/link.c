@@ -477,6 +477,8 @@ int route_add_default(struct nl *nl, int ifindex, const struct nsx_addr *via)
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
+#define DEFAULT6_METRIC 1024	/* IP6_RT_PRIO_USER, which the kernel takes where none is given */
+
 int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, bool on)
 {
 	char buf[NL_BUF_SIZE];
@@ -487,6 +489,8 @@ int route_set_default6(struct nl *nl, int ifindex, const struct nsx_addr *via, b
 	rtm->rtm_flags = RTNH_F_ONLINK;
 	put_addr(nlh, RTA_GATEWAY, via);
 	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	/* Where it goes, no other of the same next hop does in its place. */
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, DEFAULT6_METRIC);
 	return nl_do(nl, nlh, NULL, NULL);
 }
 
