@@ -706,6 +706,33 @@ t_29c_an_ingress_qdisc_is_refused() {
 	nsxdp down
 }
 
+# Others delete what guards an adopted link.
+t_29e_a_guard_that_is_lost() {
+	up
+	ip netns add "$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip link set veth1 up
+	on host tc qdisc add dev veth0 clsact
+	nsxdp ns adopt "$NS3"
+	nsxdp ns list | grep "^$NS3 .* ready"
+	on host tc filter del dev veth0 egress pref 2
+	nsxdp ns list | grep "^$NS3 .* detached"
+	nsxdp up --dev ens5
+	nsxdp ns list | grep "^$NS3 .* ready"
+	on host tc qdisc del dev veth0 clsact
+	refuse 1 "was detached" nsxdp doctor
+	nsxdp up --dev ens5
+	nsxdp ns list | grep "^$NS3 .* ready"
+	nsxdp ns del "$NS3"
+	on host tc qdisc show dev veth0 | not grep clsact
+	ip netns del "$NS3"
+	eventually 5 no_link veth0
+	nsxdp down
+}
+
 offloads() { on ns1 ethtool -k eth0 | grep -E '^(tx-checksumming|tcp-segmentation-offload|generic-receive-offload):'; }
 
 t_29d_the_datapath_of_a_namespace_changes() {

@@ -431,7 +431,18 @@ int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, st
 	err = secure_link(&nl, ns, f);
 	nl_close(&nl);
 	mend_inside(in, name, ns);
-	return err ? err : veth_attach(in, ns, &made, f);
+	if (!err)
+		err = veth_attach(in, ns, &made, f);
+	/* Others have deleted theirs: the one that is there now goes with the namespace. */
+	if (!err && made && !(ns->flags & NSX_NS_MADE_CLSACT)) {
+		struct nsx_ns now = *ns;
+
+		now.flags |= NSX_NS_MADE_CLSACT;
+		err = table_ns_set(in, name, &now);
+		if (err)
+			fail_errno(f, err, "cannot write the table of names");
+	}
+	return err;
 }
 
 int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to)

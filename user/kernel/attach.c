@@ -213,8 +213,9 @@ bool datapath_ns_attached(const struct pin_dir *d, int ifindex, __u32 flags, boo
 {
 	char name[32];
 
-	return (bound ||
-		is_attached(d, link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS)) &&
+	return (bound || (datapath_ns_guarded(d, ifindex) &&
+			  is_attached(d, link_name("link", ifindex, name), ifindex,
+				      ATTACH_TCX_INGRESS))) &&
 	       (!(flags & NSX_NS_XDP) ||
 		is_attached(d, link_name("xdp", ifindex, name), ifindex, BPF_XDP)) &&
 	       (!(flags & NSX_NS_NETKIT) ||
@@ -240,6 +241,13 @@ int datapath_attach_ns_xdp(const struct pin_dir *d, int ifindex, struct fail *f)
 
 	return attach_once(d, (struct hook){ prog, NULL, ifindex, BPF_XDP, XDP_FLAGS_DRV_MODE },
 			   "xdp", f);
+}
+
+bool datapath_private_attached(const struct pin_dir *d, int ifindex)
+{
+	char name[32];
+
+	return is_attached(d, link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS);
 }
 
 /* A link goes with its last reference, but some time after that: it is detached before. */

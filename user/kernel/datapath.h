@@ -109,6 +109,7 @@ int datapath_mend_uplink(const struct pin_dir *d, int ifindex, bool first, struc
  * that drops everything.
  */
 int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f);
+bool datapath_private_attached(const struct pin_dir *d, int ifindex);
 
 /*
  * The same for a host-side veth, before all other programs there, pinned by its ifindex; one that
@@ -123,6 +124,9 @@ int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
  */
 int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f);
 void datapath_unguard_ns(int ifindex, bool made);
+
+/* Both guards are there. */
+bool datapath_ns_guarded(const struct pin_dir *d, int ifindex);
 
 /*
  * The programs by the block that such links share (block.h), guards included; in place of

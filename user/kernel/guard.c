@@ -20,6 +20,24 @@ int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct f
 		   : clsact_set_pinned(d, "tc_guard_to_ns", ifindex, BPF_TC_EGRESS, GUARD_PRIORITY, f);
 }
 
+static bool has_guard(const struct pin_dir *d, int ifindex, enum bpf_tc_attach_point point,
+		      const char *name)
+{
+	char path[PIN_PATH_MAX];
+	int prog = bpf_obj_get(pin_path(d, name, path));
+	bool ret = prog >= 0 && clsact_has(ifindex, point, GUARD_PRIORITY, prog);
+
+	if (prog >= 0)
+		close(prog);
+	return ret;
+}
+
+bool datapath_ns_guarded(const struct pin_dir *d, int ifindex)
+{
+	return has_guard(d, ifindex, BPF_TC_INGRESS, "tc_guard_from_ns") &&
+	       has_guard(d, ifindex, BPF_TC_EGRESS, "tc_guard_to_ns");
+}
+
 /* The filter with this priority on a block has a program; prog: that, or a negative errno. */
 static bool block_has(struct nl *nl, __u32 block, __u16 priority, int prog)
 {

@@ -427,7 +427,7 @@ static bool is_ours(struct nl *nl, const struct pin_dir *d, const struct nsx_con
 {
 	return conf->defrag && nl_open(nl) == 0 && link_get(nl, NEAR, 0, link) == 0 &&
 	       link->ifindex == (int)conf->asker &&
-	       datapath_ns_attached(d, link->ifindex, 0, false);
+	       datapath_private_attached(d, link->ifindex);
 }
 
 void private_mend(const struct pin_dir *d, const struct nsx_conf *conf)

@@ -90,7 +90,8 @@ static void look_inside(json_t *rows, const struct health *h, const struct ns_it
 	bool v4 = true, v6 = true;
 
 	if (self >= 0 && fd >= 0 && netns_enter(fd) == 0) {
-		v4 = has_default(NSX_V4);
+		/* That of an adopted link is others' to set. */
+		v4 = !(item->ns.flags & NSX_NS_MADE_VETH) || has_default(NSX_V4);
 		v6 = !addr_is_set(&item->ns.addr6) || !h->in->journal->way_out6 ||
 		     has_default(NSX_V6);
 		netns_return(self);
@@ -132,7 +133,7 @@ static void look_at_ns(json_t *rows, const struct health *h)
 		else if (nl.socket && secure_link_check(&nl, &list.item[i].ns) > 0)
 			add(rows, "broken", list.item[i].name, "nsxdp up",
 			    "sysctls of its link %s were changed", list.item[i].ns.host_if);
-		else if (list.item[i].ns.flags & NSX_NS_MADE_VETH)
+		else
 			look_inside(rows, h, &list.item[i]);
 	}
 	nl_close(&nl);
