@@ -20,6 +20,8 @@ xdp_frames
 start() { # COUNT OPTIONS...
 	local n count=$1; shift
 	lab_kill
+	# What is started in the background makes its file a moment later.
+	rm -f "$LAB_TMP"/crowd.* "$LAB_TMP"/told "$LAB_TMP"/go*
 	nsxdp down 2> /dev/null
 	nsxdp up --dev ens5 --mode "$MODE" "$@" 2> "$LAB_TMP/up"
 	for n in "${NAMES[@]:0:count}"; do
