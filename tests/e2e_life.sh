@@ -829,6 +829,9 @@ mends_the_uplink() { # UP-OPTIONS...
 	eventually 5 serves
 	pin=$(nsxdp status -j | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')/link_uplink
 	if [ "${NSXDP_TEST_NO_TCX:-}" ] || ! nsxdp features | grep -q '^tcx.* yes '; then
+		on host tc qdisc del dev ens5 clsact
+		refuse 0 "ens5 had lost its programs" nsxdp up --dev ens5
+		eventually 5 serves
 		on host tc filter del dev ens5 ingress pref 1
 	else
 		on host bpftool link detach pinned "$pin"

@@ -96,7 +96,9 @@ static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
 	if (err)
 		return err < 0 ? err : 0;
 	prog = bpf_obj_get(pin_path(d, "tc_to_uplink", path));
-	if (prog < 0 || bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)))
+	/* A pin is there where others have deleted the qdisc that it told of. */
+	if (prog < 0 || (bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)) &&
+			 errno != EEXIST))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 	if (prog >= 0)
 		close(prog);
@@ -281,15 +283,17 @@ void datapath_leave_uplink(const struct pin_dir *d, int ifindex, bool first)
 {
 	char name[32], path[PIN_PATH_MAX];
 
+	/* Before their pins, by which "down" finds them. */
+	if (!feature_has(FEATURE_TCX)) {
+		clsact_unset(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
+		clsact_unset(ifindex, BPF_TC_EGRESS, PROG_PRIORITY);
+	}
 	if (first)
 		detach_link(pin_path(d, "link_uplink", path));
 	end_link(pin_path(d, link_name("link_uplink", ifindex, name), path));
 	end_link(pin_path(d, link_name("link_egress", ifindex, name), path));
-	if (feature_has(FEATURE_TCX))
-		return;
-	clsact_unset(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
-	clsact_unset(ifindex, BPF_TC_EGRESS, PROG_PRIORITY);
-	qdisc_remove(d, ifindex);
+	if (!feature_has(FEATURE_TCX))
+		qdisc_remove(d, ifindex);
 }
 
 /*
