@@ -679,8 +679,6 @@ t_27_up_again_follows_the_addresses() {
 	eventually 5 as_before
 }
 
-# What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing
-# behind either.
 # An ingress qdisc of others is in the place of a clsact.
 t_29c_an_ingress_qdisc_is_refused() {
 	on host tc qdisc add dev ens5 ingress
@@ -774,6 +772,8 @@ t_30_a_kernel_that_is_too_old() {
 	NSXDP_TEST_NO_HELPER=181 nsxdp features | grep -q '^bpf_loop  *5.17  *no  *nsxdp does not run'
 }
 
+# What an older kernel lacks is taken away: the other ways serve in its place, and leave nothing
+# behind either.
 t_30_features_that_are_missing() {
 	export NSXDP_TEST_NO_TCX=1 NSXDP_TEST_NO_DEFRAG_LINK=1 NSXDP_TEST_NO_XDP_SKB=1
 	nsxdp features | grep -q '^tcx links  *6.6  *no  *programs are filters'
