@@ -29,9 +29,8 @@ step "A lab: inet ($INET) -- client (203.0.113.10) -- host ($HOST, uplink ens5)"
 lab_up
 lab_ipv6
 on host ip -o link | sed 's/ qdisc.*//' | sort > "$LAB_TMP/links"
-ls /run/netns | sort > "$LAB_TMP/netns"
-pins() { find /sys/fs/bpf -path '*nsxdp*' 2> /dev/null || true; }
-pins > "$LAB_TMP/pins"
+namespaces() { ls /run/netns | grep -e "-$LAB_ID\$" | sort; }
+namespaces > "$LAB_TMP/netns"
 
 step "1. The whole set-up: five commands"
 shown host nsxdp up --dev ens5
@@ -129,6 +128,8 @@ SEED
 
 step "11. Take it away: nothing is left"
 lab_kill
+pins=$(nsxdp status -j | sed -n 's/.*"pins": "\([^"]*\)".*/\1/p')
+[ -d "$pins" ]
 shown host nsxdp down
 for _ in $(seq 50); do
 	on host ip -o link | sed 's/ qdisc.*//' | sort | diff "$LAB_TMP/links" - > "$LAB_TMP/left" && break
@@ -136,8 +137,8 @@ for _ in $(seq 50); do
 done
 cat "$LAB_TMP/left"
 [ ! -s "$LAB_TMP/left" ]
-ls /run/netns | sort | diff "$LAB_TMP/netns" -
-pins | diff "$LAB_TMP/pins" -
+namespaces | diff "$LAB_TMP/netns" -
+[ ! -e "$pins" ]
 [ ! -e "/etc/netns/$NS1" ]
 echo "  no interface, namespace, pin or file"
 
