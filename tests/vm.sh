@@ -90,6 +90,9 @@ initrd() {
 		$b mount --bind $top/build/$($b cat /arch)/build $top/build
 	fi
 	# What comes and goes on this machine meanwhile is no part of the other.
+	if [ ! -e /boots ]; then
+		$b mkdir /e; $b mount -t tmpfs e /e; $b cp -a /new/etc/. /e; $b mount --move /e /new/etc
+	fi
 	$b rm -rf /new/etc/netns
 	$b mkdir /keep; $b mount -o rbind $top /keep; $b mount -t tmpfs t /new/tmp; $b chmod 1777 /new/tmp
 	$b mkdir -p $top; $b mount --move /keep $top
