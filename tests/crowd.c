@@ -226,7 +226,6 @@ static int collect(const int *fd, char *had, int count)
 {
 	int got = 0;
 
-	memset(had, 0, count);
 	for (double last = now(); got < count && now() - last < 2;) {
 		for (int i = 0; i < count; i++) {
 			char buf[64];
@@ -242,11 +241,24 @@ static int collect(const int *fd, char *had, int count)
 	return got;
 }
 
+/* A datagram to each that has had no answer; slowly, for the server's buffer's sake. */
+static void send_all(const int *fd, const char *had, int count)
+{
+	for (int i = 0, sent = 0; i < count; i++) {
+		if (had[i])
+			continue;
+		if (send(fd[i], "n", 1, 0) != 1)
+			fprintf(stderr, "crowd: send: %s\n", strerror(errno));
+		if (++sent % 50 == 0)
+			usleep(2000);
+	}
+}
+
 static int hold(const char *addr, int count, int first, char **ports, int port_count)
 {
 	int *fd = calloc(count, sizeof(*fd));
 	char *had = calloc(count, 1), line[16];
-	int answered;
+	int answered = 0;
 
 	if (!fd || !had)
 		die("memory");
@@ -254,24 +266,21 @@ static int hold(const char *addr, int count, int first, char **ports, int port_c
 		struct sockaddr_in to = at(addr, atoi(ports[i % port_count]));
 
 		fd[i] = opened(SOCK_DGRAM, "0.0.0.0", first + i);
-		if (connect(fd[i], (void *)&to, sizeof(to)) || send(fd[i], "n", 1, 0) != 1)
+		if (connect(fd[i], (void *)&to, sizeof(to)))
 			fprintf(stderr, "crowd: from port %d: %s\n", first + i, strerror(errno));
-		if (i % 50 == 49)
-			usleep(2000);	/* for the server's buffer's sake */
 	}
-	answered = collect(fd, had, count);
-	/* Once more for those whose datagram was lost on the way. */
-	for (int i = 0; i < count; i++)
-		if (!had[i])
-			send(fd[i], "n", 1, 0);
-	if (answered < count)
+	/* Several times, for those whose datagram was lost on the way. */
+	for (int tries = 0; tries < 20 && answered < count; tries++) {
+		send_all(fd, had, count);
 		answered += collect(fd, had, count);
+	}
 	printf("answered %d of %d\n", answered, count);
 	fflush(stdout);
 	/* A byte, for others may wait for theirs at the same pipe. */
 	if (poll(&(struct pollfd){ .fd = 0, .events = POLLIN }, 1, longest * 1000) <= 0 ||
 	    read(0, line, 1) != 1)
 		return 1;
+	memset(had, 0, count);
 	printf("told %d of %d\n", collect(fd, had, count), count);
 	return 0;
 }
