@@ -70,7 +70,7 @@ int map_resolve(struct instance *in, const struct map_conf *c, int i, struct nsx
 	if (err)
 		return fail(f, -ENOENT, "there is no namespace '%s' (nsxdp ns list shows them)",
 			    t->ns);
-	if (!ns_is_whole(t->ns, &ns))
+	if (!ns_is_whole(in, t->ns, &ns))
 		return fail(f, -ENOENT, "somebody has deleted the namespace '%s' or its link",
 			    t->ns);
 	memset(ret, 0, sizeof(*ret));

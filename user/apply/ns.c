@@ -23,6 +23,7 @@
 #include "kernel/datapath.h"
 #include "kernel/feature.h"
 #include "kernel/netns.h"
+#include "kernel/ns_link.h"
 #include "kernel/secure.h"
 
 #define NS_IF "eth0"
@@ -355,9 +356,9 @@ int ns_commit(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, s
 	return err;
 }
 
-bool ns_is_whole(const char *name, const struct nsx_ns *ns)
+bool ns_is_whole(const struct instance *in, const char *name, const struct nsx_ns *ns)
 {
-	return netns_is(name, ns->netns) && link_exists(ns->ifindex);
+	return netns_is(name, ns->netns) && ns_link_exists(in, ns);
 }
 
 int apply_ns_clear(struct instance *in, const char *name, struct fail *f)
@@ -367,7 +368,7 @@ int apply_ns_clear(struct instance *in, const char *name, struct fail *f)
 
 	if (err && err != -ENOENT)
 		return fail_errno(f, err, "cannot read the table of names");
-	if (err || (old.state == NSX_NS_READY && ns_is_whole(name, &old)))
+	if (err || (old.state == NSX_NS_READY && ns_is_whole(in, name, &old)))
 		return 0;
 	if (old.state == NSX_NS_READY && netns_is(name, old.netns) && (old.flags & NSX_NS_MADE_VETH)) {
 		note("%s: somebody deleted its link %s: it is made again", name, old.host_if);
@@ -429,10 +430,12 @@ static int remove_link(struct instance *in, const char *name, const struct nsx_n
 	struct nsx_ns going = *ns;
 	int err = 0;
 
-	if (stays && ns->ifindex)
+	if (stays && ns->ifindex && ns_link_exists(in, ns))
 		keep_error(&err, veth_release(in, name, ns));
 	if (nl->socket)
 		keep_error(&err, ns_unguard(in, nl, ns));
+	else if (stays && ns->ifindex)
+		keep_error(&err, veth_unregister(in, ns));
 	if (made) {
 		going.ifindex = made;
 		keep_error(&err, link_del(nl, made));

@@ -63,7 +63,7 @@ int ns_check_addr(struct instance *in, const struct ns_list *list, const char *n
 		  const struct nsx_ns *ns, struct fail *f);
 
 /* The namespace that the table tells of is really there, with its link. */
-bool ns_is_whole(const char *name, const struct nsx_ns *ns);
+bool ns_is_whole(const struct instance *in, const char *name, const struct nsx_ns *ns);
 
 /* Choose addresses, MAC and names of a new link. */
 int ns_plan(struct instance *in, const struct ns_conf *c, struct nsx_ns *ns, struct fail *f);

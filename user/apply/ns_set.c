@@ -155,7 +155,7 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 
 	if (err)
 		return fail_errno(f, err, "cannot read the table of names");
-	if (!ns_is_whole(c->name, &old))
+	if (!ns_is_whole(in, c->name, &old))
 		return fail(f, -ENODEV, "somebody has deleted it, or its link %s", old.host_if);
 	ns = old;
 	if (c->given & NS_GIVEN_ADDR) {
@@ -268,7 +268,7 @@ int ns_set_recover(struct instance *in, const char *name, struct fail *f)
 	int err = 0;
 
 	if (table_ns_get(in, name, &ns) == 0 && netns_is(name, ns.netns)) {
-		bool whole = same_link(&from, &ns) && ns_is_whole(name, &ns);
+		bool whole = same_link(&from, &ns) && ns_is_whole(in, name, &ns);
 
 		if (whole || !(ns.flags & NSX_NS_MADE_VETH))
 			err = change(in, name, &from, &ns, f);

@@ -19,6 +19,7 @@
 #include "kernel/link.h"
 #include "kernel/meta.h"
 #include "kernel/netns.h"
+#include "kernel/ns_link.h"
 #include "kernel/private.h"
 #include "kernel/sockets.h"
 
@@ -213,11 +214,11 @@ static int note_sockets(struct instance *in, struct fail *f)
  */
 static int mend_link(struct instance *in, const struct ns_item *item, struct fail *f)
 {
-	if (item->ns.state != NSX_NS_READY)
+	if (item->ns.state != NSX_NS_READY || !netns_is(item->name, item->ns.netns))
 		return 0;
-	if (link_exists(item->ns.ifindex))
+	if (ns_link_exists(in, &item->ns))
 		return veth_mend(in, item->name, &item->ns, f);
-	if (!(item->ns.flags & NSX_NS_MADE_VETH) || !netns_is(item->name, item->ns.netns))
+	if (!(item->ns.flags & NSX_NS_MADE_VETH))
 		return 0;
 	note("%s: somebody deleted its link %s: it is made again", item->name, item->ns.host_if);
 	return ns_relink(in, item->name, f);

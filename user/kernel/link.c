@@ -154,13 +154,6 @@ int link_each(struct nl *nl, link_cb cb, void *arg)
 	return nl_do(nl, nlh, link_each_cb, &each);
 }
 
-bool link_exists(int ifindex)
-{
-	char name[IF_NAMESIZE];
-
-	return if_indextoname(ifindex, name) || errno != ENXIO;
-}
-
 bool link_is_pair(const struct link_info *link)
 {
 	return strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "netkit") == 0;

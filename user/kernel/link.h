@@ -71,9 +71,6 @@ typedef void (*addr_cb)(const struct addr_info *addr, void *arg);
 int link_get(struct nl *nl, const char *name, int ifindex, struct link_info *ret);
 int link_each(struct nl *nl, link_cb cb, void *arg);
 
-/* False only where there is none for sure: nothing is removed on doubt. */
-bool link_exists(int ifindex);
-
 /* The link is an end of a pair of veth or netkit devices. */
 bool link_is_pair(const struct link_info *link);
 int link_veth_add(struct nl *nl, const struct veth_spec *spec);

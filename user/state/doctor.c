@@ -119,7 +119,11 @@ static void look_at_ns(json_t *rows, const struct health *h)
 	for (size_t i = 0; i < list.count; i++) {
 		const char *state = health_ns(h, list.item[i].name, &list.item[i].ns);
 
-		if (strcmp(state, "gone") == 0)
+		if (strcmp(state, "gone") == 0 && (list.item[i].ns.flags & NSX_NS_MADE_VETH) &&
+		    netns_is(list.item[i].name, list.item[i].ns.netns))
+			add(rows, "broken", list.item[i].name, "nsxdp up",
+			    "its link %s was deleted", list.item[i].ns.host_if);
+		else if (strcmp(state, "gone") == 0)
 			add(rows, "broken", list.item[i].name,
 			    "nsxdp apply to make it again, or nsxdp ns del",
 			    "the namespace or its link %s was deleted",

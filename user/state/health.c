@@ -6,8 +6,8 @@
 
 #include "kernel/block.h"
 #include "kernel/datapath.h"
-#include "kernel/link.h"
 #include "kernel/netns.h"
+#include "kernel/ns_link.h"
 #include "kernel/private.h"
 #include "state/health.h"
 
@@ -16,6 +16,44 @@ struct ids {
 	size_t count;
 	bool failed;
 };
+
+struct links {
+	struct link_info *link;
+	size_t count;
+	bool failed;
+};
+
+static void add_link(const struct link_info *link, void *arg)
+{
+	struct links *links = arg;
+
+	if ((links->count & (links->count - 1)) == 0) {
+		size_t room = links->count ? 2 * links->count : 1;
+		struct link_info *more = realloc(links->link, room * sizeof(*more));
+
+		if (!more) {
+			links->failed = true;
+			return;
+		}
+		links->link = more;
+	}
+	links->link[links->count++] = *link;
+}
+
+static int compare_links(const void *a, const void *b)
+{
+	int x = ((const struct link_info *)a)->ifindex, y = ((const struct link_info *)b)->ifindex;
+
+	return (x > y) - (x < y);
+}
+
+static const struct link_info *find_link(const struct health *h, int ifindex)
+{
+	struct link_info key = { .ifindex = ifindex };
+
+	return h->links_count ? bsearch(&key, h->links, h->links_count, sizeof(key), compare_links)
+			      : NULL;
+}
 
 static void add_id(struct ids *ids, int id)
 {
@@ -29,11 +67,6 @@ static void add_id(struct ids *ids, int id)
 		ids->id = more;
 	}
 	ids->id[ids->count++] = id;
-}
-
-static void add_link(const struct link_info *link, void *arg)
-{
-	add_id(arg, link->ifindex);
 }
 
 static void add_bound(int ifindex, void *arg)
@@ -53,15 +86,10 @@ static bool has_id(const int *ids, size_t count, int id)
 	return count && bsearch(&id, ids, count, sizeof(id), compare_ids);
 }
 
-static void sort_ids(struct ids *ids)
-{
-	if (ids->count)
-		qsort(ids->id, ids->count, sizeof(*ids->id), compare_ids);
-}
-
 int health_read(struct instance *in, struct health *ret)
 {
-	struct ids links = {}, bound = {};
+	struct links links = {};
+	struct ids bound = {};
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
@@ -69,14 +97,15 @@ int health_read(struct instance *in, struct health *ret)
 	ret->in = in;
 	if (!err)
 		err = link_each(&nl, add_link, &links);
-	if (!err && in->conf->attach == NSX_ATTACH_BLOCK) {
+	if (!err)
 		err = block_each(&nl, add_bound, &bound);
-		ret->block = datapath_block_works(&nl, &in->dir);
-	}
+	ret->block = bound.count && datapath_block_works(&nl, &in->dir);
 	nl_close(&nl);
-	sort_ids(&links);
-	sort_ids(&bound);
-	ret->links = links.id;
+	if (links.count)
+		qsort(links.link, links.count, sizeof(*links.link), compare_links);
+	if (bound.count)
+		qsort(bound.id, bound.count, sizeof(*bound.id), compare_ids);
+	ret->links = links.link;
 	ret->links_count = links.count;
 	ret->bound = bound.id;
 	ret->bound_count = bound.count;
@@ -93,15 +122,15 @@ void health_free(struct health *h)
 const char *health_ns(const struct health *h, const char *name, const struct nsx_ns *ns)
 {
 	bool bound = h->block && has_id(h->bound, h->bound_count, ns->ifindex);
+	const struct link_info *link = find_link(h, ns->ifindex);
 	__u32 hooks = ns->flags;
 
 	if (ns->state != NSX_NS_READY)
 		return "unfinished";
-	if (!has_id(h->links, h->links_count, ns->ifindex) || !netns_is(name, ns->netns))
+	if (!link || !ns_link_is(h->in, ns, link) || !netns_is(name, ns->netns))
 		return "gone";
 	if (h->in->conf->mode == NSX_MODE_TC)
 		hooks &= ~NSX_NS_XDP;
-	/* While links are turned from one to the other, either serves. */
 	return datapath_ns_attached(&h->in->dir, ns->ifindex, hooks, bound) ? "ready" : "detached";
 }
 
@@ -110,7 +139,7 @@ const char *health_uplink(const struct health *h, int uplink)
 	const struct instance *in = h->in;
 	int ifindex = in->conf->uplinks[uplink];
 
-	if (!has_id(h->links, h->links_count, ifindex))
+	if (!find_link(h, ifindex))
 		return "gone";
 	if (uplink == 0 && in->conf->mode != NSX_MODE_TC &&
 	    !datapath_uplink_xdp_attached(&in->dir, ifindex))

@@ -3,6 +3,7 @@
 #ifndef NSXDP_HEALTH_H
 #define NSXDP_HEALTH_H
 
+#include "kernel/link.h"
 #include "kernel/tables.h"
 
 /**
@@ -11,9 +12,9 @@
  */
 struct health {
 	struct instance *in;
-	int *links;		/* ifindexes, sorted */
+	struct link_info *links;	/* sorted by ifindex */
 	size_t links_count;
-	int *bound;		/* of those that are bound to the links' block */
+	int *bound;		/* ifindexes, sorted, of those that are bound to the links' block */
 	size_t bound_count;
 	bool block;		/* it has its program */
 };
