@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The uplinks: XDP on the first, and what was detached since. */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,8 +123,6 @@ static int uplink_mend(struct instance *in, const struct link_info *link, int i,
 		return 0;
 	note("up: %s %s", link->name,
 	     was == link->ifindex ? "had lost its programs" : "is another device now");
-	if (i == 0 && was != link->ifindex)
-		conf->flags &= ~NSX_UP_SET_RXVLAN;	/* that was the other one's */
 	err = datapath_mend_uplink(&in->dir, link->ifindex, i == 0, f);
 	if (err)
 		return err;
@@ -131,6 +130,17 @@ static int uplink_mend(struct instance *in, const struct link_info *link, int i,
 	if (xdp)
 		mend_xdp(in, link);
 	return 0;
+}
+
+/* The device that was the first uplink, where it is there still, is as it was. */
+static void leave_xdp_of(struct instance *in, int ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	datapath_detach_uplink_xdp(&in->dir);
+	if ((in->conf->flags & NSX_UP_SET_RXVLAN) && if_indextoname(ifindex, name))
+		offload_rxvlan(name, true);
+	in->conf->flags &= ~NSX_UP_SET_RXVLAN;
 }
 
 /* An uplink listens to solicitations for all namespaces, or no longer. */
@@ -160,6 +170,8 @@ int uplinks_mend(struct instance *in, const struct link_info *link, int count, s
 			continue;
 		listen_for_all(in, in->conf->uplinks[i], false);
 		datapath_leave_uplink(&in->dir, in->conf->uplinks[i], i == 0);
+		if (i == 0)
+			leave_xdp_of(in, in->conf->uplinks[0]);
 	}
 	for (int i = 0; i < count && !err; i++) {
 		err = uplink_mend(in, &link[i], i, f);
