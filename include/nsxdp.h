@@ -987,13 +987,13 @@ enum nsx_going {
 	NSX_GOING_RELEASED,	/* all, but for what they are made of */
 };
 
-/* nsx_conf.attach: how the links of namespaces are served, but for those that are not nsxdp's */
+/* nsx_conf.attach: how links of namespaces are served that nsxdp makes from now on */
 enum nsx_attach {
-	NSX_ATTACH_TCX,		/* each by a link of its own */
+	NSX_ATTACH_TCX,		/* each by a program of its own */
 	NSX_ATTACH_BLOCK,	/* all by one filter on a block that they share */
 };
 
-/* A namespace with these flags (NSX_NS_*) is served by the block. */
+/* A new link of a namespace with these flags (NSX_NS_*) is served by the block. */
 #define nsx_by_block(conf, flags)              \
 	((conf)->attach == NSX_ATTACH_BLOCK && \
 	 ((flags) & (NSX_NS_MADE_VETH | NSX_NS_NETKIT)) == NSX_NS_MADE_VETH)

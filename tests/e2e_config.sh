@@ -242,7 +242,7 @@ t_14_odd_files() {
 	printf 'map add 7000 %s:80 \0--allow 10.0.0.0/8\n' "$NS1" > "$F"
 	refuse 1 "a NUL character" nsxdp apply --keep "$F"
 	printf 'ns add a#b-%s#c # a comment\n' "$LAB_ID" > "$F"
-	nsxdp apply --keep "$F"
+	nsxdp apply --keep <(sed "/^up/s/--mode tc/--mode tc --attach block/" "$F")
 	nsxdp export | grep -q "^ns add a#b-$LAB_ID#c"
 	nsxdp export | nsxdp diff -
 	nsxdp ns del "a#b-$LAB_ID#c"
@@ -353,19 +353,34 @@ t_23_where_ports_are_published() {
 
 # --- the links' block
 
+qdiscs_of() { on host tc qdisc show dev "nsx-$1"; }
+
+# What "begin" makes, where it is gone.
+begin_again() {
+	nsxdp apply --keep <(sed "/^up/s/--mode tc/--mode tc --attach block/" "$F")
+	on_bg ns1 $PY tcp_echo_server 8080
+	lab_listening ns1 8080
+}
+
 t_30_links_by_a_block() {
 	begin
 	hold 6000 2
-	nsxdp up --dev ens5 --attach block
-	on host tc qdisc show dev "nsx-$NS1" | grep -q ingress_block
+	# A link that is there keeps what serves it.
+	refuse 0 "--attach block: links that are there keep" nsxdp up --dev ens5 --attach block
+	nsxdp up --dev ens5 --attach block 2>&1 | not grep keep
+	qdiscs_of "$NS1" | not grep ingress_block
 	nsxdp ns list | grep -q "^$NS1 .*ready"
 	nsxdp export | grep -q "^up .*--attach block"
 	reached 6000
+	nsxdp ns add "$NS3"
+	qdiscs_of "$NS3" | grep -q ingress_block
+	held
+	nsxdp ns del "$NS3"
+	nsxdp ns del --force "$NS1"
+	begin_again
+	reached 6000
 	reached 6001
 	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]
-	held
-	nsxdp ns add "$NS3"
-	nsxdp ns list | grep -q "^$NS3 .*ready"
 	# Nothing gets through where others take the program away; what is drops by name.
 	on host tc filter del block 7238401 prio 1
 	nsxdp ns list | grep -q "^$NS1 .*detached"
@@ -378,8 +393,17 @@ t_30_links_by_a_block() {
 	nsxdp ns list | grep -q "^$NS1 .*detached"
 	nsxdp up --dev ens5
 	nsxdp ns list | grep -q "^$NS1 .*ready"
+	hold 6000 2
 	nsxdp up --dev ens5 --attach tcx
-	on host tc qdisc show dev "nsx-$NS1" | not grep -q ingress_block
+	qdiscs_of "$NS1" | grep -q ingress_block
+	nsxdp ns list | grep -q "^$NS1 .*ready"
+	reached 6000
+	held
+	# One that others have taken its qdisc is served as new ones are.
+	on host tc qdisc del dev "nsx-$NS1" clsact
+	nsxdp ns list | grep -q "^$NS1 .*detached"
+	nsxdp up --dev ens5
+	qdiscs_of "$NS1" | not grep ingress_block
 	nsxdp ns list | grep -q "^$NS1 .*ready"
 	reached 6000
 	[ "$(on ns1 $PY half_close $INET 7)" = $HOST ]

@@ -127,6 +127,33 @@ t_12_ns_set_limits() { walk ns set "$A" --max-flows 100 --egress-rate 10mbit --l
 t_13_ns_set_address() { walk ns set "$A" --addr 192.168.0.130/30; }
 t_14_ns_set_dns() { walk ns set "$B" --dns host; }
 t_15_ns_adopt() { ADOPTABLE=1 walk ns adopt "$D" --addr 192.168.0.14/30; ip netns del "$D"; }
+# With the link that it has, which gets a qdisc where it has none.
+has_no_clsact() { on host tc qdisc show dev "$1" | not grep clsact; }
+
+t_15b_ns_adopt_with_its_link() {
+	local n calls wrong=0
+	restore
+	ip netns add "$D"
+	on host ip link add veth0 type veth peer name veth1 netns "$D"
+	on host ip addr add 192.168.0.21/30 dev veth0
+	on host ip link set veth0 up
+	nsenter --net="/run/netns/$D" ip addr add 192.168.0.22/30 dev veth1
+	nsxdp export > "$LAB_TMP/was"
+	on host "$TOOLS/crash" 999999 "$NSXDP" ns adopt "$D" > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	nsxdp ns del "$D"
+	has_no_clsact veth0
+	for ((n = 1 + RANDOM % $(step_of "$calls"); n <= calls; n += $(step_of "$calls"))); do
+		on host "$TOOLS/crash" "$n" "$NSXDP" ns adopt "$D" > /dev/null 2>&1 || true
+		nsxdp flow flush > /dev/null
+		nsxdp export | diff -q "$LAB_TMP/was" - > /dev/null || nsxdp ns del "$D"
+		nsxdp export | diff "$LAB_TMP/was" - && has_no_clsact veth0 ||
+			{ echo "killed at call $n of $calls"; wrong=$((wrong + 1)); on host tc qdisc del dev veth0 clsact; }
+	done
+	ip netns del "$D"
+	[ $wrong = 0 ]
+}
+
 t_16_flow_flush() { walk flow flush; }
 
 another() { # FILE: a change of everything
@@ -205,6 +232,26 @@ t_30_down_and_up() {
 		done
 		echo "$n: $calls calls, $wrong wrong"
 	done
+	[ $wrong = 0 ]
+}
+
+# Where programs are filters they do not go by themselves: by its pin each is found, and the qdisc.
+t_32_filters_of_an_up_that_died() {
+	local n calls step wrong=0
+	nsxdp down
+	export NSXDP_TEST_NO_TCX=1
+	on host "$TOOLS/crash" 999999 "$NSXDP" up --dev ens5 --mode tc > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	nsxdp down
+	# Its last calls are those.
+	step=$(((80 + POINTS * 3) / (POINTS * 3 + 1)))
+	for ((n = calls - 80 + RANDOM % step; n <= calls; n += step)); do
+		on host "$TOOLS/crash" "$n" "$NSXDP" up --dev ens5 --mode tc > /dev/null 2>&1 || true
+		on host tc qdisc show dev ens5 | grep -q clsact && echo "at call $n there is one" || true
+		nsxdp down > "$LAB_TMP/said" 2>&1
+		has_no_clsact ens5 || { echo "killed at call $n of $calls"; wrong=$((wrong + 1)); on host tc qdisc del dev ens5 clsact; }
+	done
+	unset NSXDP_TEST_NO_TCX
 	[ $wrong = 0 ]
 }
 

@@ -193,6 +193,31 @@ t_29_links_follow_the_uplinks_mtu() {
 	nsxdp down
 }
 
+# XDP on a veth has each frame in a page.
+t_29f_links_with_xdp_take_no_large_frames() {
+	nsxdp up --dev ens5 --mode xdp
+	nsxdp ns add "$NS1" --datapath xdp
+	nsxdp ns add "$NS2"
+	on host ip link set ens5 mtu 9000
+	for n in 1 2; do	# it is not taken for done
+		refuse 1 "cannot set the MTU of $NS1's link to 9000: Invalid argument; with --datapath xdp the MTU is 3498 at most" \
+			nsxdp up --dev ens5
+	done
+	on ns1 ip link show eth0 | grep -q 'mtu 1500'
+	on host ip link show "nsx-$NS1" | grep -q 'mtu 1500'
+	on ns2 ip link show eth0 | grep -q 'mtu 9000'
+	refuse 1 "with --datapath xdp the MTU is 3498 at most" nsxdp ns add "$NS3" --datapath xdp
+	not ip netns exec "$NS3" true
+	nsxdp ns set "$NS1" --datapath tc
+	nsxdp up --dev ens5
+	on ns1 ip link show eth0 | grep -q 'mtu 9000'
+	refuse 1 "with --datapath xdp the MTU is 3498 at most" nsxdp ns set "$NS1" --datapath xdp
+	on host ip link set ens5 mtu 1500
+	nsxdp up --dev ens5
+	nsxdp ns set "$NS1" --datapath xdp
+	nsxdp down
+}
+
 # A link that was set down forgets its neighbours; "up" again sets them.
 t_29b_neighbours_are_set_again() {
 	local dev
@@ -683,7 +708,7 @@ t_27_up_again_follows_the_addresses() {
 t_29c_an_ingress_qdisc_is_refused() {
 	on host tc qdisc add dev ens5 ingress
 	if nsxdp features | grep -q '^tcx links .* yes '; then export NSXDP_TEST_NO_TCX=1; fi
-	refuse 1 "ingress qdisc of others, which has no egress" nsxdp up --dev ens5
+	refuse 1 "ens5 has an ingress qdisc that is not nsxdp's" nsxdp up --dev ens5
 	unset NSXDP_TEST_NO_TCX
 	on host tc qdisc show dev ens5 | grep -q '^qdisc ingress'
 	on host tc qdisc del dev ens5 ingress
@@ -695,7 +720,7 @@ t_29c_an_ingress_qdisc_is_refused() {
 	on ns3 ip addr add 192.168.5.2/24 dev veth1
 	on ns3 ip link set veth1 up
 	on host tc qdisc add dev veth0 ingress
-	refuse 1 "ingress qdisc of others, which has no egress" nsxdp ns adopt "$NS3"
+	refuse 1 "veth0 has an ingress qdisc that is not nsxdp's" nsxdp ns adopt "$NS3"
 	nsxdp ns list | not grep "$NS3"
 	on host tc filter show dev veth0 ingress | not grep bpf
 	on host tc qdisc show dev veth0 | grep -q '^qdisc ingress'

@@ -133,7 +133,13 @@ t_04_tables_of_another_layout() {
 
 # One filter serves all links.
 t_05_by_the_block() {
+	local n addr
 	nsxdp up --dev ens5 --attach block
+	for n in "$NS1" "$NS2" "$NS3"; do	# with another address they have new links
+		addr=$(nsxdp ns show "$n" | awk '$1 == "address" { print $2 }')
+		nsxdp ns set "$n" --addr 192.168.77.2/30
+		nsxdp ns set "$n" --addr "$addr"
+	done
 	load_begins 4
 	running > "$LAB_TMP/before"
 	refuse 0 "replaced the programs of another build" other up --dev ens5

@@ -96,6 +96,8 @@ int ns_make_link(struct instance *in, struct sides *s, const char *name, struct 
 	if (!err && (ns->flags & NSX_NS_XDP))
 		err = veth_set_xdp(s, ns, true, f);
 	if (!err)
+		err = veth_note_clsact(ns, f);
+	if (!err)
 		err = secure_link_note(&s->host, ns, f);
 	if (!err && (err = table_ns_set(in, name, ns)) != 0)
 		fail_errno(f, err, "cannot write the table of names");
@@ -432,10 +434,10 @@ static int remove_link(struct instance *in, const char *name, const struct nsx_n
 
 	if (stays && ns->ifindex && ns_link_exists(in, ns))
 		keep_error(&err, veth_release(in, name, ns));
-	if (nl->socket)
-		keep_error(&err, ns_unguard(in, nl, ns));
 	else if (stays && ns->ifindex)
 		keep_error(&err, veth_unregister(in, ns));
+	if (nl->socket)
+		keep_error(&err, ns_unguard(in, nl, ns));
 	if (made) {
 		going.ifindex = made;
 		keep_error(&err, link_del(nl, made));

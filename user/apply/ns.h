@@ -33,6 +33,12 @@ int veth_configure(struct instance *in, struct sides *s, const struct nsx_ns *ns
 int veth_add_ipv6(const struct instance *in, struct sides *s, const struct nsx_ns *ns,
 		  struct fail *f);
 
+/*
+ * Note whether the clsact qdisc of its link will be nsxdp's, before there is one: whoever finishes
+ * the job of a command that died removes it by that.
+ */
+int veth_note_clsact(struct nsx_ns *ns, struct fail *f);
+
 /* Let the datapath know the veth and guard it, before a packet can come from it; and forget it. */
 int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f);
 int veth_unregister(struct instance *in, const struct nsx_ns *ns);
@@ -46,8 +52,8 @@ int veth_release(struct instance *in, const char *name, const struct nsx_ns *ns)
 /* Set again what others have reset or detached. */
 int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f);
 
-/* Links that nsxdp made with one MTU get another. Does all that it can; returns the first error. */
-int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to);
+/* Links that nsxdp made with one MTU get another. Does all that it can; the first error is kept. */
+int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to, struct fail *f);
 
 /* Change what the datapath knows of a running link: the flags, limits and sizes of ns. */
 int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_ns *ns,

@@ -257,7 +257,7 @@ int apply_recover(struct instance *in, struct fail *f)
 		memcpy(name, in->journal->changing, sizeof(name));
 		/* What a tenant did inside is no reason to stop everything else. */
 		if (ns_set_recover(in, name, f)) {
-			note("%s: a command that died was changing it, and it cannot be finished: %s",
+			note("%s: its last change was not finished, and cannot be now: %s",
 			     name, f->text);
 			in->journal->changing[0] = '\0';
 		}

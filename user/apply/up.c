@@ -224,6 +224,7 @@ static int mend_link(struct instance *in, const struct ns_item *item, struct fai
 	return ns_relink(in, item->name, f);
 }
 
+/* All that can be mended; the first error is kept. */
 static int mend_links(struct instance *in, struct fail *f)
 {
 	struct ns_list list = {};
@@ -231,8 +232,12 @@ static int mend_links(struct instance *in, struct fail *f)
 
 	if (err)
 		return fail_errno(f, err, "cannot read the table of names");
-	for (size_t i = 0; i < list.count && !err; i++)
-		err = mend_link(in, &list.item[i], f);
+	for (size_t i = 0; i < list.count; i++) {
+		struct fail more;
+		int failed = mend_link(in, &list.item[i], err ? &more : f);
+
+		err = err ? err : failed;
+	}
 	ns_list_free(&list);
 	return err;
 }
@@ -364,17 +369,20 @@ static int refresh_links(struct instance *in, const struct link_info *link, cons
 {
 	int err;
 
-	if (c->given & UP_GIVEN_ATTACH)
-		in->conf->attach = c->attach;
 	ipv6_follow(in);
 	err = mend_links(in, f);
 	if (err)
 		return err;
+	if ((c->given & UP_GIVEN_ATTACH) && in->conf->attach != c->attach) {
+		in->conf->attach = c->attach;
+		note("up: --attach %s: links that are there keep what serves them",
+		     c->attach == NSX_ATTACH_BLOCK ? "block" : "tcx");
+	}
 	memcpy(in->conf->uplink_mac, link->mac, sizeof(link->mac));
-	if (in->conf->mtu != link->mtu &&
-	    (err = veth_follow_mtu(in, in->conf->mtu, link->mtu)) != 0)
-		fail_errno(f, err, "cannot set the MTU of all namespaces' links to %u", link->mtu);
-	in->conf->mtu = link->mtu;
+	if (in->conf->mtu != link->mtu)
+		err = veth_follow_mtu(in, in->conf->mtu, link->mtu, f);
+	if (!err)
+		in->conf->mtu = link->mtu;
 	return err;
 }
 

@@ -11,8 +11,8 @@
 #include "apply/ns.h"
 #include "kernel/clsact.h"
 #include "kernel/datapath.h"
-#include "kernel/feature.h"
 #include "kernel/netns.h"
+#include "kernel/ns_link.h"
 #include "kernel/offload.h"
 #include "kernel/secure.h"
 
@@ -104,51 +104,43 @@ static int quota_make(struct instance *in, const struct nsx_ns *ns)
 }
 
 /*
- * By the block; what served the link before ends once it is bound, and in between nothing is let
- * through. A qdisc that is there already has to go first.
+ * A link keeps what serves it for as long as it is there: to put one in the place of the other would
+ * leave it without guards for a moment. A clsact qdisc that is not the block's decides too.
  */
-static int attach_by_block(struct instance *in, const struct nsx_ns *ns, bool *made, struct fail *f)
+static bool is_by_block(const struct instance *in, const struct nsx_ns *ns)
 {
-	int err = datapath_bind_ns(&in->dir, ns->ifindex, f);
-
-	*made = true;
-	if (err == -EEXIST) {
-		if (clsact_has_others(ns->ifindex))
-			return fail(f, -EBUSY, "%s has tc filters of others, which the block has no place for",
-				    ns->host_if);
-		clsact_remove(ns->ifindex);
-		err = datapath_bind_ns(&in->dir, ns->ifindex, f);
-	}
-	if (!err)
-		datapath_detach_ns_tc(&in->dir, ns->ifindex);
-	return err;
+	return datapath_ns_bound(ns->ifindex) ||
+	       (nsx_by_block(in->conf, ns->flags) &&
+		!datapath_ns_has_program(&in->dir, ns->ifindex));
 }
 
-/*
- * By a link of its own, and guards behind it. A link that is bound to the block is let go of once
- * it is attached.
- */
-static int attach_by_tcx(struct instance *in, const struct nsx_ns *ns, bool *made, struct fail *f)
+/* By a program of its own, and guards behind it. */
+static int attach_alone(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 {
-	bool bound = datapath_ns_bound(ns->ifindex);
-	int err = bound && feature_has(FEATURE_TCX) ? datapath_attach_ns(&in->dir, ns->ifindex, f)
-						    : 0;
+	int err = datapath_guard_ns(&in->dir, ns->ifindex, f);
 
-	if (!err && bound)
-		clsact_remove(ns->ifindex);
-	if (!err)
-		err = datapath_guard_ns(&in->dir, ns->ifindex, made, f);
 	return err ? err : datapath_attach_ns(&in->dir, ns->ifindex, f);
 }
 
-/* made: a qdisc that was not there. */
-static int veth_attach(struct instance *in, const struct nsx_ns *ns, bool *made, struct fail *f)
+/* XDP on a veth has each frame in one page. */
+static void hint_mtu(struct fail *f)
 {
-	int err = nsx_by_block(in->conf, ns->flags) ? attach_by_block(in, ns, made, f)
-						    : attach_by_tcx(in, ns, made, f);
+	fail_hint(f, "; with --datapath xdp the MTU is 3498 at most");
+}
 
-	if (!err && (ns->flags & NSX_NS_XDP) && in->conf->mode != NSX_MODE_TC)
+static int veth_attach(struct instance *in, const struct nsx_ns *ns, struct fail *f)
+{
+	int err = -EEXIST;
+
+	if (is_by_block(in, ns))
+		err = datapath_bind_ns(&in->dir, ns->ifindex, f);
+	if (err == -EEXIST)
+		err = attach_alone(in, ns, f);
+	if (!err && (ns->flags & NSX_NS_XDP) && in->conf->mode != NSX_MODE_TC) {
 		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
+		if (err == -ERANGE)
+			hint_mtu(f);
+	}
 	if (!err && (ns->flags & NSX_NS_NETKIT))
 		err = datapath_attach_ns_netkit(&in->dir, ns->ifindex, f);
 	return err;
@@ -171,6 +163,15 @@ static __u64 egress_cost(const struct nsx_ns *ns)
 	return ns->egress_rate ? 8192000000000ULL / ns->egress_rate : 0;
 }
 
+int veth_note_clsact(struct nsx_ns *ns, struct fail *f)
+{
+	int there = (ns->flags & NSX_NS_MADE_VETH) ? 0 : clsact_look(ns->ifindex, f);
+
+	if (!there)
+		ns->flags |= NSX_NS_MADE_CLSACT;
+	return there < 0 ? there : 0;
+}
+
 int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 {
 	struct nsx_veth veth = {
@@ -186,7 +187,6 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 	};
 	struct link_info link = { .peer_nsid = -1 };
 	struct nl nl = {};
-	bool made = false;
 	int err = nl_open(&nl);
 
 	if (!err)
@@ -210,9 +210,7 @@ int veth_register(struct instance *in, struct nsx_ns *ns, struct fail *f)
 	    (addr_is_set(&ns->addr6) &&
 	     bpf_map_update_elem(in->fd[TABLE_INSIDE], &ns->addr6, &ns->ifindex, BPF_ANY)))
 		return fail_errno(f, -errno, "cannot register its address");
-	err = veth_attach(in, ns, &made, f);
-	ns->flags |= made ? NSX_NS_MADE_CLSACT : 0;
-	return err;
+	return veth_attach(in, ns, f);
 }
 
 static struct nsx_veth_change change_to(const struct nsx_ns *ns)
@@ -233,7 +231,7 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 		struct fail *f)
 {
 	struct nsx_veth_change was = change_to(old), change = change_to(ns);
-	bool made, grows = ns->max_flows > old->max_flows;
+	bool grows = ns->max_flows > old->max_flows;
 	int err = 0, noted;
 
 	/* The look is not spared from before there is something to see until after. */
@@ -268,7 +266,7 @@ int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_
 				  ns->host_if);
 	if ((old->flags & NSX_NS_XDP) && !(ns->flags & NSX_NS_XDP))
 		datapath_detach_ns_xdp(&in->dir, ns->ifindex);
-	return veth_attach(in, ns, &made, f);
+	return veth_attach(in, ns, f);
 }
 
 /*
@@ -422,8 +420,8 @@ static void mend_inside(struct instance *in, const char *name, const struct nsx_
 
 int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f)
 {
+	struct nsx_ns now = *ns;
 	struct nl nl = {};
-	bool made;
 	int err = nl_open(&nl);
 
 	if (err)
@@ -432,48 +430,53 @@ int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, st
 	nl_close(&nl);
 	mend_inside(in, name, ns);
 	if (!err)
-		err = veth_attach(in, ns, &made, f);
-	/* Others have deleted theirs: the one that is there now goes with the namespace. */
-	if (!err && made && !(ns->flags & NSX_NS_MADE_CLSACT)) {
-		struct nsx_ns now = *ns;
+		err = veth_note_clsact(&now, f);
+	if (!err && now.flags != ns->flags && (err = table_ns_set(in, name, &now)) != 0)
+		fail_errno(f, err, "cannot write the table of names");
+	return err ? err : veth_attach(in, ns, f);
+}
 
-		now.flags |= NSX_NS_MADE_CLSACT;
-		err = table_ns_set(in, name, &now);
-		if (err)
-			fail_errno(f, err, "cannot write the table of names");
+/* Both ends; one that has another MTU than "from" was given it by others. */
+static int follow_mtu(const struct instance *in, const struct ns_item *item, unsigned int from,
+		      unsigned int to)
+{
+	struct sides s = { .self = -1, .fd = -1 };
+	struct link_info host, inside;
+	struct fail ignored;
+	int err = 0;
+
+	/* A namespace that is gone, or a link, is ns list's to say. */
+	if (ns_sides_open(&s, item->name, &ignored) == 0 &&
+	    link_get(&s.host, NULL, item->ns.ifindex, &host) == 0 &&
+	    ns_link_is(in, &item->ns, &host) && host.mtu == from) {
+		err = link_get(&s.ns, item->ns.ns_if, 0, &inside);
+		if (!err)
+			err = link_set_mtu(&s.ns, inside.ifindex, to);
+		/* Last, for it tells that the other has it. */
+		if (!err)
+			err = link_set_mtu(&s.host, host.ifindex, to);
 	}
+	ns_sides_close(&s);
 	return err;
 }
 
-int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to)
+int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to, struct fail *f)
 {
 	struct ns_list list = {};
-	int err = table_ns_list(in, &list), first = 0;
+	int err = table_ns_list(in, &list);
 
-	for (size_t i = 0; !err && i < list.count; i++) {
+	if (err)
+		return fail_errno(f, err, "cannot read the table of names");
+	for (size_t i = 0; i < list.count; i++) {
 		const struct ns_item *item = &list.item[i];
-		struct sides s = { .self = -1, .fd = -1 };
-		struct link_info host, inside;
-		struct fail ignored;
-		int set;
+		int failed = (item->ns.flags & NSX_NS_MADE_VETH) ? follow_mtu(in, item, from, to) : 0;
 
-		if (!(item->ns.flags & NSX_NS_MADE_VETH) ||
-		    ns_sides_open(&s, item->name, &ignored)) {
-			ns_sides_close(&s);
+		if (!failed || err)
 			continue;
-		}
-		set = link_get(&s.host, NULL, item->ns.ifindex, &host);
-		if (!set && host.mtu == from) {
-			set = link_set_mtu(&s.host, host.ifindex, to);
-			if (!set)
-				set = link_get(&s.ns, item->ns.ns_if, 0, &inside);
-			if (!set)
-				set = link_set_mtu(&s.ns, inside.ifindex, to);
-		}
-		if (set && !first)
-			first = set;
-		ns_sides_close(&s);
+		err = fail_errno(f, failed, "cannot set the MTU of %s's link to %u", item->name, to);
+		if (item->ns.flags & NSX_NS_XDP)
+			hint_mtu(f);
 	}
 	ns_list_free(&list);
-	return err ? err : first;
+	return err;
 }

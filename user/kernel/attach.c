@@ -39,17 +39,18 @@ static enum bpf_tc_attach_point filter_point(enum bpf_attach_type type)
 
 /*
  * A filter holds its program by itself. The pin says that it is there, and which program it should
- * have.
+ * have. It comes first, for by it the filter is found where this command dies.
  */
 static int attach_filter(const struct hook *h, int prog, const char *path, struct fail *f)
 {
 	enum bpf_tc_attach_point point = filter_point(h->type);
-	int err = clsact_set(h->ifindex, point, PROG_PRIORITY, prog, h->prog, f);
+	int err;
 
-	if (err || bpf_obj_pin(prog, path) == 0)
-		return err;
-	err = fail_errno(f, -errno, "cannot pin %s", path);
-	clsact_unset(h->ifindex, point, PROG_PRIORITY);
+	if (bpf_obj_pin(prog, path))
+		return fail_errno(f, -errno, "cannot pin %s", path);
+	err = clsact_set(h->ifindex, point, PROG_PRIORITY, prog, h->prog, f);
+	if (err)
+		unlink(path);
 	return err;
 }
 
@@ -87,23 +88,27 @@ static const char *link_name(const char *hook, int ifindex, char buf[32])
 	return buf;
 }
 
-/* A clsact qdisc for an uplink's filters. A pin says that it was not there before. */
+/* A clsact qdisc for an uplink's filters. A pin, which comes first, says that it is nsxdp's. */
 static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
 {
+	int err = clsact_look(ifindex, f), prog;
 	char path[PIN_PATH_MAX], name[32];
-	int err = clsact_make(ifindex, f), prog;
 
 	if (err)
 		return err < 0 ? err : 0;
 	prog = bpf_obj_get(pin_path(d, "tc_to_uplink", path));
-	/* A pin is there where others have deleted the qdisc that it told of. */
-	if (prog < 0 || (bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)) &&
-			 errno != EEXIST))
+	if (prog < 0)
+		return fail_errno(f, -errno, "cannot open %s", path);
+	/* It is there where others have deleted the qdisc that it told of. */
+	if (bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)) &&
+	    errno != EEXIST)
 		err = fail_errno(f, -errno, "cannot pin %s", path);
-	if (prog >= 0)
-		close(prog);
+	close(prog);
 	if (err)
-		clsact_remove(ifindex);
+		return err;
+	err = clsact_make(ifindex, f);
+	if (err)
+		unlink(path);
 	return err;
 }
 
@@ -204,6 +209,13 @@ int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 	return attach_once(d, h, "link", f);
 }
 
+bool datapath_ns_has_program(const struct pin_dir *d, int ifindex)
+{
+	char name[32], path[PIN_PATH_MAX];
+
+	return access(pin_path(d, link_name("link", ifindex, name), path), F_OK) == 0;
+}
+
 int datapath_attach_ns_netkit(const struct pin_dir *d, int ifindex, struct fail *f)
 {
 	const struct hook h = { "tc_from_ns", NULL, ifindex, ATTACH_NETKIT_PEER, ATTACH_FIRST };
@@ -230,9 +242,9 @@ int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f
 				ATTACH_FIRST };
 	int err = clsact_make(ifindex, f);
 
-	if (err < 0)
-		return err;
-	err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, GUARD_PRIORITY, f);
+	if (!err)
+		err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS,
+					GUARD_PRIORITY, f);
 	return err ? err : attach_once(d, h, "link", f);
 }
 

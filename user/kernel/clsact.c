@@ -5,6 +5,8 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,63 +14,67 @@
 #include "kernel/datapath.h"
 #include "kernel/netlink.h"
 
-/** struct qdisc_search - whether a device's qdisc for ingress is a clsact */
-struct qdisc_search {
-	int ifindex;
-	bool clsact;
-};
-
 static int qdisc_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
-	struct qdisc_search *search = arg;
 	const struct nlattr *attr;
+	char *kind = arg;
 
-	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_ifindex != search->ifindex ||
-	    tc->tcm_parent != TC_H_CLSACT)
+	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*tc))
 		if (mnl_attr_get_type(attr) == TCA_KIND)
-			search->clsact = strcmp(mnl_attr_get_str(attr), "clsact") == 0;
+			snprintf(kind, IFNAMSIZ, "%s", mnl_attr_get_str(attr));
 	return MNL_CB_OK;
 }
 
-/* An ingress qdisc is in the place of a clsact, and has no egress. */
-static int clsact_is_there(int ifindex)
+/* The device's name, for errors. */
+static const char *name_of(int ifindex, char name[IF_NAMESIZE])
 {
-	struct qdisc_search search = { .ifindex = ifindex };
-	char buf[NL_BUF_SIZE];
+	return if_indextoname(ifindex, name) ? name : "the device";
+}
+
+int clsact_look(int ifindex, struct fail *f)
+{
+	char kind[IFNAMSIZ] = "", name[IF_NAMESIZE], buf[NL_BUF_SIZE];
 	struct nlmsghdr *nlh;
 	struct tcmsg *tc;
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
 	if (!err) {
-		nlh = nl_begin(&nl, buf, RTM_GETQDISC, NLM_F_DUMP);
+		/* The kernel answers as it notifies, which the asker only sees with this flag. */
+		nlh = nl_begin(&nl, buf, RTM_GETQDISC, NLM_F_ECHO);
 		tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
 		tc->tcm_ifindex = ifindex;
-		err = nl_do(&nl, nlh, qdisc_cb, &search);
+		tc->tcm_parent = TC_H_CLSACT;
+		err = nl_do(&nl, nlh, qdisc_cb, kind);
 	}
 	nl_close(&nl);
-	return err ? err : search.clsact;
+	if (err && err != -ENOENT)
+		return fail_errno(f, err, "cannot look at the qdiscs of %s", name_of(ifindex, name));
+	if (strcmp(kind, "clsact") == 0)
+		return 1;
+	return *kind ? fail(f, -EBUSY,
+			    "%s has an %s qdisc that is not nsxdp's and has no egress hook: "
+			    "replace it with a clsact qdisc",
+			    name_of(ifindex, name), kind)
+		     : 0;
 }
 
 int clsact_make(int ifindex, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int err;
+	int there = clsact_look(ifindex, f), err;
+	char name[IF_NAMESIZE];
 
+	if (there)
+		return there < 0 ? there : 0;
 	datapath_hush_libbpf();
 	err = bpf_tc_hook_create(&hook);
-	if (err == -EEXIST)
-		err = clsact_is_there(ifindex);
-	else if (!err)
-		return 0;
-	if (!err)
-		return fail(f, -EBUSY,
-			    "it has an ingress qdisc of others, which has no egress: replace that by a clsact qdisc");
-	return err < 0 ? fail_errno(f, err, "cannot make a clsact qdisc") : 1;
+	return err ? fail_errno(f, err, "cannot make a clsact qdisc for %s", name_of(ifindex, name))
+		   : 0;
 }
 
 void clsact_remove(int ifindex)
@@ -86,11 +92,18 @@ int clsact_set(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int 
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = priority,
 		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog);
+	char dev[IF_NAMESIZE];
 	int err;
 
 	datapath_hush_libbpf();
 	err = bpf_tc_attach(&hook, &opts);
-	return err ? fail_errno(f, err, "cannot attach %s", name) : 0;
+	if (err == -EINVAL)
+		return fail(f, err, "%s has a filter of another kind or protocol at priority %u",
+			    name_of(ifindex, dev), priority);
+	if (err == -EOPNOTSUPP)
+		return fail(f, err, "the clsact qdisc of %s is bound to a shared block of others",
+			    name_of(ifindex, dev));
+	return err ? fail_errno(f, err, "cannot attach %s to %s", name, name_of(ifindex, dev)) : 0;
 }
 
 int clsact_set_pinned(const struct pin_dir *d, const char *name, int ifindex,
@@ -115,6 +128,15 @@ void clsact_unset(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
 	bpf_tc_detach(&hook, &opts);
 }
 
+bool clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = priority);
+
+	datapath_hush_libbpf();
+	return bpf_tc_query(&hook, &opts) == 0;
+}
+
 bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int prog)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
@@ -127,28 +149,20 @@ bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int
 	       opts.prog_id == info.id;
 }
 
-struct filters {
-	bool any;
-	bool others;	/* without our handle */
-};
-
-/* The kernel also tells of a priority as a whole, with handle 0. */
+/* The kernel also tells of a priority as a whole. */
 static int filter_cb(const struct nlmsghdr *nlh, void *arg)
 {
-	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
-	struct filters *filters = arg;
+	bool *any = arg;
 
-	if (nlh->nlmsg_type != RTM_NEWTFILTER)
-		return MNL_CB_OK;
-	filters->any = true;
-	filters->others |= tc->tcm_handle && tc->tcm_handle != FILTER_HANDLE;
+	*any |= nlh->nlmsg_type == RTM_NEWTFILTER;
 	return MNL_CB_OK;
 }
 
-static int filters_find(int ifindex, struct filters *ret)
+bool clsact_is_used(int ifindex)
 {
 	static const __u32 hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
 	struct nl nl = {};
+	bool any = false;
 	int err = nl_open(&nl);
 
 	for (size_t i = 0; !err && i < sizeof(hooks) / sizeof(hooks[0]); i++) {
@@ -158,22 +172,8 @@ static int filters_find(int ifindex, struct filters *ret)
 
 		tc->tcm_ifindex = ifindex;
 		tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]);
-		err = nl_do(&nl, nlh, filter_cb, ret);
+		err = nl_do(&nl, nlh, filter_cb, &any);
 	}
 	nl_close(&nl);
-	return err;
-}
-
-bool clsact_is_used(int ifindex)
-{
-	struct filters filters = {};
-
-	return filters_find(ifindex, &filters) || filters.any;
-}
-
-bool clsact_has_others(int ifindex)
-{
-	struct filters filters = {};
-
-	return filters_find(ifindex, &filters) || filters.others;
+	return err || any;
 }

@@ -16,7 +16,13 @@
 #define PROG_PRIORITY 1
 #define GUARD_PRIORITY 2
 
-/* Return: 0, 1 where there is one already, or a negative errno with the reason in words. */
+/*
+ * Whether there is one: 1, 0, -EBUSY where an ingress qdisc has its place, or another negative errno,
+ * with the reason in words.
+ */
+int clsact_look(int ifindex, struct fail *f);
+
+/* Where there is none. Also -EBUSY. */
 int clsact_make(int ifindex, struct fail *f);
 
 /* With all filters, whosever they are. */
@@ -24,9 +30,6 @@ void clsact_remove(int ifindex);
 
 /* Somebody has a filter there, or it cannot be known. */
 bool clsact_is_used(int ifindex);
-
-/* The same of filters that do not have our handle. */
-bool clsact_has_others(int ifindex);
 
 /* A filter, in the place of the one that we have there; name: the program's, for the error. */
 int clsact_set(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int prog,
@@ -39,7 +42,8 @@ int clsact_set_pinned(const struct pin_dir *d, const char *name, int ifindex,
 /* Harmless where there is none. */
 void clsact_unset(int ifindex, enum bpf_tc_attach_point point, __u32 priority);
 
-/* Our filter has this program. */
+/* We have one there; and that has this program. */
+bool clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority);
 bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int prog);
 
 #endif

@@ -111,18 +111,24 @@ int datapath_mend_uplink(const struct pin_dir *d, int ifindex, bool first, struc
 int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f);
 bool datapath_private_attached(const struct pin_dir *d, int ifindex);
 
+/* Remove the pin of one that is not attached any more; 0 as ifindex is none. */
+void datapath_forget_private(const struct pin_dir *d, int ifindex);
+
 /*
  * The same for a host-side veth, before all other programs there, pinned by its ifindex; one that
  * is attached already is left as it is.
  */
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 
+/* It has had such a program, which others may have detached since. */
+bool datapath_ns_has_program(const struct pin_dir *d, int ifindex);
+
 /*
  * Attach the guards of a host-side veth, which let nothing through where the programs are not
- * attached or the host forwards (bpf/nsxdp_tc.bpf.c); *made: its clsact qdisc was not there before.
- * Undone by datapath_unguard_ns().
+ * attached or the host forwards (bpf/nsxdp_tc.bpf.c), with a clsact qdisc where there is none.
+ * Undone by datapath_unguard_ns(); made: with the qdisc, where nobody else uses it.
  */
-int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f);
+int datapath_guard_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 void datapath_unguard_ns(int ifindex, bool made);
 
 /* Both guards are there. */
@@ -130,7 +136,8 @@ bool datapath_ns_guarded(const struct pin_dir *d, int ifindex);
 
 /*
  * The programs by the block that such links share (block.h), guards included; in place of
- * datapath_guard_ns() and datapath_attach_ns(). Whether it is so; and: without the qdisc that binds
+ * datapath_guard_ns() and datapath_attach_ns(). A link that has another clsact qdisc is refused with
+ * -EEXIST, and one that the block serves first must be down. Whether it is so; and: without the qdisc that binds
  * a link, or that has its guards.
  */
 int datapath_bind_ns(const struct pin_dir *d, int ifindex, struct fail *f);

@@ -47,13 +47,20 @@ static bool has_function(const char *name)
 }
 
 /*
- * Asked of the loopback device, which has no program of ours and may be the wrong kind of device.
+ * Asked of the loopback device, which has no program of ours and may be the wrong kind of device. An
+ * answer for want of memory is none.
  */
 static bool has_attach_type(int type)
 {
 	__u32 ids[1], count = 0;
 
-	return bpf_prog_query(1, type, 0, NULL, ids, &count) == 0 || errno != EINVAL;
+	for (int tries = 0; tries < 3; tries++) {
+		if (bpf_prog_query(1, type, 0, NULL, ids, &count) == 0)
+			return true;
+		if (errno != ENOMEM)
+			break;
+	}
+	return errno != EINVAL;
 }
 
 static bool has_tcx(void)

@@ -8,14 +8,13 @@
 #include "kernel/clsact.h"
 #include "kernel/datapath.h"
 
-int datapath_guard_ns(const struct pin_dir *d, int ifindex, bool *made, struct fail *f)
+int datapath_guard_ns(const struct pin_dir *d, int ifindex, struct fail *f)
 {
 	int err = clsact_make(ifindex, f);
 
-	*made = err == 0;
-	if (err < 0)
-		return err;
-	err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS, GUARD_PRIORITY, f);
+	if (!err)
+		err = clsact_set_pinned(d, "tc_guard_from_ns", ifindex, BPF_TC_INGRESS,
+					GUARD_PRIORITY, f);
 	return err ? err
 		   : clsact_set_pinned(d, "tc_guard_to_ns", ifindex, BPF_TC_EGRESS, GUARD_PRIORITY, f);
 }

@@ -28,7 +28,7 @@ static int pin_ifindex(const char *name, const char *kind)
 
 void datapath_detach_filters(const struct pin_dir *d)
 {
-	DIR *dir = feature_has(FEATURE_TCX) ? NULL : opendir(d->path);
+	DIR *dir = opendir(d->path);
 	struct dirent *entry;
 
 	if (!dir)
@@ -95,10 +95,12 @@ static int update_filter(const struct pin_dir *d, const char *pin, int uplink, i
 	} else if (pin_ifindex(pin, "link_")) {
 		ifindex = pin_ifindex(pin, "link_");
 	}
+	/* It is gone, with its device or without: what mends that attaches the new one. */
+	if (!clsact_has_filter(ifindex, point, PROG_PRIORITY))
+		return 0;
 	err = clsact_set(ifindex, point, PROG_PRIORITY, prog, pin, f);
-	/* Its device or qdisc is gone: what mends that attaches the new one. */
 	if (err)
-		return err == -ENODEV || err == -EINVAL || err == -ENOENT ? 0 : err;
+		return err;
 	snprintf(name, sizeof(name), "new_%s", pin);
 	unlink(pin_path(d, name, next));
 	pin_path(d, pin, path);
@@ -161,18 +163,16 @@ static int update_block(const struct pin_dir *from, struct fail *f)
 	return err;
 }
 
-/* Those of namespaces' links are set by whoever mends the links after that, with each "up". */
+/*
+ * Those of namespaces' links are set by whoever mends the links after that, with each "up"; and so is
+ * this one where it is gone.
+ */
 static int update_private_guard(const struct pin_dir *from, int private, struct fail *f)
 {
-	int prog = open_program(from, "tc_guard_from_ns", f);
-	struct fail ignored;
-
-	if (prog < 0)
-		return prog;
-	/* The link is gone: what mends it attaches the guard. */
-	clsact_set(private, BPF_TC_INGRESS, GUARD_PRIORITY, prog, "tc_guard_from_ns", &ignored);
-	close(prog);
-	return 0;
+	return clsact_has_filter(private, BPF_TC_INGRESS, GUARD_PRIORITY)
+		       ? clsact_set_pinned(from, "tc_guard_from_ns", private, BPF_TC_INGRESS,
+					   GUARD_PRIORITY, f)
+		       : 0;
 }
 
 int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink,
