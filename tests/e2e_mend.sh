@@ -132,7 +132,7 @@ t_45_doctor() {
 	refuse 1 "nsxdp up" nsxdp doctor
 	findings broken | grep -q "instance: fragments of namespaces are lost"
 	findings broken | grep -q "instance: ip_local_port_range is 40000-60999 now"
-	findings broken | grep -q "$NS1: the namespace or its link"
+	findings broken | grep -q "$NS1: its link nsx-$NS1 was deleted"
 	findings note | grep -q "firewall: table filter, chain INPUT has policy drop"
 	[ "$(findings broken | wc -l)" = 3 ]
 	on host iptables -P INPUT ACCEPT
@@ -222,6 +222,103 @@ t_43_second_ranges_to_the_same_ports() {
 	reached 30000
 	nsxdp map del 30000-30999
 	on host "$(dirname "$NSXDP")/check"
+	finish
+}
+
+# Others delete a link, and theirs has its index now.
+sysctls_of() { on host sysctl -a 2> /dev/null | grep "[.]conf[.]$1[.]"; }
+is_untouched() { # DEVICE
+	on host tc qdisc show dev "$1" | not grep -e clsact -e ingress
+	sysctls_of "$1" | diff "$LAB_TMP/sysctls" -
+}
+index_of() { on host ip -o link show "$1" | cut -d: -f1; }
+takes_the_index() { # LINK DEVICE
+	local index
+	index=$(index_of "$1")
+	on host ip link del "$1"
+	on host ip link add "$2" index "$index" type veth peer name "$2.peer"
+	on host ip link set "$2" up
+	sysctls_of "$2" > "$LAB_TMP/sysctls"
+}
+
+t_48_another_device_has_a_links_index() {
+	local link
+	begin
+	link=$(nsxdp ns show "$NS1" | awk '$1 == "host_if" { print $2 }')
+	takes_the_index "$link" foreign
+	nsxdp ns list | grep -q "^$NS1 .*gone"
+	findings broken | grep -q "$NS1: its link $link was deleted"
+	refuse 1 "somebody has deleted the namespace" nsxdp map add 6100 "$NS1:80"
+	refuse 0 "$NS1: somebody deleted its link" nsxdp up --dev ens5
+	is_untouched foreign
+	reached 6000
+	findings broken | not grep .
+	on host ip link del foreign
+	# One that was adopted is not made again.
+	ip netns add "$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip link set veth1 up
+	nsxdp ns adopt "$NS3"
+	takes_the_index veth0 foreign
+	nsxdp ns list | grep -q "^$NS3 .*gone"
+	nsxdp up --dev ens5
+	is_untouched foreign
+	nsxdp ns del "$NS3"
+	is_untouched foreign
+	ip netns del "$NS3"
+	on host ip link del foreign
+	finish
+}
+
+# One link that cannot be mended stops neither the others nor what comes after it.
+t_49_one_that_cannot_be_mended() {
+	begin
+	on host tc filter del dev "nsx-$NS1" egress pref 2
+	on host tc filter add dev "nsx-$NS1" egress pref 2 protocol ip bpf bytecode '1,6 0 0 4294967295,'
+	on host tc filter del dev "nsx-$NS2" egress pref 2
+	refuse 1 "nsx-$NS1 has a filter of another kind or protocol at priority 2" nsxdp up --dev ens5
+	nsxdp ns list | grep -q "^$NS1 .*detached"
+	nsxdp ns list | grep -q "^$NS2 .*ready"
+	refuse 1 "at priority 2" nsxdp ns set "$NS1" --max-flows 50
+	on host tc filter del dev "nsx-$NS1" egress pref 2
+	nsxdp up --dev ens5
+	nsxdp ns list | grep -q "^$NS1 .*ready"
+	# And one whose qdisc is not for filters of its own.
+	on host tc qdisc del dev "nsx-$NS1" clsact
+	on host tc qdisc add dev "nsx-$NS1" ingress_block 4711 clsact
+	refuse 1 "the clsact qdisc of nsx-$NS1 is bound to a shared block" nsxdp up --dev ens5
+	on host tc qdisc del dev "nsx-$NS1" clsact
+	nsxdp up --dev ens5
+	findings broken | not grep .
+	finish
+}
+
+# Others take the qdisc of the link to the kernel's reassembly: what comes back from there goes nowhere.
+t_50_the_link_to_the_reassembly_is_open() {
+	local frags="/usr/bin/python3 $HERE/frags.py" watcher
+	begin
+	on_bg inet $PY udp_echo_server 7
+	lab_listening inet 7
+	on ns1 $frags any_order $INET 7 6000
+	on host tc qdisc del dev nsx.fib clsact
+	if nsxdp features | grep -q '^tcx links .* yes '; then
+		on host bpftool link detach pinned "$(nsxdp -j status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')/link_$(index_of nsx.fib)"
+	fi
+	findings broken | grep -q "nsx.fib was set down, or its programs were detached"
+	on client timeout 60 tcpdump -lni eth0 net 192.168.0.0/16 > "$LAB_TMP/private" 2> "$LAB_TMP/tcpdump" &
+	watcher=$!
+	eventually 5 grep -q listening "$LAB_TMP/tcpdump"
+	not on ns1 $frags any_order $INET 7 6000
+	sleep 0.5
+	kill $watcher
+	wait $watcher || true
+	not grep . "$LAB_TMP/private"
+	nsxdp up --dev ens5
+	findings broken | not grep .
+	on ns1 $frags any_order $INET 7 6000
 	finish
 }
 

@@ -261,7 +261,17 @@ bool datapath_private_attached(const struct pin_dir *d, int ifindex)
 {
 	char name[32];
 
-	return is_attached(d, link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS);
+	return clsact_has_filter(ifindex, BPF_TC_INGRESS, GUARD_PRIORITY) &&
+	       is_attached(d, link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS);
+}
+
+void datapath_forget_private(const struct pin_dir *d, int ifindex)
+{
+	char name[32], path[PIN_PATH_MAX];
+
+	link_name("link", ifindex, name);
+	if (ifindex && !is_attached(d, name, ifindex, ATTACH_TCX_INGRESS))
+		unlink(pin_path(d, name, path));
 }
 
 /* A link goes with its last reference, but some time after that: it is detached before. */

@@ -26,6 +26,7 @@
 #define FAR "far"
 #define HOLDER "private"	/* the pin that holds the network namespace, where no link does */
 #define NEAR_FORWARDING "net/ipv4/conf/" NEAR "/forwarding"
+#define NEAR_RP_FILTER "net/ipv4/conf/" NEAR "/rp_filter"
 #define NEAR_FORWARDING6 "net/ipv6/conf/" NEAR "/forwarding"
 #define DEFAULT_FORWARDING6 "net/ipv6/conf/default/forwarding"
 #define FORWARDING6_IS_SET "forwarding6"
@@ -406,8 +407,8 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 	pin_release_netns(d, HOLDER);
 	conf->defrag = 0;
 	err = make_with_defrag(d, conf);
-	if (!err || err == -ENOTRECOVERABLE)
-		return err;
+	if (!err)
+		return 0;
 	pin_release_netns(d, HOLDER);
 	private_remove();
 	note("up: the kernel does not reassemble for nsxdp (%s): fragments that come out of order are dropped, and what is "
@@ -416,9 +417,15 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 	return make_without(d, conf);
 }
 
+/*
+ * The kernel answers route look-ups only for a forwarding device. What gets past a guard that others
+ * have removed is not forwarded all the same: its source is not behind this link, or it is IPv6.
+ */
 static int forward(void)
 {
-	return netns_sysctl_write(NEAR_FORWARDING, "1");
+	int err = netns_sysctl_write(NEAR_RP_FILTER, "1");
+
+	return err ? err : netns_sysctl_write(NEAR_FORWARDING, "1");
 }
 
 /* The instance's own link, with its program; what else may have this name is nobody's to set up. */
@@ -497,6 +504,7 @@ int private_make(const struct pin_dir *d, struct nsx_conf *conf, struct fail *f)
 		err = -ENODEV;
 	}
 	if (err == -ENODEV) {
+		datapath_forget_private(d, conf->asker);
 		err = make(d, conf);
 		if (!err)
 			err = link_get(&nl, NEAR, 0, &link);

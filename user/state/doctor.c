@@ -186,7 +186,8 @@ static void look_at_private(json_t *rows, struct instance *in)
 		    "the kernel cannot reassemble IPv6: fragments out of order are lost");
 	if (!private_reassembles(&in->dir, conf))
 		add(rows, "broken", "instance", "nsxdp up",
-		    "fragments of namespaces are lost and nothing is cut: nsx.fib was set down");
+		    "fragments of namespaces are lost and nothing is cut: nsx.fib was set down, or its programs were "
+		    "detached");
 }
 
 static void look_at_uplinks(json_t *rows, const struct health *h)
