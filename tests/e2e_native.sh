@@ -143,6 +143,25 @@ t_06_driver_is_bound_again() {
 	nsxdp down
 }
 
+# A NIC that is no uplink any more is as it was.
+tag_offload() { on host ethtool -k "$1" | sed -n 's/^rx-vlan-offload: \([a-z]*\).*/\1/p'; }
+
+t_07_another_device_takes_its_place() {
+	local before
+	before=$(tag_offload ens5)
+	nsxdp up --dev ens5 --mode xdp
+	is_native
+	[ "$(tag_offload ens5)" = off ]
+	on host ip link add other type veth peer name other.peer
+	on host ip link set other up
+	on host ip addr add 192.0.2.1/24 dev other
+	nsxdp up --dev other --replace-dev ens5=other
+	on host ip -d link show ens5 | not grep xdp
+	[ "$(tag_offload ens5)" = "$before" ]
+	nsxdp down
+	on host ip link del other
+}
+
 t_90_nothing_is_left() {
 	on host ip -d link show ens5 | not grep xdp
 	on host ip link show | not grep nsx
