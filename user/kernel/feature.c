@@ -39,6 +39,17 @@ static bool has_enumerator(const char *name)
 	return false;
 }
 
+static bool has_member(const struct btf *btf, const char *type, const char *member)
+{
+	__s32 id = btf ? btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT) : -1;
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (int i = 0; t && i < btf_vlen(t); i++)
+		if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), member) == 0)
+			return true;
+	return false;
+}
+
 static bool has_function(const char *name)
 {
 	const struct btf *btf = kernel_types();
@@ -88,14 +99,36 @@ static bool has_fib_src(void)
 	return has_enumerator("BPF_FIB_LOOKUP_SRC");
 }
 
+/* What veth has around a frame holds the packet. Veth may be a module. */
+static bool veth_has_skb(void)
+{
+	struct btf *module;
+	bool ret;
+
+	if (has_member(kernel_types(), "veth_xdp_buff", "skb"))
+		return true;
+	module = btf__load_module_btf("veth", kernel_types());
+	/* That is not loaded yet. This function came in the same version. */
+	if (!module)
+		return has_function("bpf_xdp_metadata_rx_timestamp");
+	ret = has_member(module, "veth_xdp_buff", "skb");
+	btf__free(module);
+	return ret;
+}
+
 static bool has_xdp_skb(void)
 {
-	/*
-	 * The second came with what veth has around its frames, which may be a module that is not
-	 * loaded yet.
-	 */
-	return !getenv("NSXDP_TEST_NO_XDP_SKB") && has_function("bpf_rdonly_cast") &&
-	       has_function("bpf_xdp_metadata_rx_timestamp");
+	return !getenv("NSXDP_TEST_NO_XDP_SKB") && has_function("bpf_rdonly_cast") && veth_has_skb();
+}
+
+static bool has_socket_ports(void)
+{
+	return has_member(kernel_types(), "inet_sock", "local_port_range");
+}
+
+static bool has_netkit_scrub(void)
+{
+	return has_enumerator("NETKIT_SCRUB_NONE");
 }
 
 static bool has_bound_sockets(void)
@@ -184,6 +217,14 @@ static const struct {
 	[FEATURE_BOUND_SOCKETS] = { { "sock_diag for bound TCP sockets", "6.8",
 				      "a port is published even where a socket is bound to it that does not listen yet" },
 				    has_bound_sockets },
+	[FEATURE_SOCKET_PORTS] = { { "IP_LOCAL_PORT_RANGE", "6.3",
+				     "sockets have no range of ports of their own" },
+				   has_socket_ports,
+				   NO_LOSS },
+	[FEATURE_NETKIT_SCRUB] = { { "netkit devices that keep marks", "6.13",
+				     "they never do, as nsxdp needs it" },
+				   has_netkit_scrub,
+				   NO_LOSS },
 };
 
 const struct feature_info *feature_info(enum feature feature)

@@ -22,6 +22,8 @@ enum feature {
 	FEATURE_XDP_LOAD_BYTES,
 	FEATURE_PERCPU_ELEM,
 	FEATURE_BOUND_SOCKETS,
+	FEATURE_SOCKET_PORTS,
+	FEATURE_NETKIT_SCRUB,
 	FEATURES,	/* nsx_journal.missing has a bit for each: new ones come last */
 };
 
