@@ -166,11 +166,14 @@ static __always_inline __u32 ways_count(__u32 mask)
 	return count;
 }
 
-/* Look for a better one in a bucket: among those that have no tag. */
+/*
+ * Look for a better one in a bucket: among those that have no tag. Another CPU may have made an entry
+ * there since the tags were read, whose state word must not be taken for that of a free place.
+ */
 static __always_inline void session_pick_free(__u32 where, struct session_pick *pick)
 {
 	struct nsx_bucket *b = bucket_at(where);
-	__u32 count, mask, way;
+	__u32 count, mask, way, state;
 
 	if (!b)
 		return;
@@ -181,8 +184,11 @@ static __always_inline void session_pick_free(__u32 where, struct session_pick *
 	way = way_free(b, mask);
 	if (way >= NSX_WAYS)
 		return;
+	state = READ_ONCE(b->way[way].state);
+	if (NSX_KIND(state) != NSX_FREE)
+		return;
 	pick->place = place_in(where, way);
-	pick->state = READ_ONCE(b->way[way].state);
+	pick->state = state;
 	pick->weight = PICK_FREE + count;
 }
 
