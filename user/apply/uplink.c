@@ -13,7 +13,7 @@
 static void set_mode(struct instance *in, enum nsx_mode mode, const char *reason)
 {
 	in->conf->mode = mode;
-	snprintf(in->journal->mode_reason, sizeof(in->journal->mode_reason), "%s", reason);
+	snprintf(in->journal->mode_reason, sizeof(in->journal->mode_reason), "%.127s", reason);
 }
 
 void uplink_restore_rxvlan(struct instance *in)
@@ -44,20 +44,14 @@ static int attach_xdp(struct instance *in, const struct link_info *link, bool ge
 	if (was)
 		in->conf->flags |= NSX_UP_SET_RXVLAN;
 	err = datapath_attach_uplink_xdp(&in->dir, link->ifindex, generic, veth, f);
-	if (err)
-		uplink_restore_rxvlan(in);
+	if (!err)
+		return 0;
+	if (link->mtu > 3498)
+		fail_hint(f, "; an MTU of 3498 or less may help");
+	else if (err == -EOPNOTSUPP || err == -EINVAL)
+		fail_hint(f, "; does the driver have native XDP?");
+	uplink_restore_rxvlan(in);
 	return err;
-}
-
-/* The driver refuses: TC does all the work. */
-static void fall_back(struct instance *in, const struct link_info *link, const struct fail *why)
-{
-	char reason[sizeof(in->journal->mode_reason)];
-
-	snprintf(reason, sizeof(reason), "%.80s%s", why->text,
-		 link->mtu > 3498 ? "; an MTU of 3498 or less may help"
-				  : "; does the driver have native XDP?");
-	set_mode(in, NSX_MODE_TC, reason);
 }
 
 void uplink_choose_mode(struct instance *in, const struct up_conf *c, const struct link_info *link)
@@ -82,7 +76,8 @@ void uplink_choose_mode(struct instance *in, const struct up_conf *c, const stru
 			 c->mode == NSX_MODE_AUTO ? "the driver has native XDP" : "as asked for");
 		return;
 	}
-	fall_back(in, link, &f);
+	/* The driver refuses: TC does all the work. */
+	set_mode(in, NSX_MODE_TC, f.text);
 }
 
 /*
@@ -107,7 +102,7 @@ static void mend_xdp(struct instance *in, const struct link_info *link)
 	datapath_detach_uplink_xdp(&in->dir);
 	if (attach_xdp(in, link, generic, &f) == 0)
 		return;
-	fall_back(in, link, &f);
+	set_mode(in, NSX_MODE_TC, f.text);
 	leave_xdp(in);
 	note("up: mode tc: %s", in->journal->mode_reason);
 }
