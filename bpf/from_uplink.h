@@ -131,10 +131,28 @@ static __always_inline const struct nsx_addr *answers_from(CTX *ctx, const struc
 	return local < 0 ? &p->daddr : &nsx_learned.local[local & (NSX_LOCAL_MAX - 1)].addr;
 }
 
+/* A packet whose namespace is found goes there, or its sender is told why not. */
+static __always_inline int forward_in(CTX *ctx, struct pkt *p, const struct nsx_conf *conf,
+				      struct xlat *x, int *action)
+{
+	__u32 mtu;
+
+	if (p->ttl <= 1)
+		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TTL, action) == 0
+			       ? NSX_ICMP_TIME_EXCEEDED
+			       : NSX_DROP_TTL;
+	mtu = mtu_exceeded(ctx, p, x);
+	if (mtu && p->dont_fragment)
+		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TOO_BIG(mtu), action) == 0
+			       ? NSX_ICMP_FRAG_NEEDED
+			       : NSX_DROP_TOO_BIG;
+	set_cut(p, conf, x, mtu);
+	return send_pkt(ctx, NSX_FROM_UPLINK, p, conf, x, action);
+}
+
 static __always_inline int from_uplink(CTX *ctx, struct pkt *p, struct xlat *x, int *action)
 {
 	const struct nsx_conf *conf = &nsx_conf;
-	__u32 mtu;
 	int local, v;
 
 	v = parse_pkt(ctx, p);
@@ -189,17 +207,7 @@ decided:
 	    (p->family == NSX_V6 || !admits_link_local(x->ifindex)))
 		return NSX_DROP_LINK_LOCAL;
 found:
-	if (p->ttl <= 1)
-		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TTL, action) == 0
-			       ? NSX_ICMP_TIME_EXCEEDED
-			       : NSX_DROP_TTL;
-	mtu = mtu_exceeded(ctx, p, x);
-	if (mtu && p->dont_fragment)
-		return answer_pkt(ctx, p, answers_from(ctx, p, x), ANSWER_TOO_BIG(mtu), action) == 0
-			       ? NSX_ICMP_FRAG_NEEDED
-			       : NSX_DROP_TOO_BIG;
-	set_cut(p, conf, x, mtu);
-	return send_pkt(ctx, NSX_FROM_UPLINK, p, conf, x, action);
+	return forward_in(ctx, p, conf, x, action);
 }
 
 #endif
