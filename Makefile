@@ -131,8 +131,9 @@ $(B)/bench_prog: bench/bench_prog.c $(B)/tests/pkt.o $(B)/tests/pkt6.o
 $(B)/other/nsxdp: $(B)/nsxdp tests/other_build.sh
 	$(call msg,OTHER,$@)tests/other_build.sh $(@D)
 
-TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd check crash faults.so nodiag.so remark.bpf.o \
-	other/nsxdp)
+# Crash walks are made on x86 only.
+TEST_BINS := $(addprefix $(B)/,unit_test dp_test fuzz fuzz_words flood crowd check faults.so nodiag.so remark.bpf.o \
+	other/nsxdp $(if $(filter x86,$(ARCH)),crash))
 
 # Debian packages: to build, and for the demo, the tests and the benchmarks.
 BUILD_DEPS := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libnftnl-dev libjansson-dev
