@@ -30,20 +30,29 @@ qemu=
 trap 'kill $qemu 2> /dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# The tree of the kernel's package, fetched once. The option spares a look at the machine's own
-# addresses.
-tree() {
-	local package
+# The option spares a look at the machine's own addresses.
+apt() { apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root "$@"; }
+
+find_package() {
 	package=$(apt-cache pkgnames "linux-image-$version." | grep -E "^linux-image-[0-9.+a-z-]*-$arch\$" |
 		grep -vE 'cloud|rt-|unsigned' | sort -V | tail -1)
-	[ "$package" ] || { echo "vm: no package of kernel $version" >&2; exit 77; }
 	kernel=${package#linux-image-}
+	[ "$package" ]
+}
+
+fetch() { (cd "$work" && apt download "$package") > /dev/null; }
+
+# The tree of the kernel's package, fetched once. Lists of packages that are old, or missing, are
+# fetched again.
+tree() {
+	find_package || { apt update > /dev/null && find_package; } ||
+		{ echo "vm: no package of kernel $version" >&2; exit 77; }
 	tree=$trees/$kernel
 	[ ! -e "$tree/ready" ] || return 0
 	rm -rf "$tree"
 	mkdir -p "$tree"
-	(cd "$work" && apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root download "$package" \
-		> /dev/null) || { echo "vm: cannot download $package" >&2; exit 77; }
+	fetch || { apt update > /dev/null && find_package && tree=$trees/$kernel && mkdir -p "$tree" && fetch; } ||
+		{ echo "vm: cannot download $package" >&2; exit 77; }
 	dpkg-deb -x "$work/$package"_*.deb "$tree"
 	[ -d "$tree/lib" ] || ln -s usr/lib "$tree/lib"
 	depmod -b "$tree" "$kernel"
