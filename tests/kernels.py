@@ -49,7 +49,7 @@ def read_guest(lines):
 
 
 def run_guest(kernel, words):
-    """The lines of a run under a kernel, shown as they come; None where the kernel's package cannot be had."""
+    """The lines of a run under a kernel, shown as they come, and its status; None where its package cannot be had."""
     version, _, arch = kernel.partition("-")
     env = dict(os.environ, VM_ARCH=arch) if arch else None
     words = [w for w in words if not arch or w in OTHER_WORDS]
@@ -66,7 +66,7 @@ def run_guest(kernel, words):
                 sys.stdout.write("%s: %s" % (kernel, line))
                 sys.stdout.flush()
         status = guest.wait()
-    return None if status == NO_PACKAGE else lines
+    return None if status == NO_PACKAGE else (lines, status)
 
 
 def table(results):
@@ -81,7 +81,8 @@ def table(results):
     rows.append(["tests: passed, failed, skipped",
                  *["%d, %d, %d" % r["counts"] if r["counts"] else "-" for r in results]])
     rows.append(["instructions that the verifier walks, at most, of 1,000,000",
-                 *["{:,} ({})".format(*max((n, name) for name, n, _ in r["verifier"])) for r in results]])
+                 *["{:,} ({})".format(*max((n, name) for name, n, _ in r["verifier"])) if r["verifier"] else "-"
+                   for r in results]])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
@@ -94,9 +95,11 @@ def write_readme(text):
         f.write(readme[:begin] + text + readme[end:])
 
 
-def passed(result):
-    return bool(result["counts"] and not result["counts"][1] and not result["failed"] and result["demo"] is not False
-                and result["verifier"])
+def passed(result, words, status):
+    """All that was asked for has run, and nothing of it failed."""
+    tests = [w for w in words if w != "demo"]
+    return bool(status == 0 and result["verifier"] and not result["failed"] and result["demo"] is not False
+                and (not tests or (result["counts"] and not result["counts"][1])))
 
 
 def main(argv):
@@ -105,17 +108,20 @@ def main(argv):
     split = argv.index("--") if "--" in argv else len(argv)
     kernels, words = argv[:split], argv[split + 1:]
     os.makedirs(LOGS, exist_ok=True)
-    results, good = [], True
+    results, good, silent = [], True, 0
     # An emulated machine mostly keeps one processor busy, whatever it has itself.
     with concurrent.futures.ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
         runs = list(pool.map(lambda kernel: run_guest(kernel, words), kernels))
-    for kernel, lines in zip(kernels, runs):
-        if lines is None:
+    for kernel, run in zip(kernels, runs):
+        if run is None:
             print("skipped: Linux %s: its package cannot be had here" % kernel)
             continue
-        result = read_guest(lines)
+        result = read_guest(run[0])
         results.append(result)
-        good = good and passed(result)
+        if not passed(result, words, run[1]):
+            good = False
+            # A machine that died, or a demo that failed, is not among the counts of tests.
+            silent += not (result["counts"] and result["counts"][1])
         print("Linux %s: %s; demo: %s; up: %s ms, emulated" % (
             result["kernel"], "%d passed, %d failed, %d skipped" % result["counts"] if result["counts"] else "no tests ran",
             {True: "every step held", False: "failed", None: "not run"}[result["demo"]], result["up"]))
@@ -126,10 +132,10 @@ def main(argv):
     if results and len({len(r["features"]) for r in results}) == 1:
         text = table(results)
         print(text)
-        if readme:
+        if readme and good:
             write_readme(text)
-    print("%d passed, %d failed, %d skipped" % tuple(
-        sum(r["counts"][i] for r in results if r["counts"]) for i in range(3)))
+    counts = [sum(r["counts"][i] for r in results if r["counts"]) for i in range(3)]
+    print("%d passed, %d failed, %d skipped" % (counts[0], counts[1] + silent, counts[2]))
     return 0 if good else 1
 
 
