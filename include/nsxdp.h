@@ -501,7 +501,9 @@ enum nsx_ns_state {
 #define NSX_NS_MADE_RESOLV	0x04	/* /etc/netns/NAME/resolv.conf */
 #define NSX_NS_SECURED		0x80	/* .sysctls has what was set before */
 #define NSX_NS_PREFER_IPV6	0x400	/* /etc/netns/NAME/gai.conf */
-#define NSX_NS_HAD_GATEWAY6	0x800	/* fe80::1 was there before, on an adopted link, and stays */
+/* What an adopted link had before, and keeps: fe80::1; .addr6, inside */
+#define NSX_NS_HAD_GATEWAY6	0x800
+#define NSX_NS_HAD_ADDR6	0x1000
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
 #define NSX_NS_MADE_CLSACT	0x40	/* the clsact qdisc of the host-side veth, for the guards */

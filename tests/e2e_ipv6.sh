@@ -333,6 +333,18 @@ t_28_adopted_with_its_own_link() { adopted_with_its_own_link true; }
 
 t_28b_adopted_with_the_gateways_address() { adopted_with_its_own_link on host ip addr add fe80::1/64 dev veth0 nodad; }
 
+# The administrator has given it the address that it gets.
+add_its_address() {
+	local name addr
+	name=$(lab_ns ns3)
+	nsxdp ns adopt "$name"
+	addr=$(address6 "$name")
+	nsxdp ns del "$name"
+	on ns3 ip -6 addr show dev veth1 | not grep "$addr"
+	on ns3 ip addr add "$addr/128" dev veth1 nodad noprefixroute
+}
+t_28d_adopted_with_its_own_address() { adopted_with_its_own_link add_its_address; }
+
 # The far end has the gateway's address: there is no IPv6 for it, and no harm done.
 t_28c_adopted_with_the_gateways_address_inside() {
 	local name

@@ -123,14 +123,21 @@ int ipv6_look_at_link(struct sides *s, struct nsx_ns *ns)
 		return inside;
 	if (!inside || !host) {
 		memset(&ns->addr6, 0, sizeof(ns->addr6));
-	} else if (link_get(&s->ns, ns->ns_if, 0, &link) == 0 &&
-		   addr_exists(&s->ns, link.ifindex, ipv6_gateway())) {
+		return 0;
+	}
+	err = link_get(&s->ns, ns->ns_if, 0, &link);
+	if (err)
+		return err;
+	if (addr_exists(&s->ns, link.ifindex, ipv6_gateway())) {
 		note("%s has the gateway's address fe80::1 itself, inside: the namespace has IPv4 alone",
 		     ns->ns_if);
 		memset(&ns->addr6, 0, sizeof(ns->addr6));
-	} else if (addr_exists(&s->host, ns->ifindex, ipv6_gateway())) {
-		ns->flags |= NSX_NS_HAD_GATEWAY6;
+		return 0;
 	}
+	if (addr_exists(&s->host, ns->ifindex, ipv6_gateway()))
+		ns->flags |= NSX_NS_HAD_GATEWAY6;
+	if (addr_exists(&s->ns, link.ifindex, &ns->addr6))
+		ns->flags |= NSX_NS_HAD_ADDR6;
 	return 0;
 }
 
@@ -217,7 +224,8 @@ void ipv6_release(const struct instance *in, struct sides *s, const struct nsx_n
 		return;
 	route_set_default6(&s->ns, inside.ifindex, gateway, false);
 	route_set_host6(&s->ns, inside.ifindex, gw6, NULL, false);
-	addr_del(&s->ns, inside.ifindex, &ns->addr6, 128);
+	if (!(ns->flags & NSX_NS_HAD_ADDR6))
+		addr_del(&s->ns, inside.ifindex, &ns->addr6, 128);
 }
 
 /* What a tenant did inside is no reason to stop everything else: "up" mends it. */
