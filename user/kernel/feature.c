@@ -215,7 +215,7 @@ static const struct {
 				  has_percpu_elem,
 				  NOTHING },
 	[FEATURE_BOUND_SOCKETS] = { { "sock_diag for bound TCP sockets", "6.8",
-				      "a port is published even where a socket is bound to it that does not listen yet" },
+				      "map add does not see TCP sockets of the host that are bound but do not listen" },
 				    has_bound_sockets },
 	[FEATURE_SOCKET_PORTS] = { { "IP_LOCAL_PORT_RANGE", "6.3",
 				     "sockets have no range of ports of their own" },
