@@ -69,8 +69,9 @@ def run_guest(kernel, words):
     return None if status == NO_PACKAGE else (lines, status)
 
 
-def table(results):
+def table(results, words):
     """The table of the README."""
+    tests = [w for w in words if w != "demo"]
     names = [r["kernel"] for r in results]
     rows = [["", *names], ["---", *["---"] * len(names)]]
     for i, feature in enumerate(results[0]["features"]):
@@ -78,7 +79,8 @@ def table(results):
                      *["yes" if r["features"][i]["here"] else feature["instead"] for r in results]])
     rows.append(["`make demo`", *["every step held" if r["demo"] else "-" for r in results]])
     rows.append(["the first `up`, emulated", *["%.1f s" % (r["up"] / 1000) if r["up"] else "-" for r in results]])
-    rows.append(["tests: passed, failed, skipped",
+    rows.append(["tests (%s; arm64: %s): passed, failed, skipped" % (
+        ", ".join(tests), ", ".join(w for w in tests if w in OTHER_WORDS)),
                  *["%d, %d, %d" % r["counts"] if r["counts"] else "-" for r in results]])
     rows.append(["instructions that the verifier walks, at most, of 1,000,000",
                  *["{:,} ({})".format(*max((n, name) for name, n, _ in r["verifier"])) if r["verifier"] else "-"
@@ -130,7 +132,7 @@ def main(argv):
         for name, instructions, states in result["verifier"]:
             print("  verifier: %-22s %8d instructions %6d states" % (name, instructions, states))
     if results and len({len(r["features"]) for r in results}) == 1:
-        text = table(results)
+        text = table(results, words)
         print(text)
         if readme and good:
             write_readme(text)
