@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 static int longest = 120;	/* seconds of a run, at most; ten times that on an emulated machine */
+static int pause_us = 2000;	/* between fifty datagrams; the same */
 
 static void die(const char *what)
 {
@@ -80,8 +81,8 @@ static void tell_all(void)
 {
 	for (size_t i = 0; i < heard_count; i++) {
 		sendto(heard[i].fd, "!", 1, 0, (void *)&heard[i].peer, sizeof(heard[i].peer));
-		if (i % 100 == 99)
-			usleep(1000);	/* for their buffers' sake */
+		if (i % 50 == 49)
+			usleep(pause_us);	/* for their buffers' sake */
 	}
 	printf("told %zu\n", heard_count);
 	fflush(stdout);
@@ -250,7 +251,7 @@ static void send_all(const int *fd, const char *had, int count)
 		if (send(fd[i], "n", 1, 0) != 1)
 			fprintf(stderr, "crowd: send: %s\n", strerror(errno));
 		if (++sent % 50 == 0)
-			usleep(2000);
+			usleep(pause_us);
 	}
 }
 
@@ -318,8 +319,10 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (getenv("NSXDP_SLOW"))
+	if (getenv("NSXDP_SLOW")) {
 		longest *= 10;
+		pause_us *= 10;
+	}
 	if (argc >= 4 && strcmp(argv[1], "serve") == 0)
 		return serve(argc - 2, argv + 2);
 	if (argc >= 6 && strcmp(argv[1], "connect") == 0)
