@@ -300,9 +300,9 @@ t_49_one_that_cannot_be_mended() {
 t_50_the_link_to_the_reassembly_is_open() {
 	local frags="/usr/bin/python3 $HERE/frags.py" watcher
 	begin
-	on_bg inet $PY udp_echo_server 7
-	lab_listening inet 7
-	on ns1 $frags any_order $INET 7 6000
+	on_bg inet $PY udp_echo_server 17
+	lab_listening inet 17
+	on ns1 $frags any_order $INET 17 6000
 	on host tc qdisc del dev nsx.fib clsact
 	if nsxdp features | grep -q '^tcx links .* yes '; then
 		on host bpftool link detach pinned "$(nsxdp -j status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')/link_$(index_of nsx.fib)"
@@ -311,14 +311,14 @@ t_50_the_link_to_the_reassembly_is_open() {
 	on client timeout 60 tcpdump -lni eth0 net 192.168.0.0/16 > "$LAB_TMP/private" 2> "$LAB_TMP/tcpdump" &
 	watcher=$!
 	eventually 5 grep -q listening "$LAB_TMP/tcpdump"
-	not on ns1 $frags any_order $INET 7 6000
+	not on ns1 $frags any_order $INET 17 6000
 	sleep 0.5
 	kill $watcher
 	wait $watcher || true
 	not grep . "$LAB_TMP/private"
 	nsxdp up --dev ens5
 	findings broken | not grep .
-	on ns1 $frags any_order $INET 7 6000
+	on ns1 $frags any_order $INET 17 6000
 	finish
 }
 
