@@ -122,7 +122,9 @@ t_11_a_flood_from_outside() {
 	[ "$(cat "$LAB_TMP/flood")" -gt $((10000 / SLOW)) ]
 }
 
+ROUTE_BACK="on host ip route change default via 203.0.113.10"
 t_20_without_df_it_is_cut() {
+	at_end $ROUTE_BACK
 	on host ip route change default via 203.0.113.10 mtu lock 1400
 	sleep 1.2
 	on ns1 $FRAGS sized $INET 7 dont 1372 1373 1472
@@ -140,7 +142,7 @@ t_20c_segments_are_cut() {
 	[ "$MODE" = tc ] || [ "$(printf '6.11\n%s\n' "$(uname -r)" | sort -V | head -1)" = 6.11 ] ||
 		skip "this kernel segments no datagrams where the device computes no checksums (Linux 6.11)"
 	on host ip route change default via 203.0.113.10 mtu lock 1400
-	at_end on host ip route change default via 203.0.113.10
+	at_end $ROUTE_BACK
 	sleep 1.2
 	on ns1 $FRAGS segments $INET 7 1450 20
 	on host ip route change default via 203.0.113.10
@@ -151,6 +153,7 @@ t_20c_segments_are_cut() {
 # outside.
 t_20b_what_is_cut_is_not_mixed() {
 	local pids=()
+	at_end $ROUTE_BACK
 	on host ip route change default via 203.0.113.10 mtu lock 1400
 	sleep 1.2
 	for n in ns1 ns2; do on $n $FRAGS sized_ids $INET 7 1472 50 500 > "$LAB_TMP/$n" & pids+=($!); done

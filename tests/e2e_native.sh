@@ -107,7 +107,7 @@ t_05_several_queues_and_another_count_of_them() {
 	on host ethtool -S ens5
 	[ "$(on host ethtool -S ens5 | awk '/^ *rx[_a-z]*[0-9][^:]*xdp_redirects/ && $2 > 0' | wc -l)" -gt 1 ]
 	changes_queues > "$LAB_TMP/said"
-	grep refuses "$LAB_TMP/said"	# virtio_net does while any XDP program is attached
+	grep refuses "$LAB_TMP/said"	# virtio_net refuses while any XDP program is attached
 	is_native
 	nsxdp ns del "$NS1" --force
 	nsxdp down
@@ -149,7 +149,7 @@ tag_offload() { on host ethtool -k "$1" | sed -n 's/^rx-vlan-offload: \([a-z]*\)
 
 t_07_another_device_takes_its_place() {
 	local before
-	before=$(tag_offload ens5)
+	before=$(tag_offload ens5)	# virtio_net has none, which nothing changes
 	nsxdp up --dev ens5 --mode xdp
 	is_native
 	[ "$(tag_offload ens5)" = off ]

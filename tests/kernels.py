@@ -49,7 +49,7 @@ def read_guest(lines):
 
 
 def run_guest(kernel, words):
-    """The lines of a run under a kernel, shown as they come, and its status; None where its package cannot be had."""
+    """The lines of a run under a kernel, shown as they come, its status, and which words ran; None without a package."""
     version, _, arch = kernel.partition("-")
     env = dict(os.environ, VM_ARCH=arch) if arch else None
     words = [w for w in words if not arch or w in OTHER_WORDS]
@@ -66,7 +66,7 @@ def run_guest(kernel, words):
                 sys.stdout.write("%s: %s" % (kernel, line))
                 sys.stdout.flush()
         status = guest.wait()
-    return None if status == NO_PACKAGE else (lines, status)
+    return None if status == NO_PACKAGE else (lines, status, words)
 
 
 def table(results, words):
@@ -120,7 +120,7 @@ def main(argv):
             continue
         result = read_guest(run[0])
         results.append(result)
-        if not passed(result, words, run[1]):
+        if not passed(result, run[2], run[1]):
             good = False
             # A machine that died, or a demo that failed, is not among the counts of tests.
             silent += not (result["counts"] and result["counts"][1])

@@ -30,7 +30,7 @@ qemu=
 trap 'kill $qemu 2> /dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# The option spares a look at the machine's own addresses.
+# AddrConfig=false: without looking at the machine's own addresses.
 apt() { apt-get -qq -o Acquire::Connect::AddrConfig=false -o APT::Sandbox::User=root "$@"; }
 
 find_package() {
@@ -45,6 +45,9 @@ fetch() { (cd "$work" && apt download "$package") > /dev/null; }
 # The tree of the kernel's package, fetched once. Lists of packages that are old, or missing, are
 # fetched again.
 tree() {
+	mkdir -p "$trees"
+	exec 8> "$trees/lock"
+	flock 8	# two at once would take the lists of packages from each other
 	find_package || { apt update > /dev/null && find_package; } ||
 		{ echo "vm: no package of kernel $version" >&2; exit 77; }
 	tree=$trees/$kernel
@@ -160,6 +163,7 @@ amd64) machine="qemu-system-x86_64 -cpu max" console=ttyS0 ;;
 arm64) machine="qemu-system-aarch64 -machine virt -cpu max,pauth-impdef=on" console=ttyAMA0 ;;
 esac
 tree
+exec 8>&-
 initrd
 wire
 { echo "touch /out/began"; printf 'cd %q &&' "$PWD"; printf ' %q' "$@"; echo; } > "$work/out/command"
