@@ -235,25 +235,70 @@ t_30_down_and_up() {
 	[ $wrong = 0 ]
 }
 
-# Where programs are filters they do not go by themselves: by its pin each is found, and the qdisc.
-t_32_filters_of_an_up_that_died() {
+# A link that others have deleted is made again, with all that it had.
+t_21b_up_with_a_link_that_is_gone() {
 	local n calls step wrong=0
+	restore
+	nsxdp export > "$LAB_TMP/was"
+	on host ip link del "nsx-$A"
+	on host "$TOOLS/crash" 999999 "$NSXDP" up --dev ens5 > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	step=$(step_of "$calls")
+	for ((n = 1 + RANDOM % step; n <= calls; n += step)); do
+		on host ip link del "nsx-$A"
+		on host "$TOOLS/crash" "$n" "$NSXDP" up --dev ens5 > /dev/null 2>&1 || true
+		nsxdp up --dev ens5 > "$LAB_TMP/said" 2>&1 && is_one_of "$LAB_TMP/was" && ping_from_host ||
+			{ echo "killed at call $n of $calls"; cat "$LAB_TMP/said"; wrong=$((wrong + 1)); nsxdp down; restore; }
+	done
+	echo "$calls calls, $wrong wrong"
+	[ $wrong = 0 ]
+}
+ping_from_host() { on host ping -c1 -W2 192.168.0.2 > /dev/null; }
+
+# Filters do not go with their pins: each is found by its pin, and so is the qdisc.
+t_32_filters_of_an_up_that_died() {
+	local n calls step wrong=0 there=0
 	nsxdp down
 	export NSXDP_TEST_NO_TCX=1
 	on host "$TOOLS/crash" 999999 "$NSXDP" up --dev ens5 --mode tc > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
 	calls=$(tail -1 "$LAB_TMP/calls")
 	nsxdp down
-	# Its last calls are those.
+	# The filters are set in its last calls.
 	step=$(((80 + POINTS * 3) / (POINTS * 3 + 1)))
 	for ((n = calls - 80 + RANDOM % step; n <= calls; n += step)); do
 		on host "$TOOLS/crash" "$n" "$NSXDP" up --dev ens5 --mode tc > /dev/null 2>&1 || true
-		on host tc qdisc show dev ens5 | grep -q clsact && echo "at call $n there is one" || true
+		on host tc qdisc show dev ens5 | grep -q clsact && there=$((there + 1)) || true
 		nsxdp down > "$LAB_TMP/said" 2>&1
 		has_no_clsact ens5 || { echo "killed at call $n of $calls"; wrong=$((wrong + 1)); on host tc qdisc del dev ens5 clsact; }
 	done
 	unset NSXDP_TEST_NO_TCX
+	echo "$there with a qdisc, $wrong wrong"
+	[ $there -gt 0 ]
 	[ $wrong = 0 ]
 }
+
+# The same of an "up" that mends them.
+t_33_filters_of_a_mend_that_died() {
+	local n calls step wrong=0
+	nsxdp down
+	export NSXDP_TEST_NO_TCX=1
+	nsxdp up --dev ens5 --mode tc
+	take_filters
+	on host "$TOOLS/crash" 999999 "$NSXDP" up --dev ens5 > /dev/null 2> "$LAB_TMP/calls" || [ $? = 98 ]
+	calls=$(tail -1 "$LAB_TMP/calls")
+	step=$(step_of "$calls")
+	for ((n = 1 + RANDOM % step; n <= calls; n += step)); do
+		nsxdp up --dev ens5 --mode tc
+		take_filters
+		on host "$TOOLS/crash" "$n" "$NSXDP" up --dev ens5 > /dev/null 2>&1 || true
+		nsxdp down > "$LAB_TMP/said" 2>&1
+		has_no_clsact ens5 || { echo "killed at call $n of $calls"; wrong=$((wrong + 1)); on host tc qdisc del dev ens5 clsact; }
+	done
+	unset NSXDP_TEST_NO_TCX
+	echo "$calls calls, $wrong wrong"
+	[ $wrong = 0 ]
+}
+take_filters() { on host tc filter del dev ens5 ingress pref 1; on host tc filter del dev ens5 egress pref 1; }
 
 # Before its settings are written there are tables, but no links of its own to be removed.
 t_31_down_after_an_up_without_settings() {

@@ -169,6 +169,8 @@ int ns_set(struct instance *in, const struct ns_conf *c, struct fail *f)
 	err = ns_describe(in, c, &ns, f);
 	if (!err)
 		err = check(in, c->name, &old, &ns, f);
+	if (!err)
+		err = veth_note_clsact(&ns, f);
 	if (err)
 		return err;
 	begin(in, c->name, &old);
@@ -268,12 +270,16 @@ int ns_set_recover(struct instance *in, const char *name, struct fail *f)
 	int err = 0;
 
 	if (table_ns_get(in, name, &ns) == 0 && netns_is(name, ns.netns)) {
-		bool whole = same_link(&from, &ns) && ns_is_whole(in, name, &ns);
+		/* A link with another index was begun, and is not known to be whole. */
+		bool stays = !(ns.flags & NSX_NS_MADE_VETH) ||
+			     (same_link(&from, &ns) && from.ifindex == ns.ifindex &&
+			      ns_is_whole(in, name, &ns));
 
-		if (whole || !(ns.flags & NSX_NS_MADE_VETH))
-			err = change(in, name, &from, &ns, f);
-		else
-			err = make_link_again(in, name, &ns, f);
+		if (stays)
+			err = veth_note_clsact(&ns, f);
+		if (!err)
+			err = stays ? change(in, name, &from, &ns, f)
+				    : make_link_again(in, name, &ns, f);
 		if (!err)
 			err = write_resolv(in, name, &ns, f);
 		if (!err && ((from.flags ^ ns.flags) & NSX_NS_PREFER_IPV6))

@@ -38,27 +38,36 @@ static enum bpf_tc_attach_point filter_point(enum bpf_attach_type type)
 }
 
 /*
- * A filter holds its program by itself. The pin says that it is there, and which program it should
- * have. It comes first, for by it the filter is found where this command dies.
+ * A filter holds its program by itself. The pin says which program it should have, and is how the
+ * filter is found by whoever removes it: so one is made before the filter is set, and takes its name
+ * once that is done.
  */
-static int attach_filter(const struct hook *h, int prog, const char *path, struct fail *f)
+static int attach_filter(const struct pin_dir *d, const struct hook *h, int prog, struct fail *f)
 {
-	enum bpf_tc_attach_point point = filter_point(h->type);
+	char path[PIN_PATH_MAX], next[PIN_PATH_MAX], name[64];
 	int err;
 
-	if (bpf_obj_pin(prog, path))
-		return fail_errno(f, -errno, "cannot pin %s", path);
-	err = clsact_set(h->ifindex, point, PROG_PRIORITY, prog, h->prog, f);
-	if (err)
-		unlink(path);
+	snprintf(name, sizeof(name), PIN_COMING "%s", h->link);
+	unlink(pin_path(d, name, next));	/* of a command that died here */
+	if (bpf_obj_pin(prog, next))
+		return fail_errno(f, -errno, "cannot pin %s", next);
+	err = clsact_set(h->ifindex, filter_point(h->type), PROG_PRIORITY, prog, h->prog, f);
+	if (!err && rename(next, pin_path(d, h->link, path)))
+		err = fail_errno(f, -errno, "cannot pin %s", path);
+	/* One that is there, and could not be replaced, has its pin. */
+	if (err && clsact_has_filter(h->ifindex, filter_point(h->type), PROG_PRIORITY) == 0)
+		unlink(next);
 	return err;
 }
 
-static int attach_link(const struct hook *h, int prog, const char *path, struct fail *f)
+static int attach_link(const struct pin_dir *d, const struct hook *h, int prog, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = h->flags);
-	int link = bpf_link_create(prog, h->ifindex, h->type, &opts), err = 0;
+	char path[PIN_PATH_MAX];
+	int link, err = 0;
 
+	unlink(pin_path(d, h->link, path));	/* of one that others have detached */
+	link = bpf_link_create(prog, h->ifindex, h->type, &opts);
 	if (link < 0)
 		return fail_errno(f, -errno, "cannot attach %s", h->prog);
 	if (bpf_obj_pin(link, path))
@@ -75,9 +84,8 @@ static int attach(const struct pin_dir *d, const struct hook *h, struct fail *f)
 	prog = bpf_obj_get(pin_path(d, h->prog, path));
 	if (prog < 0)
 		return fail_errno(f, -errno, "cannot open %s", path);
-	pin_path(d, h->link, path);
-	err = h->type == BPF_XDP || feature_has(FEATURE_TCX) ? attach_link(h, prog, path, f)
-							     : attach_filter(h, prog, path, f);
+	err = h->type == BPF_XDP || feature_has(FEATURE_TCX) ? attach_link(d, h, prog, f)
+							     : attach_filter(d, h, prog, f);
 	close(prog);
 	return err;
 }
@@ -88,7 +96,7 @@ static const char *link_name(const char *hook, int ifindex, char buf[32])
 	return buf;
 }
 
-/* A clsact qdisc for an uplink's filters. A pin, which comes first, says that it is nsxdp's. */
+/* A clsact qdisc for an uplink's filters. A pin, made first, says that the qdisc is nsxdp's. */
 static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
 {
 	int err = clsact_look(ifindex, f), prog;
@@ -99,7 +107,7 @@ static int qdisc_make(const struct pin_dir *d, int ifindex, struct fail *f)
 	prog = bpf_obj_get(pin_path(d, "tc_to_uplink", path));
 	if (prog < 0)
 		return fail_errno(f, -errno, "cannot open %s", path);
-	/* It is there where others have deleted the qdisc that it told of. */
+	/* EEXIST: others have deleted the qdisc that the pin stood for. */
 	if (bpf_obj_pin(prog, pin_path(d, link_name("qdisc", ifindex, name), path)) &&
 	    errno != EEXIST)
 		err = fail_errno(f, -errno, "cannot pin %s", path);
@@ -193,13 +201,10 @@ bool datapath_uplink_xdp_attached(const struct pin_dir *d, int ifindex)
 static int attach_once(const struct pin_dir *d, struct hook h, const char *hook_name,
 		       struct fail *f)
 {
-	char name[32], path[PIN_PATH_MAX];
+	char name[32];
 
 	h.link = link_name(hook_name, h.ifindex, name);
-	if (is_attached(d, h.link, h.ifindex, h.type))
-		return 0;
-	unlink(pin_path(d, h.link, path));
-	return attach(d, &h, f);
+	return is_attached(d, h.link, h.ifindex, h.type) ? 0 : attach(d, &h, f);
 }
 
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f)
@@ -261,7 +266,7 @@ bool datapath_private_attached(const struct pin_dir *d, int ifindex)
 {
 	char name[32];
 
-	return clsact_has_filter(ifindex, BPF_TC_INGRESS, GUARD_PRIORITY) &&
+	return clsact_has_filter(ifindex, BPF_TC_INGRESS, GUARD_PRIORITY) > 0 &&
 	       is_attached(d, link_name("link", ifindex, name), ifindex, ATTACH_TCX_INGRESS);
 }
 
@@ -272,6 +277,15 @@ void datapath_forget_private(const struct pin_dir *d, int ifindex)
 	link_name("link", ifindex, name);
 	if (ifindex && !is_attached(d, name, ifindex, ATTACH_TCX_INGRESS))
 		unlink(pin_path(d, name, path));
+}
+
+/* What a command left that died as it set a filter. */
+static void unlink_next(const struct pin_dir *d, const char *link)
+{
+	char path[PIN_PATH_MAX], name[64];
+
+	snprintf(name, sizeof(name), PIN_COMING "%s", link);
+	unlink(pin_path(d, name, path));
 }
 
 /* A link goes with its last reference, but some time after that: it is detached before. */
@@ -313,7 +327,10 @@ void datapath_leave_uplink(const struct pin_dir *d, int ifindex, bool first)
 	if (first)
 		detach_link(pin_path(d, "link_uplink", path));
 	end_link(pin_path(d, link_name("link_uplink", ifindex, name), path));
+	unlink_next(d, name);
 	end_link(pin_path(d, link_name("link_egress", ifindex, name), path));
+	unlink_next(d, name);
+	unlink_next(d, "link_uplink");
 	if (!feature_has(FEATURE_TCX))
 		qdisc_remove(d, ifindex);
 }
@@ -368,9 +385,10 @@ void datapath_detach_ns_tc(const struct pin_dir *d, int ifindex)
 {
 	char name[32], path[PIN_PATH_MAX];
 
-	end_link(pin_path(d, link_name("link", ifindex, name), path));
 	if (!feature_has(FEATURE_TCX))
 		clsact_unset(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
+	end_link(pin_path(d, link_name("link", ifindex, name), path));
+	unlink_next(d, name);
 }
 
 void datapath_detach_ns(const struct pin_dir *d, int ifindex)

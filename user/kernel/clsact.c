@@ -14,17 +14,23 @@
 #include "kernel/datapath.h"
 #include "kernel/netlink.h"
 
+struct qdisc_search {
+	int ifindex;
+	char *kind;
+};
+
 static int qdisc_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	const struct qdisc_search *search = arg;
 	const struct nlattr *attr;
-	char *kind = arg;
 
-	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_parent != TC_H_CLSACT)
+	if (nlh->nlmsg_type != RTM_NEWQDISC || tc->tcm_ifindex != search->ifindex ||
+	    tc->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*tc))
 		if (mnl_attr_get_type(attr) == TCA_KIND)
-			snprintf(kind, IFNAMSIZ, "%s", mnl_attr_get_str(attr));
+			snprintf(search->kind, IFNAMSIZ, "%s", mnl_attr_get_str(attr));
 	return MNL_CB_OK;
 }
 
@@ -34,24 +40,38 @@ static const char *name_of(int ifindex, char name[IF_NAMESIZE])
 	return if_indextoname(ifindex, name) ? name : "the device";
 }
 
+/*
+ * The kind of the qdisc in a clsact's place; "" where there is none. With ask_all in a list of all
+ * qdiscs, where an answer is never lost.
+ */
+static int qdisc_kind(struct nl *nl, int ifindex, bool ask_all, char kind[IFNAMSIZ])
+{
+	struct qdisc_search search = { .ifindex = ifindex, .kind = kind };
+	char buf[NL_BUF_SIZE];
+	/* A single answer is a notification; the asker gets a copy only with NLM_F_ECHO. */
+	struct nlmsghdr *nlh = nl_begin(nl, buf, RTM_GETQDISC, ask_all ? NLM_F_DUMP : NLM_F_ECHO);
+	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+	int err;
+
+	tc->tcm_ifindex = ifindex;
+	tc->tcm_parent = TC_H_CLSACT;
+	kind[0] = '\0';
+	err = nl_do(nl, nlh, qdisc_cb, &search);
+	return err == -ENOENT ? 0 : err;
+}
+
 int clsact_look(int ifindex, struct fail *f)
 {
-	char kind[IFNAMSIZ] = "", name[IF_NAMESIZE], buf[NL_BUF_SIZE];
-	struct nlmsghdr *nlh;
-	struct tcmsg *tc;
+	char kind[IFNAMSIZ] = "", name[IF_NAMESIZE];
 	struct nl nl = {};
 	int err = nl_open(&nl);
 
-	if (!err) {
-		/* The kernel answers as it notifies, which the asker only sees with this flag. */
-		nlh = nl_begin(&nl, buf, RTM_GETQDISC, NLM_F_ECHO);
-		tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
-		tc->tcm_ifindex = ifindex;
-		tc->tcm_parent = TC_H_CLSACT;
-		err = nl_do(&nl, nlh, qdisc_cb, kind);
-	}
+	if (!err)
+		err = qdisc_kind(&nl, ifindex, false, kind);
+	if (!err && !*kind)
+		err = qdisc_kind(&nl, ifindex, true, kind);
 	nl_close(&nl);
-	if (err && err != -ENOENT)
+	if (err)
 		return fail_errno(f, err, "cannot look at the qdiscs of %s", name_of(ifindex, name));
 	if (strcmp(kind, "clsact") == 0)
 		return 1;
@@ -66,13 +86,17 @@ int clsact_make(int ifindex, struct fail *f)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	int there = clsact_look(ifindex, f), err;
 	char name[IF_NAMESIZE];
+	int err;
 
-	if (there)
-		return there < 0 ? there : 0;
 	datapath_hush_libbpf();
 	err = bpf_tc_hook_create(&hook);
+	if (err == -EEXIST) {
+		int there = clsact_look(ifindex, f);
+
+		if (there)
+			return there < 0 ? there : 0;
+	}
 	return err ? fail_errno(f, err, "cannot make a clsact qdisc for %s", name_of(ifindex, name))
 		   : 0;
 }
@@ -98,10 +122,10 @@ int clsact_set(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int 
 	datapath_hush_libbpf();
 	err = bpf_tc_attach(&hook, &opts);
 	if (err == -EINVAL)
-		return fail(f, err, "%s has a filter of another kind or protocol at priority %u",
+		return fail(f, err, "%s has a filter of another kind or protocol at priority %u, or no clsact qdisc",
 			    name_of(ifindex, dev), priority);
 	if (err == -EOPNOTSUPP)
-		return fail(f, err, "the clsact qdisc of %s is bound to a shared block of others",
+		return fail(f, err, "the clsact qdisc of %s is bound to a shared block",
 			    name_of(ifindex, dev));
 	return err ? fail_errno(f, err, "cannot attach %s to %s", name, name_of(ifindex, dev)) : 0;
 }
@@ -128,13 +152,17 @@ void clsact_unset(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
 	bpf_tc_detach(&hook, &opts);
 }
 
-bool clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
+int clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = priority);
 
+	int err;
+
 	datapath_hush_libbpf();
-	return bpf_tc_query(&hook, &opts) == 0;
+	err = bpf_tc_query(&hook, &opts);
+	/* Without the qdisc, or the device, there is no filter. */
+	return err == -ENOENT || err == -EINVAL || err == -ENODEV ? 0 : err ? err : 1;
 }
 
 bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int prog)
@@ -149,7 +177,7 @@ bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int
 	       opts.prog_id == info.id;
 }
 
-/* The kernel also tells of a priority as a whole. */
+/* A priority as a whole is reported too; it counts. */
 static int filter_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	bool *any = arg;

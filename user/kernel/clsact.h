@@ -22,7 +22,7 @@
  */
 int clsact_look(int ifindex, struct fail *f);
 
-/* Where there is none. Also -EBUSY. */
+/* Make one unless there is one. -EBUSY as above. */
 int clsact_make(int ifindex, struct fail *f);
 
 /* With all filters, whosever they are. */
@@ -42,8 +42,8 @@ int clsact_set_pinned(const struct pin_dir *d, const char *name, int ifindex,
 /* Harmless where there is none. */
 void clsact_unset(int ifindex, enum bpf_tc_attach_point point, __u32 priority);
 
-/* We have one there; and that has this program. */
-bool clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority);
+/* Our filter is there: 1, 0 or a negative errno; and: it has this program. */
+int clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priority);
 bool clsact_has(int ifindex, enum bpf_tc_attach_point point, __u32 priority, int prog);
 
 #endif

@@ -127,7 +127,7 @@ static int pin_program(const struct pin_dir *d, const struct bpf_program *prog, 
 		return 0;
 	if (errno != EEXIST)
 		return fail_errno(f, -errno, "cannot pin %s", path);
-	snprintf(name, sizeof(name), "new_%s", pin);
+	snprintf(name, sizeof(name), PIN_COMING "%s", pin);
 	unlink(pin_path(d, name, next));	/* of a command that died here */
 	if (bpf_obj_pin(bpf_program__fd(prog), next) || rename(next, path))
 		return fail_errno(f, -errno, "cannot pin %s", path);

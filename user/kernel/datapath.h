@@ -111,7 +111,7 @@ int datapath_mend_uplink(const struct pin_dir *d, int ifindex, bool first, struc
 int datapath_attach_private(const struct pin_dir *d, int ifindex, struct fail *f);
 bool datapath_private_attached(const struct pin_dir *d, int ifindex);
 
-/* Remove the pin of one that is not attached any more; 0 as ifindex is none. */
+/* Remove the pin if its program is no longer attached. 0: there is none. */
 void datapath_forget_private(const struct pin_dir *d, int ifindex);
 
 /*
@@ -120,7 +120,7 @@ void datapath_forget_private(const struct pin_dir *d, int ifindex);
  */
 int datapath_attach_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 
-/* It has had such a program, which others may have detached since. */
+/* It was given such a program, which others may have detached since. */
 bool datapath_ns_has_program(const struct pin_dir *d, int ifindex);
 
 /*
@@ -137,8 +137,8 @@ bool datapath_ns_guarded(const struct pin_dir *d, int ifindex);
 /*
  * The programs by the block that such links share (block.h), guards included; in place of
  * datapath_guard_ns() and datapath_attach_ns(). A link that has another clsact qdisc is refused with
- * -EEXIST, and one that the block serves first must be down. Whether it is so; and: without the qdisc that binds
- * a link, or that has its guards.
+ * -EEXIST. The first link must be down: its filters come after the binding. The other two: whether a
+ * link is bound; and whether the block has its program and guards.
  */
 int datapath_bind_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 bool datapath_ns_bound(int ifindex);

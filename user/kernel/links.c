@@ -26,6 +26,20 @@ static int pin_ifindex(const char *name, const char *kind)
 		       : 0;
 }
 
+/* The device of a pin of a filter, or of what is to become one, or of a qdisc; 0 for other pins. */
+static int filter_ifindex(const char *pin)
+{
+	static const char *const kinds[] = { "link_", "link_uplink_", "link_egress_", "qdisc_" };
+	int ifindex = 0;
+
+	if (strncmp(pin, PIN_COMING, strlen(PIN_COMING)) == 0)
+		pin += strlen(PIN_COMING);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !ifindex; i++)
+		ifindex = pin_ifindex(pin, kinds[i]);
+	return ifindex;
+}
+
+/* The first uplink's ingress has no pin with its index; its egress, which comes before it, has. */
 void datapath_detach_filters(const struct pin_dir *d)
 {
 	DIR *dir = opendir(d->path);
@@ -34,14 +48,12 @@ void datapath_detach_filters(const struct pin_dir *d)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		int ifindex = pin_ifindex(entry->d_name, "link_egress_");
+		int ifindex = filter_ifindex(entry->d_name);
 
-		if (ifindex)
-			clsact_unset(ifindex, BPF_TC_EGRESS, PROG_PRIORITY);
-		if (!ifindex)
-			ifindex = pin_ifindex(entry->d_name, "link_");
-		if (ifindex)
+		if (ifindex) {
 			clsact_unset(ifindex, BPF_TC_INGRESS, PROG_PRIORITY);
+			clsact_unset(ifindex, BPF_TC_EGRESS, PROG_PRIORITY);
+		}
 	}
 	rewinddir(dir);
 	while ((entry = readdir(dir))) {
@@ -85,7 +97,7 @@ static int update_filter(const struct pin_dir *d, const char *pin, int uplink, i
 {
 	enum bpf_tc_attach_point point = BPF_TC_INGRESS;
 	char path[PIN_PATH_MAX], next[PIN_PATH_MAX], name[300];
-	int ifindex = uplink, err;
+	int ifindex = uplink, err, there;
 
 	if (pin_ifindex(pin, "link_egress_")) {
 		ifindex = pin_ifindex(pin, "link_egress_");
@@ -95,13 +107,14 @@ static int update_filter(const struct pin_dir *d, const char *pin, int uplink, i
 	} else if (pin_ifindex(pin, "link_")) {
 		ifindex = pin_ifindex(pin, "link_");
 	}
-	/* It is gone, with its device or without: what mends that attaches the new one. */
-	if (!clsact_has_filter(ifindex, point, PROG_PRIORITY))
-		return 0;
+	/* The filter is gone, perhaps with its device: mending attaches the new program. */
+	there = clsact_has_filter(ifindex, point, PROG_PRIORITY);
+	if (there <= 0)
+		return there ? fail_errno(f, there, "cannot look at the filter of %s", pin) : 0;
 	err = clsact_set(ifindex, point, PROG_PRIORITY, prog, pin, f);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), "new_%s", pin);
+	snprintf(name, sizeof(name), PIN_COMING "%s", pin);
 	unlink(pin_path(d, name, next));
 	pin_path(d, pin, path);
 	return bpf_obj_pin(prog, next) || rename(next, path)
@@ -164,15 +177,15 @@ static int update_block(const struct pin_dir *from, struct fail *f)
 }
 
 /*
- * Those of namespaces' links are set by whoever mends the links after that, with each "up"; and so is
- * this one where it is gone.
+ * Guards of namespaces' links get theirs when "up" mends the links. So does this one if it is gone.
  */
 static int update_private_guard(const struct pin_dir *from, int private, struct fail *f)
 {
-	return clsact_has_filter(private, BPF_TC_INGRESS, GUARD_PRIORITY)
-		       ? clsact_set_pinned(from, "tc_guard_from_ns", private, BPF_TC_INGRESS,
-					   GUARD_PRIORITY, f)
-		       : 0;
+	int there = clsact_has_filter(private, BPF_TC_INGRESS, GUARD_PRIORITY);
+
+	if (there <= 0)
+		return there ? fail_errno(f, there, "cannot look at the guard of nsx.fib") : 0;
+	return clsact_set_pinned(from, "tc_guard_from_ns", private, BPF_TC_INGRESS, GUARD_PRIORITY, f);
 }
 
 int datapath_update_links(const struct pin_dir *d, const struct pin_dir *from, int uplink,

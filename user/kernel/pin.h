@@ -13,6 +13,9 @@
 
 #define PIN_PATH_MAX 256
 
+/* Before the name of a pin that is about to take the place of the one of that name. */
+#define PIN_COMING "new_"
+
 /** struct pin_dir - the locked directory of an instance */
 struct pin_dir {
 	char path[PIN_PATH_MAX / 2];
