@@ -504,6 +504,8 @@ enum nsx_ns_state {
 /* What an adopted link had before, and keeps: fe80::1; .addr6, inside */
 #define NSX_NS_HAD_GATEWAY6	0x800
 #define NSX_NS_HAD_ADDR6	0x1000
+/* While it is removed: its link was gone, and what has the index is somebody else's */
+#define NSX_NS_LINK_GONE	0x2000
 /* nsx_ns.flags: how its packets go */
 #define NSX_NS_XDP		0x08	/* XDP on the host end; offloads inside set for it */
 #define NSX_NS_MADE_CLSACT	0x40	/* the clsact qdisc of the host-side veth, for the guards */
@@ -561,6 +563,8 @@ struct nsx_ns {
 	/* The host's addresses that its flows leave from, by enum nsx_family; 0: as routed */
 	struct nsx_addr source[NSX_FAMILIES];
 	struct nsx_addr addr6;	/* 0: it has no IPv6 */
+	__u32 mtu;		/* that nsxdp gave the link it made; 0: nsx_conf.mtu */
+	__u32 pad2;
 };
 
 /* Timeouts in ticks, indexed by enum; the seconds and their sources are in user/config/config_up.c. */
@@ -1414,7 +1418,7 @@ _Static_assert(__builtin_offsetof(struct nsx_slot, flags) % 4 == 3,
 _Static_assert(sizeof(struct nsx_reverse) == 32, "no implicit padding");
 _Static_assert(sizeof(struct nsx_local_addr) == 56, "no implicit padding");
 _Static_assert(sizeof(struct nsx_veth) == 168, "no implicit padding");
-_Static_assert(sizeof(struct nsx_ns) == 984, "no implicit padding");
+_Static_assert(sizeof(struct nsx_ns) == 992, "no implicit padding");
 _Static_assert(sizeof(struct nsx_flush) == 40, "no implicit padding");
 _Static_assert(sizeof(struct nsx_range) == 80, "no implicit padding");
 _Static_assert(sizeof(struct nsx_undo) == 136, "no implicit padding");

@@ -200,12 +200,22 @@ t_29f_links_with_xdp_take_no_large_frames() {
 	nsxdp ns add "$NS2"
 	on host ip link set ens5 mtu 9000
 	for n in 1 2; do	# it is not taken for done
-		refuse 1 "cannot set the MTU of $NS1's link to 9000: Invalid argument; with --datapath xdp the MTU is 3498 at most" \
+		refuse 0 "$NS1: the MTU of its link cannot be 9000, as the uplink's is: Invalid argument; with --datapath xdp the MTU is 3498" \
 			nsxdp up --dev ens5
 	done
 	on ns1 ip link show eth0 | grep -q 'mtu 1500'
 	on host ip link show "nsx-$NS1" | grep -q 'mtu 1500'
 	on ns2 ip link show eth0 | grep -q 'mtu 9000'
+	# Back again; and a tenant's name for its end is no obstacle.
+	on host ip link set ens5 mtu 1500
+	on ns2 ip link set eth0 down
+	on ns2 ip link set eth0 name other
+	on ns2 ip link set other up
+	nsxdp up --dev ens5
+	on ns2 ip link show other | grep -q 'mtu 1500'
+	on host ip link show "nsx-$NS2" | grep -q 'mtu 1500'
+	on host ip link set ens5 mtu 9000
+	refuse 0 "the MTU of its link" nsxdp up --dev ens5
 	refuse 1 "with --datapath xdp the MTU is 3498 at most" nsxdp ns add "$NS3" --datapath xdp
 	not ip netns exec "$NS3" true
 	nsxdp ns set "$NS1" --datapath tc

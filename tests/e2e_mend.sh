@@ -225,7 +225,7 @@ t_43_second_ranges_to_the_same_ports() {
 	finish
 }
 
-# Others delete a link, and theirs has its index now.
+# Others delete a link and give its index to a device of theirs.
 sysctls_of() { on host sysctl -a 2> /dev/null | grep "[.]conf[.]$1[.]"; }
 is_untouched() { # DEVICE
 	on host tc qdisc show dev "$1" | not grep -e clsact -e ingress
@@ -273,13 +273,37 @@ t_48_another_device_has_a_links_index() {
 	finish
 }
 
+# The far end of one that was adopted leads elsewhere now: it is released all the same.
+t_48b_a_far_end_that_has_moved() {
+	begin
+	ip netns add "$NS3"
+	ip netns add "x$NS3"
+	at_end ip netns del "x$NS3"
+	on host ip link add veth0 type veth peer name veth1 netns "$NS3"
+	on host ip addr add 192.168.5.1/24 dev veth0
+	on host ip link set veth0 up
+	on ns3 ip addr add 192.168.5.2/24 dev veth1
+	on ns3 ip link set veth1 up
+	sysctls_of veth0 > "$LAB_TMP/sysctls"
+	nsxdp ns adopt "$NS3"
+	on ns3 ip link set veth1 netns "x$NS3"
+	nsxdp ns list | grep -q "^$NS3 .*gone"
+	nsxdp ns del "$NS3"
+	is_untouched veth0
+	on host ip link del veth0
+	ip netns del "$NS3"
+	finish
+}
+
 # One link that cannot be mended stops neither the others nor what comes after it.
 t_49_one_that_cannot_be_mended() {
 	begin
 	on host tc filter del dev "nsx-$NS1" egress pref 2
 	on host tc filter add dev "nsx-$NS1" egress pref 2 protocol ip bpf bytecode '1,6 0 0 4294967295,'
 	on host tc filter del dev "nsx-$NS2" egress pref 2
-	refuse 1 "nsx-$NS1 has a filter of another kind or protocol at priority 2" nsxdp up --dev ens5
+	refuse 1 "nsx-$NS1 has a filter of another kind or protocol at priority 2" \
+		nsxdp up --dev ens5 --attach block --timeout udp=77
+	nsxdp export | grep '^up ' | grep -e '--attach block' | grep -q -e '--timeout udp=77'
 	nsxdp ns list | grep -q "^$NS1 .*detached"
 	nsxdp ns list | grep -q "^$NS2 .*ready"
 	refuse 1 "at priority 2" nsxdp ns set "$NS1" --max-flows 50
@@ -301,8 +325,7 @@ t_50_the_link_to_the_reassembly_is_open() {
 	local frags="/usr/bin/python3 $HERE/frags.py" watcher
 	begin
 	on_bg inet $PY udp_echo_server 17
-	lab_listening inet 17
-	on ns1 $frags any_order $INET 17 6000
+	eventually 5 on ns1 $frags any_order $INET 17 6000
 	on host tc qdisc del dev nsx.fib clsact
 	if nsxdp features | grep -q '^tcx links .* yes '; then
 		on host bpftool link detach pinned "$(nsxdp -j status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pins"])')/link_$(index_of nsx.fib)"

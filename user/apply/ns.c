@@ -432,10 +432,9 @@ static int remove_link(struct instance *in, const char *name, const struct nsx_n
 	struct nsx_ns going = *ns;
 	int err = 0;
 
-	if (stays && ns->ifindex && ns_link_exists(in, ns))
-		keep_error(&err, veth_release(in, name, ns));
-	else if (stays && ns->ifindex)
-		keep_error(&err, veth_unregister(in, ns));
+	if (stays && ns->ifindex)
+		keep_error(&err, (ns->flags & NSX_NS_LINK_GONE) ? veth_unregister(in, ns)
+								: veth_release(in, name, ns));
 	if (nl->socket)
 		keep_error(&err, ns_unguard(in, nl, ns));
 	if (made) {
@@ -479,10 +478,14 @@ int ns_remove(struct instance *in, const char *name, const struct nsx_ns *ns, bo
 	int err = 0;
 
 	ns_begin(in);
+	/* Asked once: later passes find less and less of it. */
+	if (ns->state == NSX_NS_READY && !ns_link_exists(in, ns) &&
+	    !datapath_ns_guarded(&in->dir, ns->ifindex))
+		going.flags |= NSX_NS_LINK_GONE;
 	going.state = NSX_NS_GOING;	/* a later command finishes the job if this one dies */
 	table_ns_set(in, name, &going);
 	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
-		err = remove_parts(in, name, ns, keep);
+		err = remove_parts(in, name, &going, keep);
 		if (!err)
 			break;
 	}

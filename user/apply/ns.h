@@ -34,8 +34,8 @@ int veth_add_ipv6(const struct instance *in, struct sides *s, const struct nsx_n
 		  struct fail *f);
 
 /*
- * Note whether the clsact qdisc of its link will be nsxdp's, before there is one: whoever finishes
- * the job of a command that died removes it by that.
+ * Note whether the clsact qdisc of its link will be nsxdp's, before there is one, so that recovery
+ * removes it.
  */
 int veth_note_clsact(struct nsx_ns *ns, struct fail *f);
 
@@ -52,8 +52,11 @@ int veth_release(struct instance *in, const char *name, const struct nsx_ns *ns)
 /* Set again what others have reset or detached. */
 int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, struct fail *f);
 
-/* Links that nsxdp made with one MTU get another. Does all that it can; the first error is kept. */
-int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to, struct fail *f);
+/*
+ * The link of a namespace gets another MTU, if nsxdp made it and others have not set its MTU. What
+ * fails is noted, for a tenant may be the reason, and tried again by the next "up".
+ */
+void veth_follow_mtu(struct instance *in, const char *name, unsigned int mtu);
 
 /* Change what the datapath knows of a running link: the flags, limits and sizes of ns. */
 int veth_change(struct instance *in, const struct nsx_ns *old, const struct nsx_ns *ns,

@@ -257,7 +257,7 @@ int apply_recover(struct instance *in, struct fail *f)
 		memcpy(name, in->journal->changing, sizeof(name));
 		/* What a tenant did inside is no reason to stop everything else. */
 		if (ns_set_recover(in, name, f)) {
-			note("%s: its last change was not finished, and cannot be now: %s",
+			note("%s: its last change was interrupted and cannot be completed: %s",
 			     name, f->text);
 			in->journal->changing[0] = '\0';
 		}

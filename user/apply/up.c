@@ -218,27 +218,23 @@ static int mend_link(struct instance *in, const struct ns_item *item, struct fai
 		return 0;
 	if (ns_link_exists(in, &item->ns))
 		return veth_mend(in, item->name, &item->ns, f);
-	if (!(item->ns.flags & NSX_NS_MADE_VETH))
+	/* What is noted of one that could not be made again is not to be lost. */
+	if (!(item->ns.flags & NSX_NS_MADE_VETH) || in->journal->changing[0])
 		return 0;
 	note("%s: somebody deleted its link %s: it is made again", item->name, item->ns.host_if);
 	return ns_relink(in, item->name, f);
 }
 
-/* All that can be mended; the first error is kept. */
-static int mend_links(struct instance *in, struct fail *f)
+static int mend_links(struct instance *in, const struct ns_list *list, struct fail *f)
 {
-	struct ns_list list = {};
-	int err = table_ns_list(in, &list);
+	int err = 0;
 
-	if (err)
-		return fail_errno(f, err, "cannot read the table of names");
-	for (size_t i = 0; i < list.count; i++) {
+	for (size_t i = 0; i < list->count; i++) {
 		struct fail more;
-		int failed = mend_link(in, &list.item[i], err ? &more : f);
+		int failed = mend_link(in, &list->item[i], err ? &more : f);
 
 		err = err ? err : failed;
 	}
-	ns_list_free(&list);
 	return err;
 }
 
@@ -363,26 +359,28 @@ static int refresh_ports(struct instance *in, const struct up_conf *running,
 	return err;
 }
 
-/* The links of namespaces follow the uplink. */
+/* The links of namespaces follow the uplink. Does all that it can; the first error is kept. */
 static int refresh_links(struct instance *in, const struct link_info *link, const struct up_conf *c,
 			 struct fail *f)
 {
-	int err;
+	struct ns_list list = {};
+	int err = table_ns_list(in, &list);
 
-	ipv6_follow(in);
-	err = mend_links(in, f);
 	if (err)
-		return err;
+		return fail_errno(f, err, "cannot read the table of names");
+	ipv6_follow(in);
+	err = mend_links(in, &list, f);
 	if ((c->given & UP_GIVEN_ATTACH) && in->conf->attach != c->attach) {
 		in->conf->attach = c->attach;
-		note("up: --attach %s: links that are there keep what serves them",
-		     c->attach == NSX_ATTACH_BLOCK ? "block" : "tcx");
+		if (list.count)
+			note("up: --attach %s holds for links made from now on; existing ones stay as they are",
+			     c->attach == NSX_ATTACH_BLOCK ? "block" : "tcx");
 	}
 	memcpy(in->conf->uplink_mac, link->mac, sizeof(link->mac));
-	if (in->conf->mtu != link->mtu)
-		err = veth_follow_mtu(in, in->conf->mtu, link->mtu, f);
-	if (!err)
-		in->conf->mtu = link->mtu;
+	for (size_t i = 0; i < list.count; i++)
+		veth_follow_mtu(in, list.item[i].name, link->mtu);
+	in->conf->mtu = link->mtu;
+	ns_list_free(&list);
 	return err;
 }
 
@@ -442,9 +440,9 @@ static int refresh(struct pin_dir *d, const struct up_conf *c, struct fail *f)
 		err = refresh_host(&in, &running, &local, f);
 	if (!err)
 		err = refresh_ports(&in, &running, c, f);
-	if (!err)
-		err = refresh_links(&in, &local.link[0], c, f);
 	if (!err) {
+		/* One link that cannot be mended is no reason to leave the rest undone. */
+		err = refresh_links(&in, &local.link[0], c, f);
 		refresh_guard(&in, c);
 		refresh_given(&in, c);
 	}

@@ -16,10 +16,13 @@ static void set_mode(struct instance *in, enum nsx_mode mode, const char *reason
 	snprintf(in->journal->mode_reason, sizeof(in->journal->mode_reason), "%.127s", reason);
 }
 
+/* Not by its name, which the journal may have for the device that replaces it. */
 void uplink_restore_rxvlan(struct instance *in)
 {
-	if (in->conf->flags & NSX_UP_SET_RXVLAN)
-		offload_rxvlan(in->journal->uplink_names[0], true);
+	char name[IF_NAMESIZE];
+
+	if ((in->conf->flags & NSX_UP_SET_RXVLAN) && if_indextoname(in->conf->uplinks[0], name))
+		offload_rxvlan(name, true);
 	in->conf->flags &= ~NSX_UP_SET_RXVLAN;
 }
 
@@ -46,10 +49,9 @@ static int attach_xdp(struct instance *in, const struct link_info *link, bool ge
 	err = datapath_attach_uplink_xdp(&in->dir, link->ifindex, generic, veth, f);
 	if (!err)
 		return 0;
-	if (link->mtu > 3498)
-		fail_hint(f, "; an MTU of 3498 or less may help");
-	else if (err == -EOPNOTSUPP || err == -EINVAL)
-		fail_hint(f, "; does the driver have native XDP?");
+	if (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE)
+		fail_hint(f, link->mtu > 3498 ? "; an MTU of 3498 or less may help"
+					      : "; does the driver have native XDP?");
 	uplink_restore_rxvlan(in);
 	return err;
 }
@@ -127,17 +129,6 @@ static int uplink_mend(struct instance *in, const struct link_info *link, int i,
 	return 0;
 }
 
-/* The device that was the first uplink, where it is there still, is as it was. */
-static void leave_xdp_of(struct instance *in, int ifindex)
-{
-	char name[IF_NAMESIZE];
-
-	datapath_detach_uplink_xdp(&in->dir);
-	if ((in->conf->flags & NSX_UP_SET_RXVLAN) && if_indextoname(ifindex, name))
-		offload_rxvlan(name, true);
-	in->conf->flags &= ~NSX_UP_SET_RXVLAN;
-}
-
 /* An uplink listens to solicitations for all namespaces, or no longer. */
 static void listen_for_all(struct instance *in, __u32 ifindex, bool on)
 {
@@ -165,8 +156,10 @@ int uplinks_mend(struct instance *in, const struct link_info *link, int count, s
 			continue;
 		listen_for_all(in, in->conf->uplinks[i], false);
 		datapath_leave_uplink(&in->dir, in->conf->uplinks[i], i == 0);
-		if (i == 0)
-			leave_xdp_of(in, in->conf->uplinks[0]);
+		if (i == 0) {
+			datapath_detach_uplink_xdp(&in->dir);
+			uplink_restore_rxvlan(in);
+		}
 	}
 	for (int i = 0; i < count && !err; i++) {
 		err = uplink_mend(in, &link[i], i, f);

@@ -105,7 +105,8 @@ static int quota_make(struct instance *in, const struct nsx_ns *ns)
 
 /*
  * A link keeps what serves it for as long as it is there: to put one in the place of the other would
- * leave it without guards for a moment. A clsact qdisc that is not the block's decides too.
+ * leave it without guards for a moment. One that has another clsact qdisc is served alone (-EEXIST
+ * below).
  */
 static bool is_by_block(const struct instance *in, const struct nsx_ns *ns)
 {
@@ -123,10 +124,7 @@ static int attach_alone(struct instance *in, const struct nsx_ns *ns, struct fai
 }
 
 /* XDP on a veth has each frame in one page. */
-static void hint_mtu(struct fail *f)
-{
-	fail_hint(f, "; with --datapath xdp the MTU is 3498 at most");
-}
+#define XDP_MTU_HINT "; with --datapath xdp the MTU is 3498 at most"
 
 static int veth_attach(struct instance *in, const struct nsx_ns *ns, struct fail *f)
 {
@@ -139,7 +137,7 @@ static int veth_attach(struct instance *in, const struct nsx_ns *ns, struct fail
 	if (!err && (ns->flags & NSX_NS_XDP) && in->conf->mode != NSX_MODE_TC) {
 		err = datapath_attach_ns_xdp(&in->dir, ns->ifindex, f);
 		if (err == -ERANGE)
-			hint_mtu(f);
+			fail_hint(f, XDP_MTU_HINT);
 	}
 	if (!err && (ns->flags & NSX_NS_NETKIT))
 		err = datapath_attach_ns_netkit(&in->dir, ns->ifindex, f);
@@ -328,7 +326,7 @@ int veth_make(struct instance *in, struct sides *s, struct nsx_ns *ns, struct fa
 
 	if (err)
 		return fail_errno(f, err, "the uplink %s is gone", in->journal->uplink_names[0]);
-	spec.mtu = uplink.mtu;
+	spec.mtu = ns->mtu = uplink.mtu;
 	err = link_veth_add(&s->host, &spec);
 	if (!err)
 		err = link_get(&s->host, ns->host_if, 0, &link);
@@ -436,47 +434,43 @@ int veth_mend(struct instance *in, const char *name, const struct nsx_ns *ns, st
 	return err ? err : veth_attach(in, ns, f);
 }
 
-/* Both ends; one that has another MTU than "from" was given it by others. */
-static int follow_mtu(const struct instance *in, const struct ns_item *item, unsigned int from,
-		      unsigned int to)
+/* Both ends, if they have the MTU that nsxdp gave them; others' stay as they are. */
+static int follow_mtu(struct instance *in, struct sides *s, const char *name, struct nsx_ns *ns,
+		      unsigned int mtu)
 {
-	struct sides s = { .self = -1, .fd = -1 };
-	struct link_info host, inside;
-	struct fail ignored;
-	int err = 0;
+	unsigned int given = ns->mtu ? ns->mtu : in->conf->mtu;
+	struct link_info host;
+	int err = link_get(&s->host, NULL, ns->ifindex, &host);
 
-	/* A namespace that is gone, or a link, is ns list's to say. */
-	if (ns_sides_open(&s, item->name, &ignored) == 0 &&
-	    link_get(&s.host, NULL, item->ns.ifindex, &host) == 0 &&
-	    ns_link_is(in, &item->ns, &host) && host.mtu == from) {
-		err = link_get(&s.ns, item->ns.ns_if, 0, &inside);
+	if (err || !ns_link_is(in, ns, &host) || (host.mtu != given && host.mtu != mtu))
+		return 0;
+	if (host.mtu != mtu) {
+		err = link_set_mtu(&s->ns, host.peer, mtu);
+		/* The host's end last: it says that the other has it too. */
 		if (!err)
-			err = link_set_mtu(&s.ns, inside.ifindex, to);
-		/* Last, for it tells that the other has it. */
-		if (!err)
-			err = link_set_mtu(&s.host, host.ifindex, to);
+			err = link_set_mtu(&s->host, ns->ifindex, mtu);
 	}
-	ns_sides_close(&s);
-	return err;
+	if (err || ns->mtu == mtu)
+		return err;
+	ns->mtu = mtu;
+	return table_ns_set(in, name, ns);
 }
 
-int veth_follow_mtu(struct instance *in, unsigned int from, unsigned int to, struct fail *f)
+void veth_follow_mtu(struct instance *in, const char *name, unsigned int mtu)
 {
-	struct ns_list list = {};
-	int err = table_ns_list(in, &list);
+	struct sides s = { .self = -1, .fd = -1 };
+	struct fail ignored;
+	struct nsx_ns ns;
+	int err;
 
-	if (err)
-		return fail_errno(f, err, "cannot read the table of names");
-	for (size_t i = 0; i < list.count; i++) {
-		const struct ns_item *item = &list.item[i];
-		int failed = (item->ns.flags & NSX_NS_MADE_VETH) ? follow_mtu(in, item, from, to) : 0;
-
-		if (!failed || err)
-			continue;
-		err = fail_errno(f, failed, "cannot set the MTU of %s's link to %u", item->name, to);
-		if (item->ns.flags & NSX_NS_XDP)
-			hint_mtu(f);
-	}
-	ns_list_free(&list);
-	return err;
+	/* A link may have been made again since the table was read. */
+	if (table_ns_get(in, name, &ns) || !(ns.flags & NSX_NS_MADE_VETH) || ns.mtu == mtu ||
+	    !netns_is(name, ns.netns))
+		return;
+	err = ns_sides_open(&s, name, &ignored);
+	if (!err && (err = follow_mtu(in, &s, name, &ns, mtu)) != 0)
+		note("up: %s: the MTU of its link cannot be %u, as the uplink's is: %s%s", name, mtu,
+		     strerror(-err),
+		     (ns.flags & NSX_NS_XDP) && err == -EINVAL && mtu > 3498 ? XDP_MTU_HINT : "");
+	ns_sides_close(&s);
 }

@@ -403,7 +403,7 @@ static const struct option_desc options[] = {
 	  "whether XDP takes what it can before TC (auto: on a NIC with native XDP)", UP_GIVEN_MODE,
 	  VERB_UP, 0, false, read_mode, print_mode },
 	{ "attach", "tcx|block",
-	  "how links are served that are made from now on: each by a program of its own, or all by one on a block that they share, which is a little slower and much faster to set up (tcx)",
+	  "how links made from now on are served: each by a program of its own, or all by one on a block that they share, which is a little slower and much faster to set up (tcx)",
 	  UP_GIVEN_ATTACH, VERB_UP, 0, false, read_attach, print_attach },
 	{ "timeout", "NAME=SECONDS",
 	  "idle time of tcp-opening, tcp-established, tcp-closed, tcp-reset, udp-oneway, udp or icmp flows",

@@ -58,8 +58,9 @@ static bool has_function(const char *name)
 }
 
 /*
- * Asked of the loopback device, which has no program of ours and may be the wrong kind of device. An
- * answer for want of memory is none.
+ * Asked of the loopback device, which has no program of ours and may be the wrong kind of device. After
+ * ENOMEM it is asked again; in the end the feature is taken for there, so that attaching fails, where a
+ * filter beside a link would do everything twice.
  */
 static bool has_attach_type(int type)
 {
@@ -108,7 +109,7 @@ static bool veth_has_skb(void)
 	if (has_member(kernel_types(), "veth_xdp_buff", "skb"))
 		return true;
 	module = btf__load_module_btf("veth", kernel_types());
-	/* That is not loaded yet. This function came in the same version. */
+	/* The module is not loaded. This function came in the same version. */
 	if (!module)
 		return has_function("bpf_xdp_metadata_rx_timestamp");
 	ret = has_member(module, "veth_xdp_buff", "skb");
@@ -218,11 +219,11 @@ static const struct {
 				      "map add does not see TCP sockets of the host that are bound but do not listen" },
 				    has_bound_sockets },
 	[FEATURE_SOCKET_PORTS] = { { "IP_LOCAL_PORT_RANGE", "6.3",
-				     "sockets have no range of ports of their own" },
+				     "sockets cannot have a port range of their own" },
 				   has_socket_ports,
 				   NO_LOSS },
-	[FEATURE_NETKIT_SCRUB] = { { "netkit devices that keep marks", "6.13",
-				     "they never do, as nsxdp needs it" },
+	[FEATURE_NETKIT_SCRUB] = { { "netkit scrub settings", "6.13",
+				     "netkit always clears marks, which is what nsxdp needs" },
 				   has_netkit_scrub,
 				   NO_LOSS },
 };

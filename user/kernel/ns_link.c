@@ -13,9 +13,9 @@ bool ns_link_is(const struct instance *in, const struct nsx_ns *ns, const struct
 	if (link->ifindex != (int)ns->ifindex ||
 	    strcmp(link->kind, ns->flags & NSX_NS_NETKIT ? "netkit" : "veth"))
 		return false;
-	/* Without its entry it is not registered, and cannot be told by that. */
-	return bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth) ||
-	       veth.nsid == link->peer_nsid;
+	if (bpf_map_lookup_elem(in->fd[TABLE_VETHS], &ns->ifindex, &veth))
+		return errno != ENOENT;
+	return veth.nsid == link->peer_nsid;
 }
 
 bool ns_link_exists(const struct instance *in, const struct nsx_ns *ns)

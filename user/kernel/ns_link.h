@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host-side link of a namespace. The kernel gives the index of a link that is deleted to another
- * one, for which an index alone would do.
+ * The host-side link of a namespace. The index of a deleted link may be another device's later, so an
+ * index alone does not tell.
  */
 #ifndef NSXDP_NS_LINK_H
 #define NSXDP_NS_LINK_H
@@ -11,11 +11,11 @@
 
 /*
  * The link is that of a namespace that is ready: of its kind, with the far end in the same network
- * namespace as when it was registered. Its name and group may be others now.
+ * namespace as when it was registered. Its name and group may have changed.
  */
 bool ns_link_is(const struct instance *in, const struct nsx_ns *ns, const struct link_info *link);
 
-/* It is there. False only if that is certain. */
+/* It is there, and leads where it led. False only if that is certain. */
 bool ns_link_exists(const struct instance *in, const struct nsx_ns *ns);
 
 #endif

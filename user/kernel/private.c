@@ -418,8 +418,9 @@ static int make(const struct pin_dir *d, struct nsx_conf *conf)
 }
 
 /*
- * The kernel answers route look-ups only for a forwarding device. What gets past a guard that others
- * have removed is not forwarded all the same: its source is not behind this link, or it is IPv6.
+ * The kernel answers route look-ups only for a forwarding device. If others remove the guard,
+ * nothing is forwarded even so: IPv4 fails rp_filter, as no source is behind this link, and IPv6 is
+ * disabled on it.
  */
 static int forward(void)
 {
