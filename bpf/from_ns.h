@@ -21,6 +21,20 @@
 #include "snat.h"
 #include "snat_new.h"
 
+/* To an address of the pool, which is another namespace's. */
+static __always_inline int to_neighbour(CTX *ctx, struct pkt *p, const struct nsx_veth *veth,
+					struct xlat *x)
+{
+	int v = hairpin_return(ctx, p, x, NSX_F_HAIRPIN);
+
+	if (v != NSX_UNKNOWN)
+		return v;
+	if (!is_routed(p))
+		return NSX_DROP_ISOLATED;
+	return veth->egress && !egress_allows(veth->egress, &p->daddr) ? NSX_DROP_EGRESS_DENIED
+								       : NSX_ROUTE_IN;
+}
+
 /* Everything that snat_established() did not answer. */
 __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 {
@@ -75,16 +89,8 @@ __noinline int from_ns_lookup(CTX *ctx, struct pkt *p, struct xlat *x)
 		return hairpin(ctx, p, veth, local, x);
 	if (to_multicast(p))
 		return NSX_DROP_MULTICAST;
-	if (pool) {
-		v = hairpin_return(ctx, p, x, NSX_F_HAIRPIN);
-		if (v != NSX_UNKNOWN)
-			return v;
-		if (!is_routed(p))
-			return NSX_DROP_ISOLATED;
-		return veth->egress && !egress_allows(veth->egress, &p->daddr)
-			       ? NSX_DROP_EGRESS_DENIED
-			       : NSX_ROUTE_IN;
-	}
+	if (pool)
+		return to_neighbour(ctx, p, veth, x);
 	if (p->proto >= NSX_PROTOS)
 		return NSX_DROP_PROTOCOL;
 	if (is_routed(p))

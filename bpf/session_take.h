@@ -167,8 +167,8 @@ static __always_inline __u32 ways_count(__u32 mask)
 }
 
 /*
- * Look for a better one in a bucket: among those that have no tag. Another CPU may have made an entry
- * there since the tags were read, so only a state word that says free counts.
+ * Look for a better one in a bucket: among those that have no tag. Another CPU may have made an
+ * entry there since the tags were read, so only a state word that says free counts.
  */
 static __always_inline void session_pick_free(__u32 where, struct session_pick *pick)
 {

@@ -104,9 +104,9 @@ static int quota_make(struct instance *in, const struct nsx_ns *ns)
 }
 
 /*
- * A link keeps what serves it for as long as it is there: to put one in the place of the other would
- * leave it without guards for a moment. One that has another clsact qdisc is served alone (-EEXIST
- * below).
+ * A link keeps what serves it for as long as it is there: to put one in the place of the other
+ * would leave it without guards for a moment. One that has another clsact qdisc is served alone
+ * (-EEXIST below).
  */
 static bool is_by_block(const struct instance *in, const struct nsx_ns *ns)
 {

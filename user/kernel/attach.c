@@ -39,8 +39,8 @@ static enum bpf_tc_attach_point filter_point(enum bpf_attach_type type)
 
 /*
  * A filter holds its program by itself. The pin says which program it should have, and is how the
- * filter is found by whoever removes it: so one is made before the filter is set, and takes its name
- * once that is done.
+ * filter is found by whoever removes it: so one is made before the filter is set, and takes its
+ * name once that is done.
  */
 static int attach_filter(const struct pin_dir *d, const struct hook *h, int prog, struct fail *f)
 {

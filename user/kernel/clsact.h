@@ -17,8 +17,8 @@
 #define GUARD_PRIORITY 2
 
 /*
- * Whether there is one: 1, 0, -EBUSY where an ingress qdisc has its place, or another negative errno,
- * with the reason in words.
+ * Whether there is one: 1, 0, -EBUSY where an ingress qdisc has its place, or another negative
+ * errno, with the reason in words.
  */
 int clsact_look(int ifindex, struct fail *f);
 

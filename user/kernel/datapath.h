@@ -136,9 +136,9 @@ bool datapath_ns_guarded(const struct pin_dir *d, int ifindex);
 
 /*
  * The programs by the block that such links share (block.h), guards included; in place of
- * datapath_guard_ns() and datapath_attach_ns(). A link that has another clsact qdisc is refused with
- * -EEXIST. The first link must be down: its filters come after the binding. The other two: whether a
- * link is bound; and whether the block has its program and guards.
+ * datapath_guard_ns() and datapath_attach_ns(). A link that has another clsact qdisc is refused
+ * with -EEXIST. The first link must be down: its filters come after the binding. The other two:
+ * whether a link is bound; and whether the block has its program and guards.
  */
 int datapath_bind_ns(const struct pin_dir *d, int ifindex, struct fail *f);
 bool datapath_ns_bound(int ifindex);

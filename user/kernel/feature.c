@@ -58,9 +58,9 @@ static bool has_function(const char *name)
 }
 
 /*
- * Asked of the loopback device, which has no program of ours and may be the wrong kind of device. After
- * ENOMEM it is asked again; in the end the feature is taken for there, so that attaching fails, where a
- * filter beside a link would do everything twice.
+ * Asked of the loopback device, which has no program of ours and may be the wrong kind of device.
+ * After ENOMEM it is asked again; in the end the feature is taken for there, so that attaching
+ * fails, where a filter beside a link would do everything twice.
  */
 static bool has_attach_type(int type)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host-side link of a namespace. The index of a deleted link may be another device's later, so an
- * index alone does not tell.
+ * The host-side link of a namespace. The index of a deleted link may be another device's later, so
+ * an index alone does not tell.
  */
 #ifndef NSXDP_NS_LINK_H
 #define NSXDP_NS_LINK_H
