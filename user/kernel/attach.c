@@ -66,10 +66,10 @@ static int attach_link(const struct pin_dir *d, const struct hook *h, int prog, 
 	char path[PIN_PATH_MAX];
 	int link, err = 0;
 
-	unlink(pin_path(d, h->link, path));	/* of one that others have detached */
 	link = bpf_link_create(prog, h->ifindex, h->type, &opts);
 	if (link < 0)
 		return fail_errno(f, -errno, "cannot attach %s", h->prog);
+	unlink(pin_path(d, h->link, path));	/* of one that others have detached */
 	if (bpf_obj_pin(link, path))
 		err = fail_errno(f, -errno, "cannot pin %s", path);
 	close(link);

@@ -58,21 +58,22 @@ static bool has_function(const char *name)
 }
 
 /*
- * Asked of the loopback device, which has no program of ours and may be the wrong kind of device.
- * After ENOMEM it is asked again; in the end the feature is taken for there, so that attaching
- * fails, where a filter beside a link would do everything twice.
+ * Asked of the loopback device, which has no program of ours and may be the wrong kind of device
+ * (ENXIO). Whatever else keeps the kernel from an answer, it is asked again; in the end the feature
+ * is taken for there, so that attaching fails, where a filter beside a link would do everything
+ * twice.
  */
 static bool has_attach_type(int type)
 {
 	__u32 ids[1], count = 0;
 
 	for (int tries = 0; tries < 3; tries++) {
-		if (bpf_prog_query(1, type, 0, NULL, ids, &count) == 0)
+		if (bpf_prog_query(1, type, 0, NULL, ids, &count) == 0 || errno == ENXIO)
 			return true;
-		if (errno != ENOMEM)
-			break;
+		if (errno == EINVAL)
+			return false;
 	}
-	return errno != EINVAL;
+	return true;
 }
 
 static bool has_tcx(void)
