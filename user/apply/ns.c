@@ -479,7 +479,7 @@ int ns_remove(struct instance *in, const char *name, const struct nsx_ns *ns, bo
 
 	ns_begin(in);
 	/* Asked once: later passes find less and less of it. */
-	if (ns->state == NSX_NS_READY && !ns_link_exists(in, ns) &&
+	if (ns->state == NSX_NS_READY && !ns_is_whole(in, name, ns) &&
 	    !datapath_ns_guarded(&in->dir, ns->ifindex))
 		going.flags |= NSX_NS_LINK_GONE;
 	going.state = NSX_NS_GOING;	/* a later command finishes the job if this one dies */
