@@ -321,6 +321,21 @@ t_49_one_that_cannot_be_mended() {
 	finish
 }
 
+# A device of others that has the name of the link to the kernel's reassembly keeps its sysctls.
+t_50b_another_device_has_the_name() {
+	begin
+	on host ip link del nsx.fib
+	on host ip link add nsx.fib type veth peer name nsx.peer
+	on host sysctl -qw net.ipv4.conf.nsx/fib.rp_filter=0 net.ipv4.conf.nsx/fib.forwarding=0
+	nsxdp map add 6300 "$NS1:80"
+	[ "$(on host sysctl -n net.ipv4.conf.nsx/fib.rp_filter net.ipv4.conf.nsx/fib.forwarding | tr -d '\n')" = 00 ]
+	nsxdp map del 6300
+	nsxdp up --dev ens5
+	findings broken | not grep .
+	on host ip link del nsx.peer 2> /dev/null || true
+	finish
+}
+
 # Others take the qdisc of the link to the kernel's reassembly: what comes back from there goes nowhere.
 t_50_the_link_to_the_reassembly_is_open() {
 	local frags="/usr/bin/python3 $HERE/frags.py" watcher

@@ -156,7 +156,6 @@ int clsact_has_filter(int ifindex, enum bpf_tc_attach_point point, __u32 priorit
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = priority);
-
 	int err;
 
 	datapath_hush_libbpf();

@@ -443,7 +443,8 @@ void private_mend(const struct pin_dir *d, const struct nsx_conf *conf)
 	struct link_info link;
 	struct nl nl = {};
 
-	forward();
+	if (if_nametoindex(NEAR) == conf->asker)
+		forward();
 	if (is_ours(&nl, d, conf, &link) && !(link.flags & IFF_UP))
 		link_up(&nl, link.ifindex);
 	nl_close(&nl);
